@@ -1,0 +1,5 @@
+//! The outside: payment rails and message channels. Adapters speak protocols and translate into the domain's words;
+//! they never see the shop's database.
+
+pub mod notify;
+pub mod rail;
