@@ -12,5 +12,7 @@
 
 pub mod adapters;
 pub mod clock;
+pub mod db;
 pub mod domain;
+pub mod fault;
 pub mod text;

@@ -1,0 +1,194 @@
+//! Charges: noted before the rail hears of them, answered afterwards. Booking a paid one is the journal's business.
+
+use anyhow::Result;
+use rusqlite::{Row, named_params};
+
+use crate::db::Conn;
+use crate::db::types::{Instant, at, maybe_at, word};
+use crate::domain::charge::{Charge, ChargeKind, ChargeState};
+use crate::domain::date::At;
+use crate::domain::id::{ChargeId, InstallmentId, MandateId, RunId};
+use crate::domain::money::Money;
+use crate::domain::rail::Reason;
+
+const COLUMNS: &str = "id, agreement_id, term, attempt, kind, mandate_id, rail, order_no, amount, state, reason, code, said,
+     trade_no, link, noted_at, asked_at, pending_until, answered_at, paid_at, refunded";
+
+/// A charge to be noted.
+#[derive(Clone, Debug)]
+pub struct NewCharge<'a> {
+    /// Which term.
+    pub installment: InstallmentId,
+    /// Its attempt number.
+    pub attempt: u32,
+    /// How the money is asked for.
+    pub kind: ChargeKind,
+    /// Under which mandate.
+    pub mandate: Option<MandateId>,
+    /// On which rail.
+    pub rail: &'a str,
+    /// The derived order number.
+    pub order_no: &'a str,
+    /// How much.
+    pub amount: Money,
+    /// In which run.
+    pub run: Option<RunId>,
+}
+
+/// Notes a charge. The unique indexes refuse a second open charge of an installment, and any reuse of an order number.
+pub fn note(conn: &Conn, new: &NewCharge<'_>, now: At) -> Result<ChargeId> {
+    Ok(conn
+        .sql()
+        .prepare_cached(
+            "INSERT INTO charge (agreement_id, term, attempt, kind, mandate_id, rail, order_no, amount, state, code, said, run_id,
+                                 noted_at, refunded)
+             VALUES (:agreement, :term, :attempt, :kind, :mandate, :rail, :order_no, :amount, 'noted', '', '', :run, :at, 0)
+             RETURNING id",
+        )?
+        .query_row(
+            named_params! {
+                ":agreement": new.installment.agreement,
+                ":term": new.installment.term,
+                ":attempt": new.attempt,
+                ":kind": new.kind.word(),
+                ":mandate": new.mandate,
+                ":rail": new.rail,
+                ":order_no": new.order_no,
+                ":amount": new.amount,
+                ":run": new.run,
+                ":at": Instant(now),
+            },
+            |row| row.get("id"),
+        )?)
+}
+
+/// What is known after asking the rail.
+#[derive(Clone, Debug)]
+pub struct Outcome<'a> {
+    /// Where the charge stands now.
+    pub state: ChargeState,
+    /// Why it was declined.
+    pub reason: Option<Reason>,
+    /// The provider's code.
+    pub code: &'a str,
+    /// The provider's text.
+    pub said: &'a str,
+    /// The provider's number.
+    pub trade_no: Option<&'a str>,
+    /// Until when it is pending.
+    pub pending_until: Option<At>,
+    /// When the money moved.
+    pub paid_at: Option<At>,
+    /// When the rail was asked.
+    pub asked_at: At,
+    /// In which run it was asked, when it was sent in one.
+    pub run: Option<RunId>,
+}
+
+/// Writes what is known. A charge that is paid stays paid: the statement only moves open charges. Returns whether it did.
+pub fn answer(conn: &Conn, id: ChargeId, outcome: &Outcome<'_>) -> Result<bool> {
+    let decided = matches!(outcome.state, ChargeState::Paid | ChargeState::Declined | ChargeState::Void);
+    let changed = conn
+        .sql()
+        .prepare_cached(
+            "UPDATE charge SET state = :state, reason = :reason, code = :code, said = :said,
+               trade_no = COALESCE(:trade_no, trade_no), pending_until = :until, asked_at = :asked, answered_at = :answered,
+               paid_at = :paid, run_id = COALESCE(:run, run_id)
+             WHERE id = :id AND state IN ('noted','pending','unknown')",
+        )?
+        .execute(named_params! {
+            ":state": outcome.state.word(),
+            ":reason": outcome.reason.map(Reason::word),
+            ":code": outcome.code,
+            ":said": outcome.said,
+            ":trade_no": outcome.trade_no,
+            ":until": outcome.pending_until.map(Instant),
+            ":asked": Instant(outcome.asked_at),
+            ":answered": decided.then_some(Instant(outcome.asked_at)),
+            ":paid": outcome.paid_at.map(Instant),
+            ":run": outcome.run,
+            ":id": id,
+        })?;
+    Ok(changed > 0)
+}
+
+/// The pay link of a link charge; it is pending from here on.
+pub fn set_link(conn: &Conn, id: ChargeId, url: &str, until: Option<At>, now: At) -> Result<()> {
+    conn.sql()
+        .prepare_cached(
+            "UPDATE charge SET state = 'pending', link = :url, pending_until = :until, asked_at = :at
+             WHERE id = :id AND state = 'noted'",
+        )?
+        .execute(named_params! { ":url": url, ":until": until.map(Instant), ":at": Instant(now), ":id": id })?;
+    Ok(())
+}
+
+/// Adds to what has gone back of a charge.
+pub fn add_refunded(conn: &Conn, id: ChargeId, amount: Money) -> Result<()> {
+    conn.sql().execute(
+        "UPDATE charge SET refunded = refunded + :amount WHERE id = :id",
+        named_params! { ":amount": amount, ":id": id },
+    )?;
+    Ok(())
+}
+
+/// The charge with this id.
+pub fn get(conn: &Conn, id: ChargeId) -> Result<Option<Charge>> {
+    let mut query = conn.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM charge WHERE id = :id"))?;
+    let mut rows = query.query(named_params! { ":id": id })?;
+    Ok(rows.next()?.map(from_row).transpose()?)
+}
+
+/// Every attempt for a term, in order.
+pub fn of_installment(conn: &Conn, id: InstallmentId) -> Result<Vec<Charge>> {
+    let mut query = conn.sql().prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM charge WHERE agreement_id = :agreement AND term = :term ORDER BY attempt"
+    ))?;
+    let rows = query.query_map(named_params! { ":agreement": id.agreement, ":term": id.term }, from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Up to `limit` open charges (noted, pending or unknown) after `after`, by id.
+pub fn open_page(conn: &Conn, after: ChargeId, limit: u32) -> Result<Vec<Charge>> {
+    let mut query = conn.sql().prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM charge WHERE state IN ('noted','pending','unknown') AND id > :after ORDER BY id LIMIT :limit"
+    ))?;
+    let rows = query.query_map(named_params! { ":after": after, ":limit": limit }, from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The paid charges of a customer's agreement that can still be refunded, newest first.
+pub fn refundable(conn: &Conn, agreement: crate::domain::id::AgreementId) -> Result<Vec<Charge>> {
+    let mut query = conn.sql().prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM charge WHERE agreement_id = :agreement AND state = 'paid' AND refunded < amount
+         ORDER BY paid_at DESC, id DESC"
+    ))?;
+    let rows = query.query_map(named_params! { ":agreement": agreement }, from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Charge> {
+    let reason: Option<String> = row.get("reason")?;
+    Ok(Charge {
+        id: row.get("id")?,
+        installment: InstallmentId { agreement: row.get("agreement_id")?, term: row.get("term")? },
+        attempt: row.get("attempt")?,
+        kind: word(row, "kind", ChargeKind::from_word)?,
+        mandate: row.get("mandate_id")?,
+        rail: row.get("rail")?,
+        order_no: row.get("order_no")?,
+        amount: row.get("amount")?,
+        state: word(row, "state", ChargeState::from_word)?,
+        reason: reason.as_deref().and_then(Reason::from_word),
+        code: row.get("code")?,
+        said: row.get("said")?,
+        trade_no: row.get("trade_no")?,
+        link: row.get("link")?,
+        noted_at: at(row, "noted_at")?,
+        asked_at: maybe_at(row, "asked_at")?,
+        pending_until: maybe_at(row, "pending_until")?,
+        answered_at: maybe_at(row, "answered_at")?,
+        paid_at: maybe_at(row, "paid_at")?,
+        refunded: row.get("refunded")?,
+    })
+}

@@ -1,0 +1,491 @@
+//! Installments: what falls due when, how collecting it goes, and the notices given for it.
+
+use anyhow::Result;
+use chrono::NaiveDate;
+use rusqlite::{Row, named_params};
+use serde::Serialize;
+
+use crate::db::Conn;
+use crate::db::types::{Day, Instant, day, maybe_at, maybe_day, word};
+use crate::domain::agreement::AgreementState;
+use crate::domain::charge::{Candidate, ChargeKind, ChargeState, Course, InstallmentState};
+use crate::domain::date::At;
+use crate::domain::id::{AgreementId, ChargeId, CustomerId, InstallmentId, MandateId, RunId};
+use crate::domain::mandate::MandateStatus;
+use crate::domain::money::Money;
+
+/// A term as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Installment {
+    /// Which.
+    pub id: InstallmentId,
+    /// The agreed day.
+    pub due: NaiveDate,
+    /// The date registered with the rail.
+    pub registered: NaiveDate,
+    /// How much.
+    pub amount: Money,
+    /// Where it stands.
+    pub state: InstallmentState,
+    /// How collecting it goes.
+    pub course: Course,
+    /// The lane that is tried next.
+    pub lane: u32,
+    /// Rounds that failed.
+    pub failures: u32,
+    /// When the first round failed.
+    pub first_failed_at: Option<At>,
+    /// When the next retry is due.
+    pub next_try_at: Option<At>,
+    /// When the announcement was queued.
+    pub announced_at: Option<At>,
+    /// From when the announcement allows a charge.
+    pub charge_from: Option<At>,
+    /// When it was paid.
+    pub paid_at: Option<At>,
+    /// Highest overdue level told so far, 0–5.
+    pub overdue_level: u32,
+    /// When that was told last.
+    pub overdue_told_on: Option<NaiveDate>,
+}
+
+const COLUMNS: &str = "i.agreement_id, i.term, i.due, i.registered, i.amount, i.state, i.course, i.lane, i.failures,
+     i.first_failed_at, i.next_try_at, i.announced_at, i.charge_from, i.paid_at, i.overdue_level, i.overdue_told_on";
+
+/// What decides about a charge, with what is needed to make it.
+#[derive(Clone, Debug)]
+pub struct DueRow {
+    /// The term itself.
+    pub installment: Installment,
+    /// What the rule looks at.
+    pub candidate: Candidate,
+    /// Whose.
+    pub customer: CustomerId,
+    /// Printed number of the agreement.
+    pub agreement_no: String,
+    /// Number of terms of the agreement.
+    pub terms: u32,
+    /// Language of messages.
+    pub lang: String,
+    /// Rail of the lane that is next; empty without a mandate.
+    pub rail: String,
+    /// Our number of the mandate.
+    pub contract_no: String,
+    /// The provider's number of the mandate.
+    pub provider_no: Option<String>,
+    /// An open charge: id and order number.
+    pub open: Option<(ChargeId, String)>,
+    /// Number of attempts so far.
+    pub attempts: u32,
+    /// Failed terms in a row of the agreement.
+    pub failed_in_row: u32,
+    /// True when the agreement has a live mandate in the lane after this one.
+    pub has_next_lane: bool,
+}
+
+/// A place in the order in which due installments are worked through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Due date.
+    pub due: NaiveDate,
+    /// Agreement and term.
+    pub id: InstallmentId,
+}
+
+impl Place {
+    /// Before everything.
+    pub fn start() -> Place {
+        let id = InstallmentId { agreement: AgreementId::new(0), term: 0 };
+        Place { due: NaiveDate::default(), id }
+    }
+}
+
+const DUE_SQL: &str = "
+SELECT i.agreement_id, i.term, i.due, i.registered, i.amount, i.state, i.course, i.lane, i.failures, i.first_failed_at,
+       i.next_try_at, i.announced_at, i.charge_from, i.paid_at, i.overdue_level, i.overdue_told_on,
+       a.state AS agreement_state, a.paused_until, a.customer_id, a.no, a.terms, a.lang, a.failed_in_row,
+       p.status AS pet_status,
+       m.id AS mandate_id, m.rail, m.state AS mandate_state, m.contract_no, m.provider_no, m.signed_at, m.valid_until,
+       c.id AS open_id, c.state AS open_state, c.kind AS open_kind, c.order_no AS open_order,
+       n.given_at AS rail_notice_at,
+       (SELECT COALESCE(MAX(attempt), 0) FROM charge k WHERE k.agreement_id = i.agreement_id AND k.term = i.term) AS attempts,
+       EXISTS (SELECT 1 FROM charge k WHERE k.agreement_id = i.agreement_id AND k.run_id = :run AND k.term <> i.term) AS in_run,
+       EXISTS (SELECT 1 FROM mandate l WHERE l.agreement_id = i.agreement_id AND l.lane = i.lane + 1 AND l.state = 'live')
+         AS next_lane
+FROM installment i
+JOIN agreement a ON a.id = i.agreement_id
+JOIN pet p ON p.id = a.pet_id
+LEFT JOIN mandate m ON m.agreement_id = i.agreement_id AND m.lane = i.lane AND m.state IN ('waiting','live')
+LEFT JOIN charge c ON c.agreement_id = i.agreement_id AND c.term = i.term AND c.state IN ('noted','pending','unknown')
+LEFT JOIN notice n ON n.agreement_id = i.agreement_id AND n.term = i.term AND n.kind = 'rail' AND n.lane = i.lane
+";
+
+/// Up to `limit` open installments that may still be charged automatically, due by `until`, after `after`: one page of the due
+/// list. Uses the partial index on due dates, so paid terms of past years cost nothing.
+pub fn due_page(conn: &Conn, run: RunId, until: NaiveDate, after: Place, limit: u32) -> Result<Vec<DueRow>> {
+    let mut query = conn.sql().prepare_cached(&format!(
+        "{DUE_SQL} WHERE i.state = 'open' AND i.course IN ('planned','failing') AND i.due <= :until
+           AND (i.due, i.agreement_id, i.term) > (:due, :agreement, :term)
+         ORDER BY i.due, i.agreement_id, i.term LIMIT :limit"
+    ))?;
+    let rows = query.query_map(
+        named_params! {
+            ":run": run,
+            ":until": Day(until),
+            ":due": Day(after.due),
+            ":agreement": after.id.agreement,
+            ":term": after.id.term,
+            ":limit": limit,
+        },
+        due_row,
+    )?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The same for one installment, whatever its state.
+pub fn due_one(conn: &Conn, run: RunId, id: InstallmentId) -> Result<Option<DueRow>> {
+    let mut query =
+        conn.sql().prepare_cached(&format!("{DUE_SQL} WHERE i.agreement_id = :agreement AND i.term = :term"))?;
+    let mut rows =
+        query.query(named_params! { ":run": run, ":agreement": id.agreement, ":term": id.term })?;
+    Ok(rows.next()?.map(due_row).transpose()?)
+}
+
+/// A term to be created.
+#[derive(Clone, Copy, Debug)]
+pub struct NewInstallment {
+    /// Which.
+    pub id: InstallmentId,
+    /// The agreed day.
+    pub due: NaiveDate,
+    /// The date registered with the rail.
+    pub registered: NaiveDate,
+    /// How much.
+    pub amount: Money,
+    /// `Open`, or `Before` for terms collected before kibble.
+    pub state: InstallmentState,
+}
+
+/// Creates a term that does not exist yet; an existing one is left as it is. Returns whether it was created.
+pub fn create(conn: &Conn, new: &NewInstallment) -> Result<bool> {
+    let created = conn
+        .sql()
+        .prepare_cached(
+            "INSERT INTO installment (agreement_id, term, due, registered, amount, state, course, lane, failures, overdue_level)
+             VALUES (:agreement, :term, :due, :registered, :amount, :state, 'planned', 1, 0, 0)
+             ON CONFLICT (agreement_id, term) DO NOTHING",
+        )?
+        .execute(named_params! {
+            ":agreement": new.id.agreement,
+            ":term": new.id.term,
+            ":due": Day(new.due),
+            ":registered": Day(new.registered),
+            ":amount": new.amount,
+            ":state": new.state.word(),
+        })?;
+    Ok(created > 0)
+}
+
+/// The terms of an agreement.
+pub fn of_agreement(conn: &Conn, agreement: AgreementId) -> Result<Vec<Installment>> {
+    let mut query = conn
+        .sql()
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM installment i WHERE i.agreement_id = :agreement ORDER BY i.term"))?;
+    let rows = query.query_map(named_params! { ":agreement": agreement }, from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// One term.
+pub fn get(conn: &Conn, id: InstallmentId) -> Result<Option<Installment>> {
+    let mut query = conn.sql().prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM installment i WHERE i.agreement_id = :agreement AND i.term = :term"
+    ))?;
+    let mut rows = query.query(named_params! { ":agreement": id.agreement, ":term": id.term })?;
+    Ok(rows.next()?.map(from_row).transpose()?)
+}
+
+/// How many terms of an agreement count as collected (paid by a charge, or before kibble).
+pub fn count_collected(conn: &Conn, agreement: AgreementId) -> Result<u32> {
+    let mut query = conn.sql().prepare_cached(
+        "SELECT count(*) FROM installment WHERE agreement_id = :agreement AND state IN ('paid','before')",
+    )?;
+    Ok(query.query_row(named_params! { ":agreement": agreement }, |row| row.get(0))?)
+}
+
+/// The term was collected.
+pub fn set_paid(conn: &Conn, id: InstallmentId, paid_at: At) -> Result<()> {
+    conn.sql()
+        .prepare_cached(
+            "UPDATE installment SET state = 'paid', paid_at = :at, next_try_at = NULL
+             WHERE agreement_id = :agreement AND term = :term",
+        )?
+        .execute(named_params! { ":at": Instant(paid_at), ":agreement": id.agreement, ":term": id.term })?;
+    Ok(())
+}
+
+/// How collecting goes on after an answer that is not paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The course from here.
+    pub course: Course,
+    /// The lane to try next.
+    pub lane: u32,
+    /// Rounds that failed so far.
+    pub failures: u32,
+    /// When the first round failed.
+    pub first_failed_at: Option<At>,
+    /// When to try next.
+    pub next_try_at: Option<At>,
+}
+
+/// Writes how collecting goes on.
+pub fn set_progress(conn: &Conn, id: InstallmentId, progress: Progress) -> Result<()> {
+    conn.sql()
+        .prepare_cached(
+            "UPDATE installment SET course = :course, lane = :lane, failures = :failures, first_failed_at = :first,
+               next_try_at = :next WHERE agreement_id = :agreement AND term = :term",
+        )?
+        .execute(named_params! {
+            ":course": progress.course.word(),
+            ":lane": progress.lane,
+            ":failures": progress.failures,
+            ":first": progress.first_failed_at.map(Instant),
+            ":next": progress.next_try_at.map(Instant),
+            ":agreement": id.agreement,
+            ":term": id.term,
+        })?;
+    Ok(())
+}
+
+/// Moves a term to another state that is not `paid`.
+pub fn set_state(conn: &Conn, id: InstallmentId, state: InstallmentState) -> Result<()> {
+    conn.sql()
+        .prepare_cached("UPDATE installment SET state = :state WHERE agreement_id = :agreement AND term = :term")?
+        .execute(named_params! { ":state": state.word(), ":agreement": id.agreement, ":term": id.term })?;
+    Ok(())
+}
+
+/// Cancels the open terms of an agreement from `from_term` on that have no charge in the air. Returns how many.
+pub fn cancel_open(conn: &Conn, agreement: AgreementId, from_term: u32) -> Result<u64> {
+    let changed = conn.sql().execute(
+        "UPDATE installment SET state = 'cancelled'
+         WHERE agreement_id = :agreement AND term >= :term AND state = 'open'
+           AND NOT EXISTS (SELECT 1 FROM charge c WHERE c.agreement_id = installment.agreement_id
+                             AND c.term = installment.term AND c.state IN ('noted','pending','unknown') AND c.kind = 'debit')",
+        named_params! { ":agreement": agreement, ":term": from_term },
+    )?;
+    Ok(u64::try_from(changed)?)
+}
+
+/// Moves a term to another day; its announcement no longer counts.
+pub fn move_due(conn: &Conn, id: InstallmentId, due: NaiveDate, registered: NaiveDate) -> Result<()> {
+    conn.sql().execute(
+        "UPDATE installment SET due = :due, registered = :registered, announced_at = NULL, charge_from = NULL,
+           course = 'planned', lane = 1, failures = 0, first_failed_at = NULL, next_try_at = NULL
+         WHERE agreement_id = :agreement AND term = :term AND state = 'open'",
+        named_params! {
+            ":due": Day(due),
+            ":registered": Day(registered),
+            ":agreement": id.agreement,
+            ":term": id.term,
+        },
+    )?;
+    conn.sql().execute(
+        "DELETE FROM notice WHERE agreement_id = :agreement AND term = :term",
+        named_params! { ":agreement": id.agreement, ":term": id.term },
+    )?;
+    Ok(())
+}
+
+/// The announcement was queued.
+pub fn set_announced(conn: &Conn, id: InstallmentId, now: At) -> Result<()> {
+    conn.sql()
+        .prepare_cached("UPDATE installment SET announced_at = :at WHERE agreement_id = :agreement AND term = :term")?
+        .execute(named_params! { ":at": Instant(now), ":agreement": id.agreement, ":term": id.term })?;
+    Ok(())
+}
+
+/// The announcement reached its channel: charges are allowed from `charge_from`.
+pub fn set_charge_from(conn: &Conn, id: InstallmentId, charge_from: At) -> Result<()> {
+    conn.sql()
+        .prepare_cached(
+            "UPDATE installment SET charge_from = :at, announced_at = COALESCE(announced_at, :at)
+             WHERE agreement_id = :agreement AND term = :term",
+        )?
+        .execute(named_params! { ":at": Instant(charge_from), ":agreement": id.agreement, ":term": id.term })?;
+    Ok(())
+}
+
+/// Remembers which overdue level was told when.
+pub fn set_overdue(conn: &Conn, id: InstallmentId, level: u32, told_on: NaiveDate) -> Result<()> {
+    conn.sql()
+        .prepare_cached(
+            "UPDATE installment SET overdue_level = :level, overdue_told_on = :day
+             WHERE agreement_id = :agreement AND term = :term",
+        )?
+        .execute(named_params! {
+            ":level": level,
+            ":day": Day(told_on),
+            ":agreement": id.agreement,
+            ":term": id.term,
+        })?;
+    Ok(())
+}
+
+/// Open terms whose automatic tries are over (failed or missed), due before `before`, after `after`: a page of the overdue list.
+pub fn over_page(conn: &Conn, before: NaiveDate, after: Place, limit: u32) -> Result<Vec<DueRow>> {
+    let mut query = conn.sql().prepare_cached(&format!(
+        "{DUE_SQL} WHERE i.state = 'open' AND i.course IN ('failed','missed') AND i.due < :before
+           AND (i.due, i.agreement_id, i.term) > (:due, :agreement, :term)
+         ORDER BY i.due, i.agreement_id, i.term LIMIT :limit"
+    ))?;
+    let rows = query.query_map(
+        named_params! {
+            ":run": RunId::new(0),
+            ":before": Day(before),
+            ":due": Day(after.due),
+            ":agreement": after.id.agreement,
+            ":term": after.id.term,
+            ":limit": limit,
+        },
+        due_row,
+    )?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// A notice that was given.
+#[derive(Clone, Debug, Serialize)]
+pub struct Notice {
+    /// `signing`, `message`, `heads_up`, `rail`.
+    pub kind: String,
+    /// For which lane; 0 when it is for all.
+    pub lane: u32,
+    /// The due date it named.
+    pub due: NaiveDate,
+    /// The amount it named.
+    pub amount: Money,
+    /// When.
+    pub given_at: At,
+}
+
+/// Records a notice. A second of the same kind and lane replaces the first.
+pub fn put_notice(conn: &Conn, id: InstallmentId, kind: &str, lane: u32, due: NaiveDate, amount: Money, at: At) -> Result<()> {
+    conn.sql()
+        .prepare_cached(
+            "INSERT INTO notice (agreement_id, term, kind, lane, due, amount, given_at)
+             VALUES (:agreement, :term, :kind, :lane, :due, :amount, :at)
+             ON CONFLICT (agreement_id, term, kind, lane)
+             DO UPDATE SET due = excluded.due, amount = excluded.amount, given_at = excluded.given_at",
+        )?
+        .execute(named_params! {
+            ":agreement": id.agreement,
+            ":term": id.term,
+            ":kind": kind,
+            ":lane": lane,
+            ":due": Day(due),
+            ":amount": amount,
+            ":at": Instant(at),
+        })?;
+    Ok(())
+}
+
+/// The notices given for a term, oldest first.
+pub fn notices(conn: &Conn, id: InstallmentId) -> Result<Vec<Notice>> {
+    let mut query = conn.sql().prepare_cached(
+        "SELECT kind, lane, due, amount, given_at FROM notice WHERE agreement_id = :agreement AND term = :term
+         ORDER BY given_at, kind",
+    )?;
+    let rows = query.query_map(named_params! { ":agreement": id.agreement, ":term": id.term }, |row| {
+        Ok(Notice {
+            kind: row.get("kind")?,
+            lane: row.get("lane")?,
+            due: day(row, "due")?,
+            amount: row.get("amount")?,
+            given_at: crate::db::types::at(row, "given_at")?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Number and sum of what is due by `until` and could be charged automatically: the size of a backlog, in one query.
+pub fn backlog(conn: &Conn, until: NaiveDate) -> Result<(u64, Money)> {
+    Ok(conn.sql().query_row(
+        "SELECT count(*) AS due, CAST(COALESCE(SUM(i.amount), 0) AS BIGINT) AS total
+         FROM installment i JOIN agreement a ON a.id = i.agreement_id
+         WHERE i.state = 'open' AND i.course IN ('planned','failing') AND i.due <= :until
+           AND a.state = 'active' AND i.charge_from IS NOT NULL",
+        named_params! { ":until": Day(until) },
+        |row| Ok((row.get("due")?, row.get("total")?)),
+    )?)
+}
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Installment> {
+    Ok(Installment {
+        id: InstallmentId { agreement: row.get("agreement_id")?, term: row.get("term")? },
+        due: day(row, "due")?,
+        registered: day(row, "registered")?,
+        amount: row.get("amount")?,
+        state: word(row, "state", InstallmentState::from_word)?,
+        course: word(row, "course", Course::from_word)?,
+        lane: row.get("lane")?,
+        failures: row.get("failures")?,
+        first_failed_at: maybe_at(row, "first_failed_at")?,
+        next_try_at: maybe_at(row, "next_try_at")?,
+        announced_at: maybe_at(row, "announced_at")?,
+        charge_from: maybe_at(row, "charge_from")?,
+        paid_at: maybe_at(row, "paid_at")?,
+        overdue_level: row.get("overdue_level")?,
+        overdue_told_on: maybe_day(row, "overdue_told_on")?,
+    })
+}
+
+fn due_row(row: &Row<'_>) -> rusqlite::Result<DueRow> {
+    let installment = from_row(row)?;
+    let mandate: Option<MandateId> = row.get("mandate_id")?;
+    let mandate = match mandate {
+        Some(id) => Some((id, word(row, "mandate_state", MandateStatus::from_word)?)),
+        None => None,
+    };
+    let open: Option<ChargeId> = row.get("open_id")?;
+    let open_charge = match open {
+        Some(_) => Some((
+            word(row, "open_state", ChargeState::from_word)?,
+            word(row, "open_kind", ChargeKind::from_word)?,
+        )),
+        None => None,
+    };
+    let pet_status: String = row.get("pet_status")?;
+    let candidate = Candidate {
+        installment: installment.id,
+        state: installment.state,
+        course: installment.course,
+        due: installment.due,
+        registered: installment.registered,
+        agreement: word(row, "agreement_state", AgreementState::from_word)?,
+        paused_until: maybe_day(row, "paused_until")?,
+        pet_gone: matches!(pet_status.as_str(), "died" | "lost" | "returned"),
+        mandate,
+        mandate_signed_at: maybe_at(row, "signed_at")?,
+        mandate_until: maybe_day(row, "valid_until")?,
+        open_charge,
+        charge_from: installment.charge_from,
+        rail_notice_at: maybe_at(row, "rail_notice_at")?,
+        next_try_at: installment.next_try_at,
+        charged_this_run: row.get("in_run")?,
+    };
+    Ok(DueRow {
+        candidate,
+        customer: row.get("customer_id")?,
+        agreement_no: row.get("no")?,
+        terms: row.get("terms")?,
+        lang: row.get("lang")?,
+        rail: row.get::<_, Option<String>>("rail")?.unwrap_or_default(),
+        contract_no: row.get::<_, Option<String>>("contract_no")?.unwrap_or_default(),
+        provider_no: row.get("provider_no")?,
+        open: open.map(|id| Ok::<_, rusqlite::Error>((id, row.get("open_order")?))).transpose()?,
+        attempts: row.get("attempts")?,
+        failed_in_row: row.get("failed_in_row")?,
+        has_next_lane: row.get("next_lane")?,
+        installment,
+    })
+}

@@ -1,0 +1,75 @@
+//! Entries and postings. The only writer of money's movements; it refuses an entry that does not sum to zero.
+
+use anyhow::{Result, bail};
+use chrono::NaiveDate;
+use rusqlite::named_params;
+
+use crate::db::Conn;
+use crate::db::types::{Day, Instant};
+use crate::domain::date::At;
+use crate::domain::id::{CustomerId, EntryId};
+use crate::domain::journal::{Entry, WALLET_BONUS, WALLET_PRINCIPAL};
+use crate::domain::money::Money;
+
+/// Books an entry at `now`, on the business day `day`. An entry whose kind and reference are booked already is refused by the
+/// unique index, so nothing is booked twice.
+pub fn book(conn: &Conn, entry: &Entry, day: NaiveDate, now: At) -> Result<EntryId> {
+    write(conn, entry, None, day, now)
+}
+
+/// Books a correction of entry `corrects`.
+pub fn correct(conn: &Conn, entry: &Entry, corrects: EntryId, day: NaiveDate, now: At) -> Result<EntryId> {
+    write(conn, entry, Some(corrects), day, now)
+}
+
+fn write(conn: &Conn, entry: &Entry, corrects: Option<EntryId>, day: NaiveDate, now: At) -> Result<EntryId> {
+    if !entry.balances() || entry.postings.is_empty() {
+        bail!("entry {} {} does not sum to zero", entry.kind.word(), entry.reference);
+    }
+    let id: EntryId = conn
+        .sql()
+        .prepare_cached(
+            "INSERT INTO entry (at, day, kind, ref, customer_id, corrects, note)
+             VALUES (:at, :day, :kind, :ref, :customer, :corrects, :note) RETURNING id",
+        )?
+        .query_row(
+            named_params! {
+                ":at": Instant(now),
+                ":day": Day(day),
+                ":kind": entry.kind.word(),
+                ":ref": entry.reference,
+                ":customer": entry.customer,
+                ":corrects": corrects,
+                ":note": entry.note,
+            },
+            |row| row.get("id"),
+        )?;
+    let mut insert = conn.sql().prepare_cached(
+        "INSERT INTO posting (entry_id, line, account, customer_id, amount)
+         VALUES (:entry, :line, :account, :customer, :amount)",
+    )?;
+    for (line, posting) in entry.postings.iter().enumerate() {
+        insert.execute(named_params! {
+            ":entry": id,
+            ":line": i64::try_from(line).expect("a handful of postings") + 1,
+            ":account": posting.account.code(),
+            ":customer": posting.account.customer().map_or(0, CustomerId::number),
+            ":amount": posting.amount,
+        })?;
+    }
+    Ok(id)
+}
+
+/// What a customer may spend: principal and bonus, both as positive amounts.
+pub fn wallet(conn: &Conn, customer: CustomerId) -> Result<(Money, Money)> {
+    Ok((-balance(conn, customer, WALLET_PRINCIPAL)?, -balance(conn, customer, WALLET_BONUS)?))
+}
+
+/// Sum of a customer's postings on `account`; positive means debit.
+pub fn balance(conn: &Conn, customer: CustomerId, account: &str) -> Result<Money> {
+    let mut query = conn.sql().prepare_cached(
+        "SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) AS total FROM posting
+         WHERE customer_id = :customer AND account = :account",
+    )?;
+    Ok(query.query_row(named_params! { ":customer": customer, ":account": account }, |row| row.get("total"))?)
+}

@@ -1,0 +1,371 @@
+-- Everything a shop knows. Amounts are fen, rates basis points, instants UTC text `2026-11-05T01:00:00Z`, business dates `2026-11-05`.
+-- Sealed columns are AES-256-GCM under the customer's own key; look-up columns are keyed hashes.
+
+CREATE TABLE shop (
+  id              INTEGER PRIMARY KEY CHECK (id = 1),
+  install_code    TEXT NOT NULL,
+  copy_no         INTEGER NOT NULL,
+  created_at      TEXT NOT NULL,
+  key_check       BLOB NOT NULL,
+  restored_at     TEXT
+) STRICT;
+
+CREATE TABLE audit (
+  seq             INTEGER PRIMARY KEY,
+  at              TEXT NOT NULL,
+  actor           TEXT NOT NULL,
+  host            TEXT NOT NULL,
+  op              TEXT NOT NULL,
+  entity          TEXT NOT NULL,
+  detail          TEXT NOT NULL,
+  prev_hash       TEXT NOT NULL,
+  hash            TEXT NOT NULL
+) STRICT;
+CREATE INDEX audit_entity ON audit (entity, seq);
+
+CREATE TABLE customer (
+  id              INTEGER PRIMARY KEY,
+  wrapped_key     BLOB,
+  name            BLOB,
+  phone           BLOB,
+  id_number       BLOB,
+  address         BLOB,
+  name_hash       BLOB,
+  phone_hash      BLOB,
+  id_hash         BLOB UNIQUE,
+  lang            TEXT NOT NULL CHECK (lang IN ('zh','en')),
+  created_at      TEXT NOT NULL,
+  erased_at       TEXT
+) STRICT;
+CREATE INDEX customer_name ON customer (name_hash);
+CREATE INDEX customer_phone ON customer (phone_hash);
+
+CREATE TABLE pet (
+  id              INTEGER PRIMARY KEY,
+  customer_id     INTEGER REFERENCES customer (id),
+  name            TEXT NOT NULL,
+  species         TEXT NOT NULL,
+  breed           TEXT NOT NULL,
+  sex             TEXT NOT NULL CHECK (sex IN ('male','female','unknown')),
+  birth_date      TEXT,
+  birth_estimated INTEGER NOT NULL CHECK (birth_estimated IN (0,1)),
+  chip_no         TEXT UNIQUE,
+  quarantine_no   TEXT,
+  source          TEXT NOT NULL,
+  reference_cost  INTEGER NOT NULL CHECK (reference_cost >= 0),
+  status          TEXT NOT NULL CHECK (status IN ('in_shop','reserved','adopted','returned','died','lost')),
+  status_on       TEXT NOT NULL,
+  note            TEXT NOT NULL,
+  created_at      TEXT NOT NULL
+) STRICT;
+CREATE INDEX pet_customer ON pet (customer_id);
+
+CREATE TABLE plan (
+  id              INTEGER PRIMARY KEY,
+  code            TEXT NOT NULL UNIQUE,
+  name_zh         TEXT NOT NULL,
+  name_en         TEXT NOT NULL,
+  scenario        TEXT NOT NULL CHECK (scenario IN ('adoption','sale')),
+  monthly         INTEGER NOT NULL CHECK (monthly > 0),
+  terms           INTEGER NOT NULL CHECK (terms BETWEEN 1 AND 36),
+  first_debit     TEXT NOT NULL CHECK (first_debit IN ('at_signing','next_month')),
+  sale_price      INTEGER NOT NULL CHECK (sale_price >= 0),
+  guarantee_days  INTEGER NOT NULL CHECK (guarantee_days >= 0),
+  contents_zh     TEXT NOT NULL,
+  contents_en     TEXT NOT NULL,
+  on_offer        INTEGER NOT NULL CHECK (on_offer IN (0,1)),
+  created_at      TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE agreement (
+  id              INTEGER PRIMARY KEY,
+  no              TEXT NOT NULL UNIQUE,
+  customer_id     INTEGER NOT NULL REFERENCES customer (id),
+  pet_id          INTEGER NOT NULL REFERENCES pet (id),
+  plan_code       TEXT NOT NULL,
+  plan_name       TEXT NOT NULL,
+  source          TEXT NOT NULL CHECK (source IN ('signed','imported')),
+  state           TEXT NOT NULL CHECK (state IN ('waiting','active','paused','completed','settling','ended','cancelled')),
+  monthly         INTEGER NOT NULL CHECK (monthly > 0),
+  terms           INTEGER NOT NULL CHECK (terms BETWEEN 1 AND 36),
+  anchor_day      INTEGER NOT NULL CHECK (anchor_day BETWEEN 1 AND 31),
+  first_debit     TEXT NOT NULL CHECK (first_debit IN ('at_signing','next_month')),
+  signed_on       TEXT NOT NULL,
+  signed_at       TEXT NOT NULL,
+  active_at       TEXT,
+  ends_on         TEXT NOT NULL,
+  paid_before     INTEGER NOT NULL CHECK (paid_before >= 0),
+  reference_cost  INTEGER NOT NULL CHECK (reference_cost >= 0),
+  conditions      TEXT NOT NULL,
+  lang            TEXT NOT NULL CHECK (lang IN ('zh','en')),
+  template        TEXT NOT NULL,
+  text_sealed     BLOB,
+  text_sha256     TEXT,
+  shown           TEXT NOT NULL,
+  paused_until    TEXT,
+  pause_effect    TEXT CHECK (pause_effect IN ('extend','skip')),
+  shift_months    INTEGER NOT NULL,
+  shifted_from    INTEGER NOT NULL,
+  failed_in_row   INTEGER NOT NULL,
+  ended_at        TEXT,
+  end_cause       TEXT,
+  import_row      TEXT
+) STRICT;
+CREATE INDEX agreement_customer ON agreement (customer_id);
+CREATE INDEX agreement_pet ON agreement (pet_id);
+CREATE INDEX agreement_state ON agreement (state);
+
+CREATE TABLE mandate (
+  id              INTEGER PRIMARY KEY,
+  agreement_id    INTEGER NOT NULL REFERENCES agreement (id),
+  lane            INTEGER NOT NULL CHECK (lane >= 1),
+  rail            TEXT NOT NULL,
+  contract_no     TEXT NOT NULL UNIQUE,
+  provider_no     TEXT,
+  state           TEXT NOT NULL CHECK (state IN ('waiting','live','closing','closed','revoked','expired')),
+  valid_until     TEXT NOT NULL,
+  created_at      TEXT NOT NULL,
+  signed_at       TEXT,
+  ended_at        TEXT,
+  end_cause       TEXT,
+  checked_at      TEXT
+) STRICT;
+CREATE UNIQUE INDEX mandate_lane ON mandate (agreement_id, lane) WHERE state IN ('waiting','live');
+CREATE INDEX mandate_agreement ON mandate (agreement_id);
+CREATE INDEX mandate_open ON mandate (state, id) WHERE state IN ('waiting','closing');
+
+CREATE TABLE installment (
+  agreement_id    INTEGER NOT NULL REFERENCES agreement (id),
+  term            INTEGER NOT NULL CHECK (term >= 1),
+  due             TEXT NOT NULL,
+  registered      TEXT NOT NULL,
+  amount          INTEGER NOT NULL CHECK (amount > 0),
+  state           TEXT NOT NULL CHECK (state IN ('open','paid','before','cancelled','refunded')),
+  course          TEXT NOT NULL CHECK (course IN ('planned','failing','failed','missed')),
+  lane            INTEGER NOT NULL,
+  failures        INTEGER NOT NULL,
+  first_failed_at TEXT,
+  next_try_at     TEXT,
+  announced_at    TEXT,
+  charge_from     TEXT,
+  paid_at         TEXT,
+  overdue_level   INTEGER NOT NULL,
+  overdue_told_on TEXT,
+  PRIMARY KEY (agreement_id, term)
+) STRICT;
+CREATE INDEX installment_due ON installment (due, agreement_id, term) WHERE state = 'open' AND course IN ('planned','failing');
+CREATE INDEX installment_over ON installment (due, agreement_id, term) WHERE state = 'open' AND course IN ('failed','missed');
+
+CREATE TABLE notice (
+  agreement_id    INTEGER NOT NULL,
+  term            INTEGER NOT NULL,
+  kind            TEXT NOT NULL CHECK (kind IN ('signing','message','heads_up','rail')),
+  lane            INTEGER NOT NULL,
+  due             TEXT NOT NULL,
+  amount          INTEGER NOT NULL,
+  given_at        TEXT NOT NULL,
+  PRIMARY KEY (agreement_id, term, kind, lane),
+  FOREIGN KEY (agreement_id, term) REFERENCES installment (agreement_id, term)
+) STRICT;
+
+CREATE TABLE charge (
+  id              INTEGER PRIMARY KEY,
+  agreement_id    INTEGER NOT NULL,
+  term            INTEGER NOT NULL,
+  attempt         INTEGER NOT NULL CHECK (attempt >= 1),
+  kind            TEXT NOT NULL CHECK (kind IN ('debit','link','cash')),
+  mandate_id      INTEGER REFERENCES mandate (id),
+  rail            TEXT NOT NULL,
+  order_no        TEXT NOT NULL UNIQUE,
+  amount          INTEGER NOT NULL CHECK (amount > 0),
+  state           TEXT NOT NULL CHECK (state IN ('noted','pending','unknown','paid','declined','void')),
+  reason          TEXT,
+  code            TEXT NOT NULL,
+  said            TEXT NOT NULL,
+  trade_no        TEXT,
+  link            TEXT,
+  run_id          INTEGER,
+  noted_at        TEXT NOT NULL,
+  asked_at        TEXT,
+  pending_until   TEXT,
+  answered_at     TEXT,
+  paid_at         TEXT,
+  refunded        INTEGER NOT NULL CHECK (refunded BETWEEN 0 AND amount),
+  UNIQUE (agreement_id, term, attempt),
+  FOREIGN KEY (agreement_id, term) REFERENCES installment (agreement_id, term)
+) STRICT;
+CREATE UNIQUE INDEX charge_paid_once ON charge (agreement_id, term) WHERE state = 'paid';
+CREATE UNIQUE INDEX charge_open_once ON charge (agreement_id, term) WHERE state IN ('noted','pending','unknown');
+CREATE INDEX charge_open ON charge (id) WHERE state IN ('noted','pending','unknown');
+CREATE INDEX charge_answered ON charge (answered_at) WHERE state IN ('paid','declined');
+
+CREATE TABLE refund (
+  id              INTEGER PRIMARY KEY,
+  charge_id       INTEGER REFERENCES charge (id),
+  customer_id     INTEGER NOT NULL REFERENCES customer (id),
+  statement_id    INTEGER,
+  rail            TEXT NOT NULL,
+  refund_no       TEXT NOT NULL UNIQUE,
+  amount          INTEGER NOT NULL CHECK (amount > 0),
+  state           TEXT NOT NULL CHECK (state IN ('noted','pending','unknown','paid','declined')),
+  why             TEXT NOT NULL,
+  code            TEXT NOT NULL,
+  said            TEXT NOT NULL,
+  noted_at        TEXT NOT NULL,
+  asked_at        TEXT,
+  paid_at         TEXT
+) STRICT;
+CREATE INDEX refund_open ON refund (id) WHERE state IN ('noted','pending','unknown');
+CREATE INDEX refund_charge ON refund (charge_id);
+CREATE INDEX refund_customer ON refund (customer_id);
+
+CREATE TABLE run (
+  id              INTEGER PRIMARY KEY,
+  started_at      TEXT NOT NULL,
+  ended_at        TEXT,
+  host            TEXT NOT NULL,
+  report          TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE entry (
+  id              INTEGER PRIMARY KEY,
+  at              TEXT NOT NULL,
+  day             TEXT NOT NULL,
+  kind            TEXT NOT NULL,
+  ref             TEXT NOT NULL,
+  customer_id     INTEGER,
+  corrects        INTEGER REFERENCES entry (id),
+  note            TEXT NOT NULL,
+  UNIQUE (kind, ref)
+) STRICT;
+CREATE INDEX entry_day ON entry (day, id);
+
+CREATE TABLE posting (
+  entry_id        INTEGER NOT NULL REFERENCES entry (id),
+  line            INTEGER NOT NULL,
+  account         TEXT NOT NULL,
+  customer_id     INTEGER NOT NULL,
+  amount          INTEGER NOT NULL CHECK (amount <> 0),
+  PRIMARY KEY (entry_id, line)
+) STRICT;
+CREATE INDEX posting_account ON posting (customer_id, account, amount);
+
+CREATE TABLE points (
+  id              INTEGER PRIMARY KEY,
+  customer_id     INTEGER NOT NULL REFERENCES customer (id),
+  at              TEXT NOT NULL,
+  kind            TEXT NOT NULL CHECK (kind IN ('charge','refund','spend','adjust')),
+  ref             TEXT NOT NULL,
+  points          INTEGER NOT NULL CHECK (points <> 0),
+  UNIQUE (kind, ref)
+) STRICT;
+CREATE INDEX points_customer ON points (customer_id, points);
+
+CREATE TABLE item (
+  sku             TEXT PRIMARY KEY,
+  name_zh         TEXT NOT NULL,
+  name_en         TEXT NOT NULL,
+  category        TEXT NOT NULL,
+  species         TEXT NOT NULL,
+  brand           TEXT NOT NULL,
+  unit            TEXT NOT NULL,
+  cost            INTEGER NOT NULL CHECK (cost >= 0),
+  price           INTEGER NOT NULL CHECK (price >= 0),
+  member_price    INTEGER NOT NULL CHECK (member_price >= 0 AND member_price <= price),
+  wallet_ok       INTEGER CHECK (wallet_ok IN (0,1)),
+  supplier        TEXT NOT NULL,
+  on_sale         INTEGER NOT NULL CHECK (on_sale IN (0,1)),
+  updated_at      TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE orders (
+  id              INTEGER PRIMARY KEY,
+  customer_id     INTEGER NOT NULL REFERENCES customer (id),
+  placed_at       TEXT NOT NULL,
+  placed_on       TEXT NOT NULL,
+  state           TEXT NOT NULL CHECK (state IN ('placed','sent','shipped','delivered','cancelled','returned')),
+  wallet_paid     INTEGER NOT NULL CHECK (wallet_paid >= 0),
+  cash_paid       INTEGER NOT NULL CHECK (cash_paid >= 0),
+  cash_rail       TEXT NOT NULL,
+  handover        TEXT NOT NULL CHECK (handover IN ('counter','ship')),
+  address         BLOB,
+  resend_of       INTEGER REFERENCES orders (id),
+  note            TEXT NOT NULL,
+  closed_at       TEXT
+) STRICT;
+CREATE INDEX orders_customer ON orders (customer_id, id);
+CREATE INDEX orders_state ON orders (state, id);
+CREATE INDEX orders_placed ON orders (placed_on, id);
+
+CREATE TABLE order_line (
+  order_id        INTEGER NOT NULL REFERENCES orders (id),
+  line            INTEGER NOT NULL,
+  sku             TEXT NOT NULL,
+  name            TEXT NOT NULL,
+  category        TEXT NOT NULL,
+  supplier        TEXT NOT NULL,
+  qty             INTEGER NOT NULL CHECK (qty > 0),
+  returned_qty    INTEGER NOT NULL CHECK (returned_qty BETWEEN 0 AND qty),
+  unit_price      INTEGER NOT NULL CHECK (unit_price >= 0),
+  list_price      INTEGER NOT NULL CHECK (list_price >= unit_price),
+  unit_cost       INTEGER NOT NULL CHECK (unit_cost >= 0),
+  wallet_part     INTEGER NOT NULL CHECK (wallet_part >= 0),
+  wallet_ok       INTEGER NOT NULL CHECK (wallet_ok IN (0,1)),
+  state           TEXT NOT NULL CHECK (state IN ('placed','sent','shipped','delivered','cancelled','returned')),
+  sent_at         TEXT,
+  shipped_at      TEXT,
+  delivered_at    TEXT,
+  carrier         TEXT,
+  tracking_no     TEXT,
+  PRIMARY KEY (order_id, line)
+) STRICT;
+CREATE INDEX order_line_state ON order_line (state, supplier, order_id);
+
+CREATE TABLE statement (
+  id              INTEGER PRIMARY KEY,
+  agreement_id    INTEGER NOT NULL UNIQUE REFERENCES agreement (id),
+  cause           TEXT NOT NULL CHECK (cause IN ('consumer','merchant','no_fault','cooling_off')),
+  keep_pet        INTEGER NOT NULL CHECK (keep_pet IN (0,1)),
+  notice_at       TEXT NOT NULL,
+  confirm_by      TEXT NOT NULL,
+  confirmed_at    TEXT,
+  confirmed_by    TEXT,
+  figures         TEXT NOT NULL,
+  refund          INTEGER NOT NULL CHECK (refund >= 0),
+  claim           INTEGER NOT NULL CHECK (claim >= 0),
+  state           TEXT NOT NULL CHECK (state IN ('open','confirmed','settled'))
+) STRICT;
+
+CREATE TABLE flag (
+  id              INTEGER PRIMARY KEY,
+  agreement_id    INTEGER NOT NULL REFERENCES agreement (id),
+  kind            TEXT NOT NULL CHECK (kind IN ('high_risk')),
+  since           TEXT NOT NULL,
+  reason          TEXT NOT NULL,
+  cleared_at      TEXT,
+  cleared_by      TEXT,
+  clear_reason    TEXT
+) STRICT;
+CREATE UNIQUE INDEX flag_standing ON flag (agreement_id, kind) WHERE cleared_at IS NULL;
+
+CREATE TABLE message (
+  id              INTEGER PRIMARY KEY,
+  event           TEXT NOT NULL UNIQUE,
+  template        TEXT NOT NULL,
+  audience        TEXT NOT NULL CHECK (audience IN ('customer','merchant')),
+  customer_id     INTEGER,
+  agreement_id    INTEGER,
+  term            INTEGER,
+  lang            TEXT NOT NULL CHECK (lang IN ('zh','en')),
+  params          TEXT NOT NULL,
+  created_at      TEXT NOT NULL,
+  not_before      TEXT NOT NULL,
+  state           TEXT NOT NULL CHECK (state IN ('queued','sending','sent','failed','dropped')),
+  channel         TEXT,
+  sent_at         TEXT,
+  said            TEXT NOT NULL,
+  tries           INTEGER NOT NULL
+) STRICT;
+CREATE INDEX message_queued ON message (not_before, id) WHERE state = 'queued';
+CREATE INDEX message_open ON message (id) WHERE state IN ('sending','failed');
+CREATE INDEX message_customer ON message (customer_id, id);

@@ -1,0 +1,173 @@
+//! What the shop remembers. The only room that names the database crate; SQL lives here and nowhere else, and keeps to what
+//! SQLite and PostgreSQL share, so that a chain's shared server can come later without touching another room.
+//!
+//! Reads take a [`Conn`]. Every change goes through [`Db::write`]: one transaction, one audit row.
+
+pub mod agreement;
+pub mod audit;
+pub mod charge;
+pub mod customer;
+pub mod installment;
+pub mod journal;
+pub mod mandate;
+pub mod message;
+mod migrate;
+pub mod pet;
+pub mod plan;
+pub mod refund;
+pub mod risk;
+pub mod run;
+pub mod seal;
+pub mod shop;
+pub mod statement;
+mod types;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::db::seal::Keyring;
+use crate::domain::date::At;
+use crate::domain::op::Op;
+use crate::fault::Fault;
+use crate::t;
+
+/// How long a command waits for another one's short write, in milliseconds.
+const BUSY_MS: u64 = 5_000;
+
+/// Page cache in KiB: enough for the hot indexes of a large shop, small enough for a small machine.
+const CACHE_KIB: i64 = 8_192;
+
+/// An open shop database with the keys that unseal it. Functions of this room take it; other rooms only pass it on.
+pub struct Conn {
+    sql: Connection,
+    keys: Keyring,
+}
+
+impl Conn {
+    fn sql(&self) -> &Connection {
+        &self.sql
+    }
+
+    fn keys(&self) -> &Keyring {
+        &self.keys
+    }
+}
+
+/// Who is changing things and from which machine; stands in every audit row.
+#[derive(Clone, Debug)]
+pub struct Hand {
+    /// The person or `cron`.
+    pub actor: String,
+    /// The machine's name.
+    pub host: String,
+}
+
+/// The shop's database: reading, and the one door for writing.
+pub struct Db {
+    conn: Conn,
+    hand: Hand,
+    path: PathBuf,
+}
+
+impl Db {
+    /// Makes a new database at `path` and leaves it open.
+    ///
+    /// # Errors
+    /// When the file exists already or cannot be written.
+    pub fn create(path: &Path, keys: Keyring, hand: Hand, now: At, install_code: &str) -> Result<Db> {
+        if path.exists() {
+            return Err(Fault::refused(t!("{path} exists already", path = path.display())).into());
+        }
+        let db = Db { conn: Conn { sql: connect(path, true)?, keys }, hand, path: path.to_owned() };
+        migrate::run(&db.conn.sql)?;
+        shop::insert(&db.conn, install_code, now)?;
+        Ok(db)
+    }
+
+    /// Opens the database at `path`, bringing an older one up to date.
+    ///
+    /// # Errors
+    /// When it is missing, not a kibble database, newer than this program, or sealed with another key.
+    pub fn open(path: &Path, keys: Keyring, hand: Hand) -> Result<Db> {
+        let db = Db { conn: Conn { sql: connect(path, false)?, keys }, hand, path: path.to_owned() };
+        migrate::run(&db.conn.sql)?;
+        shop::check_key(&db.conn)?;
+        Ok(db)
+    }
+
+    /// For reading.
+    pub fn read(&self) -> &Conn {
+        &self.conn
+    }
+
+    /// Where the file lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Changes things: runs `work` in one transaction and writes the audit row of the [`Op`] it returns with its value. Either
+    /// all of it is on disk afterwards, or nothing. The op comes from inside, because ids are born there.
+    ///
+    /// # Errors
+    /// Those of `work`, and of a full disk, a locked or a read-only file; nothing is changed then.
+    pub fn write<T>(&self, now: At, work: impl FnOnce(&Conn) -> Result<(T, Op)>) -> Result<T> {
+        self.conn.sql.execute_batch("BEGIN IMMEDIATE")?;
+        let done = work(&self.conn).and_then(|(value, op)| {
+            audit::append(&self.conn, &self.hand, now, &op)?;
+            self.conn.sql.execute_batch("COMMIT").context("COMMIT")?;
+            Ok(value)
+        });
+        if done.is_err() && !self.conn.sql.is_autocommit() {
+            // A failed rollback leaves nothing to do: the journal undoes the transaction at the next open.
+            drop(self.conn.sql.execute_batch("ROLLBACK"));
+        }
+        done
+    }
+}
+
+fn connect(path: &Path, create: bool) -> Result<Connection> {
+    if !create && !path.exists() {
+        return Err(Fault::not_found(t!("there is no shop database at {path}", path = path.display()))
+            .hint(t!("make one with `kibble init`, or name the shop's folder with --shop"))
+            .into());
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let sql = Connection::open_with_flags(path, flags)?;
+    sql.busy_timeout(Duration::from_millis(BUSY_MS))?;
+    sql.pragma_update(None, "foreign_keys", true)?;
+    sql.pragma_update(None, "synchronous", "FULL")?;
+    sql.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    sql.set_prepared_statement_cache_capacity(128);
+    if create {
+        sql.pragma_update(None, "journal_mode", "WAL")?;
+    }
+    Ok(sql)
+}
+
+/// Puts a database failure that a person can act on into plain words; other errors pass unchanged.
+pub fn explain(error: anyhow::Error) -> anyhow::Error {
+    let code = error.chain().find_map(|cause| cause.downcast_ref::<rusqlite::Error>()).and_then(|e| e.sqlite_error_code());
+    let fault = match code {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            Fault::broken(t!("the shop database is locked by another program; nothing was changed"))
+                .hint(t!("close the program that holds shop.db open, then run the command again"))
+        }
+        Some(ErrorCode::DiskFull) => Fault::broken(t!("the disk is full; nothing was changed"))
+            .hint(t!("free some space, then run the command again")),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+            Fault::broken(t!("the shop folder cannot be written; nothing was changed"))
+                .hint(t!("check who owns the folder and its files, and that the disk is not mounted read-only"))
+        }
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            Fault::broken(t!("shop.db is damaged or is not a kibble database"))
+                .hint(t!("restore the last good copy with `kibble restore FILE`"))
+        }
+        Some(ErrorCode::SystemIoFailure) => Fault::broken(t!("the disk refused to read or write; nothing was changed"))
+            .hint(t!("check the disk and its free space, then run the command again")),
+        _ => return error,
+    };
+    error.context(fault)
+}

@@ -1,0 +1,161 @@
+//! Refunds: noted before the rail hears of them, like charges.
+
+use anyhow::Result;
+use rusqlite::{Row, named_params};
+use serde::Serialize;
+
+use crate::db::Conn;
+use crate::db::types::{Instant, at, maybe_at, word};
+use crate::domain::date::At;
+use crate::domain::id::{ChargeId, CustomerId, RefundId, StatementId};
+use crate::domain::money::Money;
+use crate::domain::statement::RefundState;
+
+const COLUMNS: &str = "id, charge_id, customer_id, statement_id, rail, refund_no, amount, state, why, code, said, noted_at,
+     asked_at, paid_at";
+
+/// A refund as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Refund {
+    /// Its id.
+    pub id: RefundId,
+    /// Which paid charge it gives back; none for a balance from before kibble, which is paid by hand.
+    pub charge: Option<ChargeId>,
+    /// To whom.
+    pub customer: CustomerId,
+    /// Of which settlement.
+    pub statement: Option<StatementId>,
+    /// On which rail.
+    pub rail: String,
+    /// Our refund number.
+    pub refund_no: String,
+    /// How much.
+    pub amount: Money,
+    /// Where it stands.
+    pub state: RefundState,
+    /// Why.
+    pub why: String,
+    /// The provider's code.
+    pub code: String,
+    /// The provider's text.
+    pub said: String,
+    /// When it was written down.
+    pub noted_at: At,
+    /// When the rail was last asked.
+    pub asked_at: Option<At>,
+    /// When the money moved.
+    pub paid_at: Option<At>,
+}
+
+/// A refund to be noted.
+#[derive(Clone, Debug)]
+pub struct NewRefund<'a> {
+    /// Which paid charge.
+    pub charge: Option<ChargeId>,
+    /// To whom.
+    pub customer: CustomerId,
+    /// Of which settlement.
+    pub statement: Option<StatementId>,
+    /// On which rail.
+    pub rail: &'a str,
+    /// The derived refund number.
+    pub refund_no: &'a str,
+    /// How much.
+    pub amount: Money,
+    /// Why.
+    pub why: &'a str,
+}
+
+/// Notes a refund.
+pub fn note(conn: &Conn, new: &NewRefund<'_>, now: At) -> Result<RefundId> {
+    Ok(conn.sql().query_row(
+        "INSERT INTO refund (charge_id, customer_id, statement_id, rail, refund_no, amount, state, why, code, said, noted_at)
+         VALUES (:charge, :customer, :statement, :rail, :refund_no, :amount, 'noted', :why, '', '', :at) RETURNING id",
+        named_params! {
+            ":charge": new.charge,
+            ":customer": new.customer,
+            ":statement": new.statement,
+            ":rail": new.rail,
+            ":refund_no": new.refund_no,
+            ":amount": new.amount,
+            ":why": new.why,
+            ":at": Instant(now),
+        },
+        |row| row.get("id"),
+    )?)
+}
+
+/// Writes what is known after asking. A decided refund stays as it is; returns whether it changed.
+pub fn answer(
+    conn: &Conn,
+    id: RefundId,
+    state: RefundState,
+    code: &str,
+    said: &str,
+    paid_at: Option<At>,
+    asked_at: At,
+) -> Result<bool> {
+    let changed = conn.sql().execute(
+        "UPDATE refund SET state = :state, code = :code, said = :said, paid_at = :paid, asked_at = :asked
+         WHERE id = :id AND state IN ('noted','pending','unknown')",
+        named_params! {
+            ":state": state.word(),
+            ":code": code,
+            ":said": said,
+            ":paid": paid_at.map(Instant),
+            ":asked": Instant(asked_at),
+            ":id": id,
+        },
+    )?;
+    Ok(changed > 0)
+}
+
+/// The refund with this id.
+pub fn get(conn: &Conn, id: RefundId) -> Result<Option<Refund>> {
+    let mut query = conn.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM refund WHERE id = :id"))?;
+    let mut rows = query.query(named_params! { ":id": id })?;
+    Ok(rows.next()?.map(from_row).transpose()?)
+}
+
+/// Up to `limit` open refunds after `after`, by id.
+pub fn open_page(conn: &Conn, after: RefundId, limit: u32) -> Result<Vec<Refund>> {
+    let mut query = conn.sql().prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM refund WHERE state IN ('noted','pending','unknown') AND id > :after ORDER BY id LIMIT :limit"
+    ))?;
+    let rows = query.query_map(named_params! { ":after": after, ":limit": limit }, from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The refunds of a settlement.
+pub fn of_statement(conn: &Conn, statement: StatementId) -> Result<Vec<Refund>> {
+    let mut query =
+        conn.sql().prepare(&format!("SELECT {COLUMNS} FROM refund WHERE statement_id = :statement ORDER BY id"))?;
+    let rows = query.query_map(named_params! { ":statement": statement }, from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The refunds of a charge, oldest first.
+pub fn of_charge(conn: &Conn, charge: ChargeId) -> Result<Vec<Refund>> {
+    let mut query = conn.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM refund WHERE charge_id = :charge ORDER BY id"))?;
+    let rows = query.query_map(named_params! { ":charge": charge }, from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Refund> {
+    Ok(Refund {
+        id: row.get("id")?,
+        charge: row.get("charge_id")?,
+        customer: row.get("customer_id")?,
+        statement: row.get("statement_id")?,
+        rail: row.get("rail")?,
+        refund_no: row.get("refund_no")?,
+        amount: row.get("amount")?,
+        state: word(row, "state", RefundState::from_word)?,
+        why: row.get("why")?,
+        code: row.get("code")?,
+        said: row.get("said")?,
+        noted_at: at(row, "noted_at")?,
+        asked_at: maybe_at(row, "asked_at")?,
+        paid_at: maybe_at(row, "paid_at")?,
+    })
+}
