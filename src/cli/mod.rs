@@ -1,0 +1,221 @@
+//! Arguments and dispatch: which command was typed, in which language, and how the process ends.
+//!
+//! A new command is a file `cli/<word>.rs` with `Args` and `run`, and three lines here: its `mod`, its variant of [`Thing`],
+//! its arm in `dispatch`. English help is the doc comment on its `Args`; the Chinese stands in `text/zh/<word>.rs`.
+
+pub mod exit;
+pub mod ui;
+
+mod completions;
+mod help;
+mod usage;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::cli::exit::Exit;
+use crate::cli::ui::{Color, Ui, Wishes};
+use crate::text::{self, Lang};
+
+/// Runs a pet shop's monthly food plan: agreements, debits, wallets, orders and reports
+#[derive(Debug, Parser)]
+#[command(name = "kibble", version, disable_help_flag = true, disable_version_flag = true)]
+#[command(disable_help_subcommand = true)]
+struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    thing: Thing,
+    /// Print the version
+    #[arg(short = 'V', long, action = ArgAction::Version, help_heading = "Global options")]
+    version: Option<bool>,
+}
+
+/// Options that every command understands.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Globals {
+    /// The shop's folder; without it KIBBLE_SHOP, then this folder if it has a shop.toml, then your own data folder
+    #[arg(long, global = true, value_name = "DIR")]
+    pub shop: Option<PathBuf>,
+    /// Print one JSON document instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Language of what you read; without it the shop's, then your computer's
+    #[arg(long, global = true, value_name = "LANG", value_parser = lang_words())]
+    pub lang: Option<Lang>,
+    /// Answer yes to every question, and take what is suggested
+    #[arg(short, long, global = true)]
+    pub yes: bool,
+    /// Print the answer only, no status lines
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", value_parser = color_words())]
+    pub color: Color,
+    /// Pretend that it is this time; only in a shop where every payment rail is a sandbox
+    #[arg(long, global = true, value_name = "TIME", hide = true)]
+    pub now: Option<String>,
+    /// Print help
+    #[arg(short = 'h', long, global = true, action = ArgAction::Help)]
+    help: Option<bool>,
+}
+
+// The commands; the grammar is `kibble <thing> <verb>`. A variant carries no doc comment: its help is that of its `Args`.
+#[derive(Debug, Subcommand)]
+enum Thing {
+    Completions(completions::Args),
+}
+
+fn dispatch(thing: &Thing, _globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
+    match thing {
+        Thing::Completions(args) => completions::run(args, ui),
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    // Until there are settings to read, a shop has no language of its own.
+    start(&std::env::args_os().collect::<Vec<_>>(), &|_| None)
+}
+
+/// Runs one command line. `lang_of` says which language the shop in a folder chose (`None`: the shop that would be found
+/// without `--shop`); it must not fail, because a broken `shop.toml` is reported later, in some language.
+pub fn start(args: &[OsString], lang_of: &dyn Fn(Option<&Path>) -> Option<Lang>) -> ExitCode {
+    let peeked = Peeked::new(args);
+    let lang = peeked.lang.or_else(|| lang_of(peeked.shop.as_deref())).or_else(locale).unwrap_or_default();
+    text::set_lang(lang);
+    match parse(args, lang) {
+        Ok(cli) => {
+            let globals = &cli.globals;
+            let (json, quiet, yes, color) = (globals.json, globals.quiet, globals.yes, globals.color);
+            let ui = Ui::new(Wishes { json, quiet, yes, color });
+            let result = dispatch(&cli.thing, globals, &ui);
+            exit::end(&ui, result)
+        }
+        Err(error) => no_command(&error, &Ui::new(peeked.wishes), lang),
+    }
+}
+
+/// The whole command tree with its help in `lang`.
+pub fn command(lang: Lang) -> clap::Command {
+    help::dress(Cli::command(), lang)
+}
+
+/// The command tree as the doc comments have it, for the test that compares them with the Chinese tables.
+pub fn plain_command() -> clap::Command {
+    Cli::command()
+}
+
+/// What `--help` prints for the command at `path` (`["debit", "run"]`), or `None` when there is no such command.
+pub fn help_of(path: &[&str], lang: Lang) -> Option<String> {
+    let args = std::iter::once("kibble").chain(path.iter().copied()).chain(["--help"]);
+    let error = command(lang).try_get_matches_from(args).err()?;
+    (error.kind() == ErrorKind::DisplayHelp).then(|| help::fix(error.render().to_string(), lang))
+}
+
+fn parse(args: &[OsString], lang: Lang) -> Result<Cli, clap::Error> {
+    let matches = command(lang).try_get_matches_from(args)?;
+    Cli::from_arg_matches(&matches)
+}
+
+fn no_command(error: &clap::Error, ui: &Ui, lang: Lang) -> ExitCode {
+    let fix = |text: String| help::fix(text, lang);
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            ui.help(&error.render(), fix);
+            exit::end(ui, Ok(Exit::Done))
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand if !ui.is_json() => {
+            ui.short_help(&error.render(), fix);
+            ExitCode::from(crate::fault::Kind::Usage.exit_code())
+        }
+        _ => exit::end(ui, Err(usage::fault(error).into())),
+    }
+}
+
+/// What must be known before the arguments are parsed, because help and errors are already written with it.
+#[derive(Debug, Default)]
+struct Peeked {
+    lang: Option<Lang>,
+    shop: Option<PathBuf>,
+    wishes: Wishes,
+}
+
+impl Peeked {
+    fn new(args: &[OsString]) -> Peeked {
+        let mut peeked = Peeked::default();
+        let mut args = args.iter().skip(1).take_while(|arg| *arg != "--").peekable();
+        while let Some(arg) = args.next() {
+            let Some(word) = arg.to_str() else { continue };
+            let (name, value) = match word.split_once('=') {
+                Some((name, value)) => (name, Some(OsString::from(value))),
+                None => (word, args.peek().map(|next| (*next).clone())),
+            };
+            match (name, value) {
+                ("--lang", Some(value)) => peeked.lang = value.to_str().and_then(Lang::from_word),
+                ("--shop", Some(value)) => peeked.shop = Some(PathBuf::from(value)),
+                ("--color", Some(value)) => peeked.wishes.color = value.to_str().map(color_of).unwrap_or_default(),
+                ("--json", _) => peeked.wishes.json = true,
+                _ => {}
+            }
+        }
+        peeked
+    }
+}
+
+/// The person's own language, from LC_ALL, LC_MESSAGES or LANG.
+fn locale() -> Option<Lang> {
+    sys_locale::get_locale().as_deref().and_then(Lang::from_word)
+}
+
+fn lang_words() -> impl TypedValueParser<Value = Lang> {
+    clap::builder::PossibleValuesParser::new(["zh", "en"]).map(|word| Lang::from_word(&word).unwrap_or_default())
+}
+
+fn color_words() -> impl TypedValueParser<Value = Color> {
+    clap::builder::PossibleValuesParser::new(["auto", "always", "never"]).map(|word| color_of(&word))
+}
+
+fn color_of(word: &str) -> Color {
+    match word {
+        "always" => Color::Always,
+        "never" => Color::Never,
+        _ => Color::Auto,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+    use std::path::Path;
+
+    use super::{Cli, Peeked};
+    use crate::text::Lang;
+    use clap::CommandFactory;
+
+    fn peek(line: &str) -> Peeked {
+        Peeked::new(&line.split(' ').map(OsString::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_tree_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn language_and_shop_are_known_before_parsing() {
+        assert_eq!(peek("kibble debit run --lang zh").lang, Some(Lang::Zh));
+        assert_eq!(peek("kibble --lang=en debit").lang, Some(Lang::En));
+        assert_eq!(peek("kibble --lang fr debit").lang, None);
+        assert_eq!(peek("kibble x -- --lang zh --json").lang, None);
+        assert_eq!(peek("kibble --shop a/b x").shop.as_deref(), Some(Path::new("a/b")));
+        assert!(peek("kibble --json x").wishes.json);
+        assert!(!peek("kibble --shop").wishes.json);
+    }
+}
