@@ -9,7 +9,7 @@ use crate::db::types::{Instant, at, maybe_at, word};
 use crate::domain::date::At;
 use crate::domain::id::{ChargeId, CustomerId, RefundId, StatementId};
 use crate::domain::money::Money;
-use crate::domain::statement::RefundState;
+use crate::domain::refund::RefundState;
 
 const COLUMNS: &str = "id, charge_id, customer_id, statement_id, rail, refund_no, amount, state, why, code, said, noted_at,
      asked_at, paid_at";

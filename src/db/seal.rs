@@ -7,8 +7,7 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 
-/// Bytes of a key.
-pub const KEY_LEN: usize = 32;
+use crate::config::KEY_LEN;
 
 /// The shop's keys, derived from the one in the key file.
 pub struct Keyring {

@@ -11,3 +11,4 @@ pub mod money;
 pub mod op;
 pub mod plan;
 pub mod rail;
+pub mod refund;

@@ -1,0 +1,782 @@
+//! `shop.toml` -> [`Config`]. The only reader of settings, of the environment and of paths.
+//!
+//! Every setting has a default; `shop.example.toml` documents all of them, and a test loads it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use chrono::NaiveTime;
+use chrono_tz::Tz;
+use directories::ProjectDirs;
+use serde::Deserialize;
+
+use crate::adapters::rail::PROFILES;
+use crate::domain::agreement::Conditions;
+use crate::domain::date::{Hours, clock_time};
+use crate::domain::money::Money;
+use crate::domain::rail::Profile;
+use crate::fault::Fault;
+use crate::t;
+use crate::text::Lang;
+
+/// Bytes of the data key.
+pub const KEY_LEN: usize = 32;
+/// The settings file's name in the shop folder.
+pub const SHOP_TOML: &str = "shop.toml";
+/// The database's name in the shop folder.
+pub const SHOP_DB: &str = "shop.db";
+/// The sandbox rails' own book in the shop folder.
+pub const SANDBOX_DB: &str = "sandbox.db";
+/// The documented settings; `init` starts from it.
+pub const EXAMPLE: &str = include_str!("../shop.example.toml");
+
+/// A shop's settings and where its folder is.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The shop folder.
+    pub folder: PathBuf,
+    /// What `shop.toml` says, with defaults filled in.
+    pub settings: Settings,
+    /// The rails with their rules, `cash` always among them.
+    pub rails: BTreeMap<String, RailSettings>,
+}
+
+/// `shop.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The shop's name.
+    pub name: String,
+    /// The name in English messages; empty for the same.
+    #[serde(default)]
+    pub name_en: String,
+    /// Language of what people read; `None` leaves it to each person's computer.
+    pub lang: Option<Lang>,
+    /// Time zone of the shop.
+    #[serde(default = "shanghai")]
+    pub timezone: Tz,
+    /// The data key.
+    pub key_file: PathBuf,
+    /// What stands in the agreement about the shop.
+    #[serde(default)]
+    pub merchant: Merchant,
+    /// Payment rails by name.
+    #[serde(default)]
+    rail: BTreeMap<String, RawRail>,
+    /// The debit run.
+    #[serde(default)]
+    pub debit: Debit,
+    /// The numbers promised in the agreement.
+    #[serde(default)]
+    pub terms: Terms,
+    /// What the wallet may pay for.
+    #[serde(default)]
+    pub wallet: Wallet,
+    /// Member tiers, lowest first.
+    #[serde(default)]
+    pub tier: Vec<Tier>,
+    /// Messages.
+    #[serde(default)]
+    pub messages: Messages,
+    /// The sandbox's behaviour.
+    #[serde(default)]
+    pub sandbox: SandboxSettings,
+    /// Backups kept.
+    #[serde(default)]
+    pub backup: BackupSettings,
+}
+
+/// What stands in the agreement about the shop.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Merchant {
+    /// Unified social credit code.
+    pub uscc: String,
+    /// Business address.
+    pub address: String,
+    /// Phone.
+    pub phone: String,
+    /// Phone for complaints; the phone above when empty.
+    pub complaint_phone: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRail {
+    adapter: String,
+    profile: Option<String>,
+    #[serde(default)]
+    label_zh: String,
+    #[serde(default)]
+    label_en: String,
+    #[serde(default = "default_fee_bps")]
+    fee_bps: i64,
+    #[serde(default)]
+    rules: toml::Table,
+}
+
+/// How a rail is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdapterKind {
+    /// The pretended provider.
+    Sandbox,
+    /// The counter.
+    Cash,
+}
+
+/// One rail with its rules.
+#[derive(Clone, Debug)]
+pub struct RailSettings {
+    /// Its name in `shop.toml` and in columns.
+    pub name: String,
+    /// How it is reached.
+    pub adapter: AdapterKind,
+    /// Its rules: the built-in profile with the shop's overrides.
+    pub profile: Profile,
+    /// Name of the built-in profile it starts from.
+    pub profile_name: String,
+    /// What customers call it, in Chinese.
+    pub label_zh: String,
+    /// What customers call it, in English.
+    pub label_en: String,
+    /// The rail's fee in basis points.
+    pub fee_bps: i64,
+}
+
+/// The debit run.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Debit {
+    /// Time of day from which charges are made.
+    #[serde(deserialize_with = "time_of_day")]
+    pub hour: NaiveTime,
+    /// Hours between announcement and the earliest charge, at least 48.
+    pub notice_hours: u32,
+    /// Hours ahead at which the announcement is sent.
+    pub announce_hours: u32,
+    /// Days ahead of a second, earlier reminder; 0 for none.
+    pub heads_up_days: u32,
+    /// Hours between a failure and each retry.
+    pub retry_gaps_hours: Vec<u32>,
+    /// Days ahead for which installments are created.
+    pub horizon_days: u32,
+    /// Charges per commit.
+    pub window: u32,
+    /// Backlog cap: charges.
+    pub backlog_count: u64,
+    /// Backlog cap: sum.
+    pub backlog_amount: Money,
+    /// Hours between runs that count as an outage.
+    pub backlog_after_hours: u32,
+    /// Days by which the clock may be ahead of the last run.
+    pub clock_leap_days: u32,
+}
+
+/// The numbers promised in the agreement.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Terms {
+    /// Days of withdrawal without reasons.
+    pub cooling_off_days: u32,
+    /// Days from termination to refund.
+    pub refund_days: u32,
+    /// Days in which the shop confirms the statement.
+    pub confirm_days: u32,
+    /// Days a written reminder gives.
+    pub cure_days: u32,
+    /// Retries within 24 hours.
+    pub retry_max: u32,
+    /// Years for which records are kept.
+    pub retention_years: u32,
+    /// Days in which a complaint is decided.
+    pub resolve_days: u32,
+    /// Diseases of the guarantee, in Chinese.
+    pub disease_list_zh: String,
+    /// Diseases of the guarantee, in English.
+    pub disease_list_en: String,
+    /// Interest when the shop is the cause, basis points a year.
+    pub interest_bps_merchant: i64,
+    /// Interest otherwise, basis points a year.
+    pub interest_bps_consumer: i64,
+    /// Settlement at list price after the customer's own termination.
+    pub list_price_settlement: bool,
+}
+
+/// What the wallet may pay for.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Wallet {
+    /// Categories the wallet may pay for, unless an item says otherwise.
+    pub categories: Vec<String>,
+    /// Balance above which the owner is warned.
+    pub warn_above: Money,
+}
+
+/// A member tier.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tier {
+    /// Name in Chinese.
+    pub name_zh: String,
+    /// Name in English.
+    pub name_en: String,
+    /// Months performed.
+    pub months: u32,
+    /// Amount collected.
+    pub amount: Money,
+    /// Benefits in Chinese.
+    #[serde(default)]
+    pub benefits_zh: String,
+    /// Benefits in English.
+    #[serde(default)]
+    pub benefits_en: String,
+}
+
+/// Messages.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Messages {
+    /// `print` or `exec`.
+    pub channel: String,
+    /// File for `print`, relative to the shop folder.
+    pub file: PathBuf,
+    /// Program and arguments for `exec`.
+    pub command: Vec<String>,
+    /// Seconds after which the program is stopped.
+    pub timeout_seconds: u64,
+    /// Hours in which customers may be contacted.
+    pub hours: Hours,
+    /// Start of links.
+    pub link: String,
+    /// Templates that are not sent.
+    pub off: Vec<String>,
+}
+
+/// The sandbox's behaviour.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SandboxSettings {
+    /// Seed of the decisions below.
+    pub seed: u64,
+    /// Of 10 000 charges, how many fail for lack of funds.
+    pub no_funds_bps: u32,
+    /// Of 10 000 charges, how many fail for a limit.
+    pub limit_bps: u32,
+    /// Of 10 000 charges, how many lose their answer.
+    pub lose_answer_bps: u32,
+}
+
+/// Backups kept.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BackupSettings {
+    /// Newest of each of that many days.
+    pub keep_daily: u32,
+    /// Newest of each of that many weeks.
+    pub keep_weekly: u32,
+    /// Newest of each of that many months.
+    pub keep_monthly: u32,
+}
+
+impl Default for Debit {
+    fn default() -> Debit {
+        Debit {
+            hour: NaiveTime::from_hms_opt(9, 0, 0).expect("nine in the morning exists"),
+            notice_hours: 48,
+            announce_hours: 73,
+            heads_up_days: 0,
+            retry_gaps_hours: vec![8, 15],
+            horizon_days: 45,
+            window: 32,
+            backlog_count: 500,
+            backlog_amount: Money::from_fen(10_000_000),
+            backlog_after_hours: 36,
+            clock_leap_days: 62,
+        }
+    }
+}
+
+impl Default for Terms {
+    fn default() -> Terms {
+        Terms {
+            cooling_off_days: 7,
+            refund_days: 5,
+            confirm_days: 3,
+            cure_days: 15,
+            retry_max: 2,
+            retention_years: 3,
+            resolve_days: 7,
+            disease_list_zh: "猫瘟、猫传染性腹膜炎、犬细小病毒病、犬瘟热".into(),
+            disease_list_en:
+                "feline panleukopenia, feline infectious peritonitis, canine parvovirus, canine distemper".into(),
+            interest_bps_merchant: 300,
+            interest_bps_consumer: 150,
+            list_price_settlement: false,
+        }
+    }
+}
+
+impl Default for Wallet {
+    fn default() -> Wallet {
+        let categories = ["staple", "snack", "freeze_dried", "litter", "supplement", "dewormer", "service"];
+        Wallet { categories: categories.map(str::to_owned).to_vec(), warn_above: Money::from_fen(500_000) }
+    }
+}
+
+impl Default for Messages {
+    fn default() -> Messages {
+        Messages {
+            channel: "print".into(),
+            file: "messages.txt".into(),
+            command: Vec::new(),
+            timeout_seconds: 20,
+            hours: Hours::new((8, 0), (22, 0)),
+            link: "kb.cn/".into(),
+            off: Vec::new(),
+        }
+    }
+}
+
+impl Default for BackupSettings {
+    fn default() -> BackupSettings {
+        BackupSettings { keep_daily: 14, keep_weekly: 8, keep_monthly: 24 }
+    }
+}
+
+impl Terms {
+    /// The numbers frozen with an agreement, for a plan with `guarantee_days`.
+    pub fn conditions(&self, guarantee_days: u32) -> Conditions {
+        Conditions {
+            cooling_off_days: self.cooling_off_days,
+            refund_days: self.refund_days,
+            confirm_days: self.confirm_days,
+            cure_days: self.cure_days,
+            retry_max: self.retry_max,
+            guarantee_days,
+            retention_years: self.retention_years,
+            resolve_days: self.resolve_days,
+            interest_bps_merchant: self.interest_bps_merchant,
+            interest_bps_consumer: self.interest_bps_consumer,
+            list_price_settlement: self.list_price_settlement,
+        }
+    }
+}
+
+impl RailSettings {
+    /// What people call the rail, in `lang`.
+    pub fn label(&self, lang: Lang) -> &str {
+        match lang {
+            Lang::Zh => &self.label_zh,
+            Lang::En => &self.label_en,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the settings of the shop in `folder`.
+    ///
+    /// # Errors
+    /// When there is no `shop.toml`, or something in it is wrong; line and key are named.
+    pub fn load(folder: &Path) -> Result<Config> {
+        let path = folder.join(SHOP_TOML);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Fault::not_found(t!("there is no shop in {folder}", folder = folder.display()))
+                    .hint(t!("make one with `kibble init`, or name the shop's folder with --shop"))
+                    .into());
+            }
+            Err(error) => return Err(error).with_context(|| path.display().to_string()),
+        };
+        Config::parse(folder, &text)
+    }
+
+    /// Reads settings from `text`, as if it were the `shop.toml` of `folder`.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(folder: &Path, text: &str) -> Result<Config> {
+        let settings: Settings = toml::from_str(text).map_err(|error| wrong_toml(text, &error))?;
+        settings.check()?;
+        let mut rails = BTreeMap::new();
+        for (name, raw) in &settings.rail {
+            rails.insert(name.clone(), rail(name, raw)?);
+        }
+        let counter = RawRail {
+            adapter: "cash".into(),
+            profile: Some("cash".into()),
+            label_zh: "现金".into(),
+            label_en: "cash".into(),
+            fee_bps: 0,
+            rules: toml::Table::new(),
+        };
+        if !rails.contains_key("cash") {
+            rails.insert("cash".into(), rail("cash", &counter)?);
+        }
+        Ok(Config { folder: folder.to_owned(), settings, rails })
+    }
+
+    /// Where the database lies.
+    pub fn db_path(&self) -> PathBuf {
+        self.folder.join(SHOP_DB)
+    }
+
+    /// Where the sandbox's book lies.
+    pub fn sandbox_path(&self) -> PathBuf {
+        self.folder.join(SANDBOX_DB)
+    }
+
+    /// Where the debit run's lock lies.
+    pub fn lock_path(&self) -> PathBuf {
+        self.folder.join("debit.lock")
+    }
+
+    /// True when no rail can move real money: only then may time be pretended. Cash is the clerk's own hand.
+    pub fn is_rehearsal(&self) -> bool {
+        self.rails.values().all(|rail| matches!(rail.adapter, AdapterKind::Sandbox | AdapterKind::Cash))
+    }
+
+    /// The rail called `name`.
+    ///
+    /// # Errors
+    /// When `shop.toml` has none of that name.
+    pub fn rail(&self, name: &str) -> Result<&RailSettings> {
+        self.rails.get(name).ok_or_else(|| {
+            let known: Vec<&str> = self.rails.keys().map(String::as_str).collect();
+            Fault::not_found(t!("shop.toml has no payment rail called {name}", name = name))
+                .hint(t!("it has {known}", known = known.join(", ")))
+                .into()
+        })
+    }
+
+    /// Reads the data key.
+    ///
+    /// # Errors
+    /// When the file is missing, readable by others, or not a key.
+    pub fn key(&self) -> Result<[u8; KEY_LEN]> {
+        read_key(&self.settings.key_file)
+    }
+
+    /// The file beside the data key that remembers how far the database had come, so that a restored or copied one shows.
+    pub fn witness_path(&self) -> PathBuf {
+        self.settings.key_file.with_extension("seen")
+    }
+
+    /// The shop's name in `lang`.
+    pub fn shop_name(&self, lang: Lang) -> &str {
+        match lang {
+            Lang::En if !self.settings.name_en.is_empty() => &self.settings.name_en,
+            _ => &self.settings.name,
+        }
+    }
+}
+
+impl Settings {
+    fn check(&self) -> Result<()> {
+        let wrong = |key: &str, why: String| -> Result<()> {
+            Err(Fault::refused(t!("shop.toml: {key}: {why}", key = key, why = why)).into())
+        };
+        if self.debit.notice_hours < 48 {
+            return wrong("debit.notice_hours", t!("the agreement promises 48 hours' notice; 48 is the least"));
+        }
+        if self.debit.announce_hours < self.debit.notice_hours {
+            return wrong("debit.announce_hours", t!("must not be less than notice_hours"));
+        }
+        if !(1..=1_024).contains(&self.debit.window) {
+            return wrong("debit.window", t!("must lie between 1 and 1024"));
+        }
+        if self.debit.retry_gaps_hours.len() > 2 || self.terms.retry_max > 2 {
+            return wrong("debit.retry_gaps_hours", t!("the agreement allows two retries at most"));
+        }
+        if self.terms.cooling_off_days < 7 {
+            return wrong("terms.cooling_off_days", t!("the law gives 7 days; 7 is the least"));
+        }
+        if self.terms.refund_days > 15 {
+            return wrong("terms.refund_days", t!("a refund may take 15 days at most"));
+        }
+        match self.messages.channel.as_str() {
+            "print" => Ok(()),
+            "exec" if !self.messages.command.is_empty() => Ok(()),
+            "exec" => wrong("messages.command", t!("the channel exec needs a program to run")),
+            _ => wrong("messages.channel", t!("this kibble knows the channels print and exec")),
+        }
+    }
+}
+
+/// Which folder is the shop: the flag, else `KIBBLE_SHOP`, else the current folder if it has a `shop.toml`, else the platform's
+/// data folder.
+///
+/// # Errors
+/// When there is no home folder to look in.
+#[allow(clippy::disallowed_methods, reason = "this is the one place that reads environment and paths")]
+pub fn find_folder(flag: Option<&Path>) -> Result<PathBuf> {
+    if let Some(folder) = flag {
+        return Ok(folder.to_owned());
+    }
+    if let Some(folder) = std::env::var_os("KIBBLE_SHOP").filter(|value| !value.is_empty()) {
+        return Ok(folder.into());
+    }
+    let here = std::env::current_dir().context("the current folder")?;
+    if here.join(SHOP_TOML).exists() {
+        return Ok(here);
+    }
+    Ok(project_dirs()?.data_dir().to_owned())
+}
+
+/// Where a new shop goes when nothing is said: the flag, else `KIBBLE_SHOP`, else the current folder.
+///
+/// # Errors
+/// When the current folder cannot be read.
+#[allow(clippy::disallowed_methods, reason = "this is the one place that reads environment and paths")]
+pub fn new_folder(flag: Option<&Path>) -> Result<PathBuf> {
+    match (flag, std::env::var_os("KIBBLE_SHOP").filter(|value| !value.is_empty())) {
+        (Some(folder), _) => absolute(folder),
+        (None, Some(folder)) => absolute(Path::new(&folder)),
+        (None, None) => std::env::current_dir().context("the current folder"),
+    }
+}
+
+/// `path` made absolute without asking the disk.
+///
+/// # Errors
+/// When the current folder cannot be read.
+pub fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).with_context(|| path.display().to_string())
+}
+
+/// Where the data key of a new shop goes: the platform's settings folder, never the shop's.
+///
+/// # Errors
+/// When there is no home folder.
+pub fn new_key_path(install_code: &str) -> Result<PathBuf> {
+    Ok(project_dirs()?.config_dir().join(format!("{install_code}.key")))
+}
+
+/// The program that is running, for the crontab line.
+pub fn program() -> PathBuf {
+    std::env::current_exe().unwrap_or_else(|_| PathBuf::from("kibble"))
+}
+
+/// Who is at the keyboard, for the audit trail: `KIBBLE_ACTOR`, else the login name, else `cron` where there is neither.
+#[allow(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+pub fn actor() -> String {
+    ["KIBBLE_ACTOR", "USER", "USERNAME", "LOGNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.trim().is_empty()))
+        .unwrap_or_else(|| "cron".into())
+}
+
+/// This machine's name, for the audit trail.
+pub fn host() -> String {
+    gethostname::gethostname().to_string_lossy().into_owned()
+}
+
+/// The language that the shop in `folder` chose; never fails, because a broken `shop.toml` is reported later, in some language.
+pub fn lang_of(flag: Option<&Path>) -> Option<Lang> {
+    #[derive(Deserialize)]
+    struct Only {
+        lang: Option<Lang>,
+    }
+    let text = fs::read_to_string(find_folder(flag).ok()?.join(SHOP_TOML)).ok()?;
+    toml::from_str::<Only>(&text).ok()?.lang
+}
+
+/// Writes a new key file, readable by its owner only. Never over an existing one.
+///
+/// # Errors
+/// When it exists, or the folder cannot be written.
+pub fn write_key(path: &Path, key: &[u8; KEY_LEN]) -> Result<()> {
+    use std::io::Write;
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let mut file = options.open(path).with_context(|| path.display().to_string())?;
+    let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    writeln!(file, "{hex}").and_then(|()| file.sync_all()).with_context(|| path.display().to_string())
+}
+
+fn read_key(path: &Path) -> Result<[u8; KEY_LEN]> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Fault::not_found(t!("the data key {path} is missing", path = path.display()))
+                .hint(t!("put the key file back, or correct key_file in shop.toml; without it names and phones stay sealed"))
+                .into());
+        }
+        Err(error) => return Err(error).with_context(|| path.display().to_string()),
+    };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(path).with_context(|| path.display().to_string())?.permissions().mode();
+        if mode & 0o077 != 0 {
+            return Err(Fault::refused(t!("other people on this machine can read the data key {path}", path = path.display()))
+                .hint(t!("run `chmod 600 {path}`", path = path.display()))
+                .into());
+        }
+    }
+    decode_key(text.trim()).ok_or_else(|| {
+        Fault::broken(t!("{path} is not a kibble data key", path = path.display()))
+            .hint(t!("a data key is one line of 64 letters and digits; put the right file back"))
+            .into()
+    })
+}
+
+fn decode_key(hex: &str) -> Option<[u8; KEY_LEN]> {
+    if hex.len() != KEY_LEN * 2 || !hex.is_ascii() {
+        return None;
+    }
+    let mut key = [0; KEY_LEN];
+    for (byte, place) in key.iter_mut().zip(0..) {
+        *byte = u8::from_str_radix(&hex[place * 2..place * 2 + 2], 16).ok()?;
+    }
+    Some(key)
+}
+
+fn project_dirs() -> Result<ProjectDirs> {
+    ProjectDirs::from("", "", "kibble").ok_or_else(|| {
+        Fault::not_found(t!("this account has no home folder")).hint(t!("name the shop's folder with --shop")).into()
+    })
+}
+
+fn rail(name: &str, raw: &RawRail) -> Result<RailSettings> {
+    let adapter = match raw.adapter.as_str() {
+        "sandbox" => AdapterKind::Sandbox,
+        "cash" => AdapterKind::Cash,
+        other => {
+            let key = format!("rail.{name}.adapter");
+            return Err(Fault::refused(t!("shop.toml: {key}: this kibble has no adapter {other}", key = key, other = other))
+                .hint(t!("it has sandbox, for rehearsals without real money"))
+                .into());
+        }
+    };
+    let profile_name = raw.profile.clone().unwrap_or_else(|| default_profile(name).to_owned());
+    let Some((_, text)) = PROFILES.iter().find(|(known, _)| *known == profile_name) else {
+        let key = format!("rail.{name}.profile");
+        let known: Vec<&str> = PROFILES.iter().map(|it| it.0).collect();
+        return Err(Fault::refused(t!("shop.toml: {key}: no profile is called {name}", key = key, name = profile_name))
+            .hint(t!("it has {known}", known = known.join(", ")))
+            .into());
+    };
+    let mut table: toml::Table = toml::from_str(text).context("a built-in profile")?;
+    table.extend(raw.rules.clone());
+    let profile: Profile = table.try_into().map_err(|error: toml::de::Error| {
+        Fault::refused(t!("shop.toml: {key}: {why}", key = format!("rail.{name}.rules"), why = reason(error.message())))
+    })?;
+    let or = |text: &str, default: &str| if text.is_empty() { default.to_owned() } else { text.to_owned() };
+    let (zh, en) = default_labels(name);
+    Ok(RailSettings {
+        name: name.to_owned(),
+        adapter,
+        profile,
+        profile_name,
+        label_zh: or(&raw.label_zh, zh),
+        label_en: or(&raw.label_en, en),
+        fee_bps: raw.fee_bps,
+    })
+}
+
+fn default_profile(name: &str) -> &'static str {
+    match name {
+        "wechat" => "wechat-prenotify",
+        "cash" => "cash",
+        _ => "alipay",
+    }
+}
+
+fn default_labels(name: &str) -> (&str, &str) {
+    match name {
+        "alipay" => ("支付宝", "Alipay"),
+        "wechat" => ("微信支付", "WeChat Pay"),
+        "cash" => ("现金", "cash"),
+        other => (other, other),
+    }
+}
+
+/// A broken `shop.toml`: the line, the key on it, and what is wrong in the reader's language.
+fn wrong_toml(text: &str, error: &toml::de::Error) -> Fault {
+    let start = error.span().map_or(0, |span| span.start.min(text.len()));
+    let line = text[..start].matches('\n').count() + 1;
+    let content = text.lines().nth(line - 1).unwrap_or_default();
+    let key = content.split('=').next().unwrap_or_default().trim().to_owned();
+    Fault::refused(t!("shop.toml, line {line}: {key}: {why}", line = line, key = key, why = reason(error.message())))
+        .hint(t!("correct that line; every setting is explained in shop.example.toml"))
+}
+
+/// The TOML reader's own words are English; the ones a person meets are put into the chosen language.
+fn reason(message: &str) -> String {
+    let quoted = |from: &str| from.split('`').nth(1).unwrap_or_default().to_owned();
+    if message.starts_with("unknown field") {
+        t!("there is no setting called {name}", name = quoted(message))
+    } else if message.starts_with("missing field") {
+        t!("the setting {name} is missing", name = quoted(message))
+    } else if message.starts_with("invalid type") || message.starts_with("invalid value") {
+        t!("this is not the kind of value that belongs here")
+    } else if message.contains("duplicate key") {
+        t!("this key stands twice")
+    } else if message.contains("is not an amount") {
+        t!("this is not an amount in yuan with at most two decimals, in quotes")
+    } else if message.contains("is not a time of day") {
+        t!("this is not a time of day like \"09:00\"")
+    } else {
+        t!("this is not written as TOML wants it")
+    }
+}
+
+fn shanghai() -> Tz {
+    chrono_tz::Asia::Shanghai
+}
+
+fn default_fee_bps() -> i64 {
+    60
+}
+
+fn time_of_day<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<NaiveTime, D::Error> {
+    clock_time(&String::deserialize(deserializer)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, EXAMPLE};
+    use std::path::Path;
+
+    #[test]
+    fn the_documented_settings_load_and_equal_the_defaults() {
+        let full = Config::parse(Path::new("."), EXAMPLE).unwrap();
+        let bare = "name = \"团子宠物\"\nkey_file = \"k\"\n[rail.alipay]\nadapter = \"sandbox\"\n[rail.wechat]\nadapter = \"sandbox\"\n";
+        let bare = Config::parse(Path::new("."), bare).unwrap();
+        let show = |config: &Config| {
+            let s = &config.settings;
+            format!("{:#?}{:#?}{:#?}{:#?}{:#?}", s.debit, s.terms, s.wallet, s.messages, s.backup)
+        };
+        assert_eq!(show(&full), show(&bare));
+        assert_eq!(format!("{:?}", full.rails), format!("{:?}", bare.rails));
+        assert!(full.is_rehearsal());
+    }
+
+    #[test]
+    fn a_broken_setting_names_its_line_and_key() {
+        let base = "name = \"x\"\nkey_file = \"k\"\n";
+        for (text, expected) in [
+            ("[debit]\nhuor = \"09:00\"\n", "line 4: huor: there is no setting called huor"),
+            ("[debit]\nhour = \"9 Uhr\"\n", "line 4: hour: this is not a time of day like \"09:00\""),
+            ("[debit]\nwindow = \"many\"\n", "line 4: window: this is not the kind of value that belongs here"),
+            ("[debit\n", "line 3: [debit: this is not written as TOML wants it"),
+            ("[debit]\nnotice_hours = 24\n", "debit.notice_hours: the agreement promises 48 hours' notice; 48 is the least"),
+            ("[rail.x]\nadapter = \"paypal\"\n", "rail.x.adapter: this kibble has no adapter paypal"),
+            ("[rail.x]\nadapter = \"sandbox\"\nprofile = \"no\"\n", "rail.x.profile: no profile is called no"),
+        ] {
+            let error = Config::parse(Path::new("."), &format!("{base}{text}")).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+}
