@@ -1,9 +1,9 @@
 //! kibble runs a pet shop's monthly food plan on one SQLite file.
 //!
-//! The map. Words come in at [`cli`], a use case in `ops` decides the order of things, [`domain`] decides what is right,
-//! `db` remembers, [`adapters`] ask the outside. Data flows one way: `cli -> ops -> {db, adapters} -> domain`; `db` and
+//! The map. Words come in at [`cli`], a use case in [`ops`] decides the order of things, [`domain`] decides what is right,
+//! [`db`] remembers, [`adapters`] ask the outside. Data flows one way: `cli -> ops -> {db, adapters} -> domain`; `db` and
 //! `adapters` never meet, and `domain` uses nothing of ours. `tests/it/house.rs` checks the arrows. [`text`] holds what
-//! people read, `config` is the only reader of settings and environment, [`clock`] of the wall clock, and [`fault`] is the
+//! people read, [`config`] is the only reader of settings and environment, [`clock`] of the wall clock, and [`fault`] is the
 //! error a person can do something about.
 //!
 //! The same file name in several rooms is one word: `wallet` is `cli/wallet.rs`, `ops/wallet.rs`, `domain/wallet.rs`,
@@ -14,7 +14,9 @@
 pub mod adapters;
 pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod db;
 pub mod domain;
 pub mod fault;
+pub mod ops;
 pub mod text;

@@ -1,7 +1,10 @@
 //! What is right: types, states and decisions. Pure; knows no clock, no file, no database and none of our other rooms.
 
 pub mod agreement;
+pub mod book;
+pub mod catalog;
 pub mod charge;
+pub mod customer;
 pub mod date;
 pub mod id;
 pub mod journal;
@@ -9,6 +12,9 @@ pub mod mandate;
 pub mod message;
 pub mod money;
 pub mod op;
+pub mod pet;
 pub mod plan;
 pub mod rail;
 pub mod refund;
+pub mod sheet;
+pub mod statement;
