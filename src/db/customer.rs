@@ -122,7 +122,7 @@ pub fn each(conn: &Conn, mut visit: impl FnMut(Customer) -> Result<()>) -> Resul
 
 /// How many there are.
 pub fn count(conn: &Conn) -> Result<u64> {
-    Ok(conn.sql().query_row("SELECT count(*) FROM customer WHERE erased_at IS NULL", [], |row| row.get(0))?)
+    Ok(conn.sql().query_row("SELECT count(*) FROM customer WHERE erased_at IS NULL", [], |row| row.get::<_, i64>(0))?.unsigned_abs())
 }
 
 /// Seals a text under the customer's key, for other records about the customer.

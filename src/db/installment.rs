@@ -415,7 +415,7 @@ pub fn backlog(conn: &Conn, until: NaiveDate) -> Result<(u64, Money)> {
          WHERE i.state = 'open' AND i.course IN ('planned','failing') AND i.due <= :until
            AND a.state = 'active' AND i.charge_from IS NOT NULL",
         named_params! { ":until": Day(until) },
-        |row| Ok((row.get("due")?, row.get("total")?)),
+        |row| Ok((row.get::<_, i64>("due")?.unsigned_abs(), row.get("total")?)),
     )?)
 }
 

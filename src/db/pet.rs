@@ -10,7 +10,7 @@ use crate::db::types::{Day, Instant, day, maybe_day, word};
 use crate::domain::date::At;
 use crate::domain::id::{CustomerId, PetId};
 use crate::domain::money::Money;
-use crate::domain::pet::{PetStatus, Sex};
+use crate::domain::pet::{Sex, Status};
 
 const COLUMNS: &str = "id, customer_id, name, species, breed, sex, birth_date, birth_estimated, chip_no, quarantine_no,
      source, reference_cost, status, status_on, note";
@@ -41,7 +41,7 @@ pub struct NewPet {
     /// Acquisition plus documented vaccination and quarantine, shown at signing.
     pub reference_cost: Money,
     /// Where it stands.
-    pub status: PetStatus,
+    pub status: Status,
     /// Anything else.
     pub note: String,
 }
@@ -74,7 +74,7 @@ pub struct Pet {
     /// Reference cost.
     pub reference_cost: Money,
     /// Where it stands.
-    pub status: PetStatus,
+    pub status: Status,
     /// Since when.
     pub status_on: NaiveDate,
     /// Anything else.
@@ -118,7 +118,7 @@ pub fn insert(conn: &Conn, new: &NewPet, today: NaiveDate, now: At) -> Result<Pe
 pub fn set_status(
     conn: &Conn,
     id: PetId,
-    status: PetStatus,
+    status: Status,
     customer: Option<CustomerId>,
     today: NaiveDate,
 ) -> Result<()> {
@@ -137,13 +137,13 @@ pub fn get(conn: &Conn, id: PetId) -> Result<Option<Pet>> {
 }
 
 /// Pets, of one customer or in one status when given, by id.
-pub fn list(conn: &Conn, customer: Option<CustomerId>, status: Option<PetStatus>) -> Result<Vec<Pet>> {
+pub fn list(conn: &Conn, customer: Option<CustomerId>, status: Option<Status>) -> Result<Vec<Pet>> {
     let mut query = conn.sql().prepare(&format!(
         "SELECT {COLUMNS} FROM pet
          WHERE (:customer IS NULL OR customer_id = :customer) AND (:status IS NULL OR status = :status) ORDER BY id"
     ))?;
     let rows = query.query_map(
-        named_params! { ":customer": customer, ":status": status.map(PetStatus::word) },
+        named_params! { ":customer": customer, ":status": status.map(Status::word) },
         from_row,
     )?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -163,7 +163,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Pet> {
         quarantine_no: row.get("quarantine_no")?,
         source: row.get("source")?,
         reference_cost: row.get("reference_cost")?,
-        status: word(row, "status", PetStatus::from_word)?,
+        status: word(row, "status", Status::from_word)?,
         status_on: day(row, "status_on")?,
         note: row.get("note")?,
     })

@@ -1,0 +1,178 @@
+//! Use cases: the order of things. An op takes the [`Ctx`] first, prints nothing, and returns a plain struct of what happened.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Result;
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+
+use crate::adapters::notify::Notify;
+use crate::adapters::notify::exec::Exec;
+use crate::adapters::notify::print::Print;
+use crate::adapters::rail::Rail;
+use crate::adapters::rail::cash::Cash;
+use crate::adapters::rail::sandbox::book::Book;
+use crate::adapters::rail::sandbox::{Sandbox, Temper};
+use crate::clock::Clock;
+use crate::config::{self, AdapterKind, Config};
+use crate::db::seal::Keyring;
+use crate::db::{Db, Hand};
+use crate::domain::date::{At, day_of, moment};
+use crate::fault::Fault;
+use crate::t;
+
+/// Progress of long work, for whoever shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A stretch of work begins: its name and how many pieces it has, 0 when nobody knows.
+    Begin {
+        /// What is being done.
+        label: String,
+        /// Number of pieces.
+        total: u64,
+    },
+    /// That many pieces are done.
+    Step(u64),
+    /// The stretch is over.
+    End,
+}
+
+/// Everything a use case needs: the open database, the time, the settings and the outside.
+pub struct Ctx {
+    /// The shop's database.
+    pub db: Db,
+    /// The time.
+    pub clock: Clock,
+    /// The settings.
+    pub config: Config,
+    /// Rails by name.
+    pub rails: BTreeMap<String, Arc<dyn Rail>>,
+    /// The sandbox's book, where a sandbox rail is used: for the commands that play customer and provider.
+    pub sandbox: Option<Arc<Book>>,
+    /// The message channel.
+    pub notify: Box<dyn Notify>,
+    say: RefCell<Box<dyn FnMut(Event)>>,
+}
+
+impl Ctx {
+    /// Opens the shop in `folder`. `now` is the pretended time, if any, in the words of the `--now` option.
+    ///
+    /// # Errors
+    /// When settings, key or database are missing or wrong, or when time is pretended although a rail moves real money.
+    pub fn open(folder: &Path, now: Option<&str>) -> Result<Ctx> {
+        let config = Config::load(folder)?;
+        let clock = match now {
+            None => Clock::System,
+            Some(_) if !config.is_rehearsal() => {
+                return Err(Fault::usage(t!("--now is for rehearsals: a payment rail of this shop moves real money")).into());
+            }
+            Some(text) => Clock::fixed(read_now(text, config.settings.timezone)?),
+        };
+        Ctx::wire(config, clock)
+    }
+
+    /// Opens the shop of `config` on `clock`.
+    ///
+    /// # Errors
+    /// As [`Ctx::open`].
+    pub fn wire(config: Config, clock: Clock) -> Result<Ctx> {
+        let db = Db::open(&config.db_path(), Keyring::new(&config.key()?), hand())?;
+        let sandbox = match config.rails.values().any(|rail| rail.adapter == AdapterKind::Sandbox) {
+            true => Some(Arc::new(Book::open(&config.sandbox_path())?)),
+            false => None,
+        };
+        let mut rails: BTreeMap<String, Arc<dyn Rail>> = BTreeMap::new();
+        for (name, rail) in &config.rails {
+            let made: Arc<dyn Rail> = match (rail.adapter, &sandbox) {
+                (AdapterKind::Sandbox, Some(book)) => {
+                    let temper = Temper {
+                        seed: config.settings.sandbox.seed,
+                        no_funds_bps: config.settings.sandbox.no_funds_bps,
+                        limit_bps: config.settings.sandbox.limit_bps,
+                        lose_answer_bps: config.settings.sandbox.lose_answer_bps,
+                    };
+                    Arc::new(
+                        Sandbox::open(name, rail.profile.clone(), clock.clone(), book.clone())
+                            .with_fee_bps(rail.fee_bps)
+                            .with_temper(temper),
+                    )
+                }
+                _ => Arc::new(Cash::open(name, rail.profile.clone(), clock.clone())),
+            };
+            rails.insert(name.clone(), made);
+        }
+        let messages = &config.settings.messages;
+        let notify: Box<dyn Notify> = match messages.channel.as_str() {
+            "exec" => Box::new(Exec::new(messages.command.clone(), messages.timeout_seconds)),
+            _ => Box::new(Print::new(config.folder.join(&messages.file))),
+        };
+        Ok(Ctx { db, clock, config, rails, sandbox, notify, say: RefCell::new(Box::new(|_| {})) })
+    }
+
+    /// Sends progress to `say` from now on.
+    pub fn on_event(&self, say: impl FnMut(Event) + 'static) {
+        *self.say.borrow_mut() = Box::new(say);
+    }
+
+    /// Tells whoever listens about progress.
+    pub fn say(&self, event: Event) {
+        (self.say.borrow_mut())(event);
+    }
+
+    /// The moment, asked once per command and passed down.
+    pub fn now(&self) -> At {
+        self.clock.now()
+    }
+
+    /// The civil date of `now` in the shop's zone.
+    pub fn today(&self, now: At) -> NaiveDate {
+        day_of(now, self.zone())
+    }
+
+    /// The shop's time zone.
+    pub fn zone(&self) -> Tz {
+        self.config.settings.timezone
+    }
+
+    /// The rail called `name`.
+    ///
+    /// # Errors
+    /// When `shop.toml` has none of that name.
+    pub fn rail(&self, name: &str) -> Result<&Arc<dyn Rail>> {
+        self.config.rail(name)?;
+        self.rails.get(name).ok_or_else(|| Fault::not_found(name.to_owned()).into())
+    }
+}
+
+/// Who and which machine, for the audit trail.
+pub fn hand() -> Hand {
+    Hand { actor: config::actor(), host: config::host() }
+}
+
+/// Puts a failure that a person can act on into plain words.
+pub fn explain(error: anyhow::Error) -> anyhow::Error {
+    crate::db::explain(error)
+}
+
+/// `2026-11-05T09:00`, `2026-11-05 09:00`, `2026-11-05` (midnight) in the shop's zone, or RFC 3339.
+///
+/// # Errors
+/// For any other text.
+pub fn read_now(text: &str, zone: Tz) -> Result<At> {
+    use chrono::{DateTime, NaiveDateTime, NaiveTime, Utc};
+    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
+        return Ok(at.with_timezone(&Utc));
+    }
+    for shape in ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"] {
+        if let Ok(wall) = NaiveDateTime::parse_from_str(text, shape) {
+            return Ok(moment(wall.date(), wall.time(), zone));
+        }
+    }
+    if let Ok(date) = text.parse::<NaiveDate>() {
+        return Ok(moment(date, NaiveTime::MIN, zone));
+    }
+    Err(Fault::usage(t!("{text} is not a time like 2026-11-05T09:00", text = text)).into())
+}
