@@ -13,4 +13,5 @@
 pub mod adapters;
 pub mod clock;
 pub mod domain;
+pub mod ops;
 pub mod text;

@@ -1,0 +1,3 @@
+//! Use cases: each decides the order of things.
+
+pub mod book;
