@@ -463,8 +463,14 @@ mod tests {
     #[test]
     fn chinese_words_are_understood() {
         let (item, warnings) = sound(one("A-1,猫粮（大包）,主粮,猫,１０,20,,是"));
-        assert_eq!((item.name_zh.as_str(), item.category.as_str(), item.species), ("猫粮（大包）", "staple", Some(Species::Cat)));
-        assert_eq!((item.cost.fen(), item.price.fen(), item.member_price.fen(), item.wallet), (1_000, 2_000, 2_000, Some(false)));
+        assert_eq!(
+            (item.name_zh.as_str(), item.category.as_str(), item.species),
+            ("猫粮（大包）", "staple", Some(Species::Cat))
+        );
+        assert_eq!(
+            (item.cost.fen(), item.price.fen(), item.member_price.fen(), item.wallet),
+            (1_000, 2_000, 2_000, Some(false))
+        );
         assert!(warnings.is_empty());
     }
 

@@ -424,7 +424,10 @@ mod tests {
             match Phone::parse(&row[0]) {
                 Ok(phone) => {
                     assert_eq!((row[1].as_str(), phone.reveal()), ("valid", row[2].as_str()), "{row:?}");
-                    assert_eq!(phone.is_virtual_operator(), ["170", "166", "162"].contains(&&row[2][..3]) && &row[2][..3] != "166");
+                    assert_eq!(
+                        phone.is_virtual_operator(),
+                        ["170", "166", "162"].contains(&&row[2][..3]) && &row[2][..3] != "166"
+                    );
                 }
                 Err(_) => assert_eq!(row[1], "invalid", "{row:?}"),
             }
@@ -450,7 +453,10 @@ mod tests {
         let phone = Phone::parse("19900000001").unwrap();
         assert_eq!((phone.masked().as_str(), phone.tail()), ("199****0001", "0001"));
         assert_eq!(PersonName::parse("王小明").unwrap().label(&phone), "王**(0001)");
-        assert_eq!(format!("{:?} {phone:?}", PersonName::parse("王小明").unwrap()), "PersonName(王**) Phone(199****0001)");
+        assert_eq!(
+            format!("{:?} {phone:?}", PersonName::parse("王小明").unwrap()),
+            "PersonName(王**) Phone(199****0001)"
+        );
         assert_eq!(mask_name("John Smith"), "J**");
         assert_eq!(mask_name(""), "**");
     }

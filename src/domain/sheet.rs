@@ -89,7 +89,9 @@ pub fn decode(bytes: &[u8]) -> Result<(String, Encoding), SheetError> {
         return Err(error);
     }
     let (text, encoding) = match Codec::for_bom(bytes) {
-        Some((codec, mark)) if codec == UTF_16LE || codec == UTF_16BE => (strict(codec, &bytes[mark..])?, Encoding::Utf16),
+        Some((codec, mark)) if codec == UTF_16LE || codec == UTF_16BE => {
+            (strict(codec, &bytes[mark..])?, Encoding::Utf16)
+        }
         Some((_, mark)) => (utf8(&bytes[mark..])?, Encoding::Utf8),
         None => match std::str::from_utf8(bytes) {
             Ok(text) => (text.to_owned(), Encoding::Utf8),
@@ -247,8 +249,7 @@ impl<'t, C: Column> Sheet<'t, C> {
         let mut best: Option<(usize, Sheet<'t, C>)> = None;
         for delimiter in [',', ';', '\t'] {
             let mut rows = Rows { rest: text, line: 1, delimiter, width: None };
-            for row in rows.by_ref_headers() {
-                let (row, rest, line) = row;
+            for (row, rest, line) in rows.near_the_top() {
                 let columns = columns_of::<C>(&row.cells);
                 let known = columns.len();
                 if known > best.as_ref().map_or(0, |(count, _)| *count) {
@@ -354,15 +355,12 @@ pub struct Rows<'t> {
 
 impl<'t> Rows<'t> {
     /// The first rows, each with the text and the line that follow it, to look for a header.
-    fn by_ref_headers(&mut self) -> Vec<(Row, &'t str, u64)> {
+    fn near_the_top(&mut self) -> Vec<(Row, &'t str, u64)> {
         let mut found = Vec::new();
-        while found.len() < HEADER_WITHIN_ROWS
-            && let Some(row) = self.next()
-        {
+        for _ in 0..HEADER_WITHIN_ROWS {
+            let Some(row) = self.next() else { break };
             if row.fault.is_none() {
                 found.push((row, self.rest, self.line));
-            } else if found.len() + 1 == HEADER_WITHIN_ROWS {
-                break;
             }
         }
         found
@@ -455,7 +453,8 @@ fn scan(text: &str, delimiter: char) -> Scan {
 /// Gives up on a row and takes only its first line, so that the next line is read as a row again.
 fn refused_line(text: &str, fault: RowFault, delimiter: char) -> Scan {
     let end = text.find(['\n', '\r']).unwrap_or(text.len());
-    let ended = end + if text[end..].starts_with("\r\n") { 2 } else { text[end..].chars().next().map_or(0, char::len_utf8) };
+    let ended =
+        end + if text[end..].starts_with("\r\n") { 2 } else { text[end..].chars().next().map_or(0, char::len_utf8) };
     let kept = if end <= ROW_LIMIT_BYTES { &text[..end] } else { "" };
     let cells = match kept {
         "" => vec![text.chars().take(80).collect()],
@@ -500,8 +499,7 @@ impl<W: io::Write> Writer<W> {
     /// When `to` cannot be written.
     pub fn new(mut to: W) -> io::Result<Writer<W>> {
         to.write_all("\u{feff}".as_bytes())?;
-        let inner =
-            csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).flexible(true).from_writer(to);
+        let inner = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).flexible(true).from_writer(to);
         Ok(Writer { inner })
     }
 
@@ -594,13 +592,16 @@ fn day(year: &str, month: &str, of_month: &str) -> Result<NaiveDate, DateError> 
 fn serial(text: &str) -> Result<NaiveDate, DateError> {
     let days: u64 = text.parse().map_err(|_| DateError::NotADate)?;
     let zero = NaiveDate::from_ymd_opt(1899, 12, 30).ok_or(DateError::NoSuchDay)?;
-    zero.checked_add_days(Days::new(days)).filter(|found| (1950..2200).contains(&found.year())).ok_or(DateError::NotADate)
+    zero.checked_add_days(Days::new(days))
+        .filter(|found| (1950..2200).contains(&found.year()))
+        .ok_or(DateError::NotADate)
 }
 
 /// A whole number as books write it: `24`, `24期`, `5日`, `24.0`. `None` when it is not one or beyond nine digits.
 pub fn whole(text: &str) -> Option<u32> {
     let text = text.trim();
-    let text = ["个月", "期", "月", "日", "号", "天"].iter().find_map(|unit| text.strip_suffix(unit)).unwrap_or(text).trim();
+    let text =
+        ["个月", "期", "月", "日", "号", "天"].iter().find_map(|unit| text.strip_suffix(unit)).unwrap_or(text).trim();
     let text = text.strip_suffix(".00").or_else(|| text.strip_suffix(".0")).unwrap_or(text);
     let sound = (1..=9).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
     sound.then(|| text.parse().ok()).flatten()
@@ -609,7 +610,8 @@ pub fn whole(text: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::{
-        Column, DateError, Encoding, ROW_LIMIT_BYTES, RowFault, Sheet, SheetError, Writer, date, decode, guarded, tidy, whole,
+        Column, DateError, Encoding, ROW_LIMIT_BYTES, RowFault, Sheet, SheetError, Writer, date, decode, guarded, tidy,
+        whole,
     };
     use proptest::prelude::{any, prop_assert_eq, proptest};
 
@@ -646,7 +648,11 @@ mod tests {
     fn every_encoding_that_spreadsheets_write_is_read() {
         let text = "姓名,手机号\r\n王小明,1\r\n";
         let utf16 = |big: bool| -> Vec<u8> {
-            "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(|u| if big { u.to_be_bytes() } else { u.to_le_bytes() }).collect()
+            "\u{feff}"
+                .encode_utf16()
+                .chain(text.encode_utf16())
+                .flat_map(|u| if big { u.to_be_bytes() } else { u.to_le_bytes() })
+                .collect()
         };
         let (gbk, _, _) = encoding_rs::GBK.encode(text);
         for (bytes, encoding) in [
@@ -729,16 +735,26 @@ mod tests {
     fn a_row_above_the_limit_is_refused_and_not_kept() {
         let long = "长".repeat(ROW_LIMIT_BYTES);
         let found = rows(&format!("姓名,手机号\n{long},1\n\"{long}\",1\n张三,3\n"));
-        assert_eq!(found.iter().map(|row| row.2).collect::<Vec<_>>(), [Some(RowFault::TooLong), Some(RowFault::OpenQuote), None]);
+        assert_eq!(
+            found.iter().map(|row| row.2).collect::<Vec<_>>(),
+            [Some(RowFault::TooLong), Some(RowFault::OpenQuote), None]
+        );
         assert!(found[0].1[0].len() < 400);
         assert_eq!(found[2].0, 4);
     }
 
     #[test]
     fn dates_are_read_as_books_write_them() {
-        for text in
-            ["2026-01-09", "2026/1/9", "2026.1.9", "20260109", "2026年1月9日", "46031", "2026-01-09 00:00:00", "2026-1-9T8:00"]
-        {
+        for text in [
+            "2026-01-09",
+            "2026/1/9",
+            "2026.1.9",
+            "20260109",
+            "2026年1月9日",
+            "46031",
+            "2026-01-09 00:00:00",
+            "2026-1-9T8:00",
+        ] {
             assert_eq!(date(text), Ok("2026-01-09".parse().unwrap()), "{text}");
         }
         for (text, error) in [
@@ -759,10 +775,19 @@ mod tests {
 
     #[test]
     fn whole_numbers_may_carry_their_unit() {
-        for (text, number) in
-            [("24", Some(24)), ("24期", Some(24)), ("12个月", Some(12)), ("5 日", Some(5)), ("12.0", Some(12)), ("0", Some(0)),
-             ("12.5", None), ("-1", None), ("", None), ("期", None), ("9999999999", None)]
-        {
+        for (text, number) in [
+            ("24", Some(24)),
+            ("24期", Some(24)),
+            ("12个月", Some(12)),
+            ("5 日", Some(5)),
+            ("12.0", Some(12)),
+            ("0", Some(0)),
+            ("12.5", None),
+            ("-1", None),
+            ("", None),
+            ("期", None),
+            ("9999999999", None),
+        ] {
             assert_eq!(whole(text), number, "{text}");
         }
     }

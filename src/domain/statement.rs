@@ -366,7 +366,11 @@ mod tests {
             (Cause::NoFault, true, 0),
             (Cause::CoolingOff, true, 0),
         ] {
-            assert_eq!(settle(&worked(cause, keep_pet)).unwrap().compensation, fen(compensation), "{cause:?} {keep_pet}");
+            assert_eq!(
+                settle(&worked(cause, keep_pet)).unwrap().compensation,
+                fen(compensation),
+                "{cause:?} {keep_pet}"
+            );
         }
     }
 
@@ -401,7 +405,10 @@ mod tests {
         let mut ended = worked(Cause::Consumer, false);
         ended.list_price_disclosed = true;
         let statement = settle(&ended).unwrap();
-        assert_eq!((statement.basis, statement.delivered, statement.refund), (Basis::ListPrice, fen(65_000), fen(34_500)));
+        assert_eq!(
+            (statement.basis, statement.delivered, statement.refund),
+            (Basis::ListPrice, fen(65_000), fen(34_500))
+        );
         ended.delivered.push(line(30_000, 50_000, 30_000));
         assert_eq!(settle(&ended).unwrap().delivered, fen(99_500));
         ended.cause = Cause::NoFault;
@@ -414,13 +421,19 @@ mod tests {
         let mut ended = worked(Cause::Merchant, true);
         ended.bonus = fen(10_500);
         let statement = settle(&ended).unwrap();
-        assert_eq!((statement.basis, statement.delivered, statement.refund), (Basis::BonusRatio, fen(52_690), fen(46_810)));
+        assert_eq!(
+            (statement.basis, statement.delivered, statement.refund),
+            (Basis::BonusRatio, fen(52_690), fen(46_810))
+        );
 
         ended.cause = Cause::Consumer;
         ended.keep_pet = false;
         ended.delivered = vec![line(58_250, 65_000, 50_000)];
         let statement = settle(&ended).unwrap();
-        assert_eq!((statement.basis, statement.delivered, statement.refund), (Basis::Charged, fen(50_000), fen(49_500)));
+        assert_eq!(
+            (statement.basis, statement.delivered, statement.refund),
+            (Basis::Charged, fen(50_000), fen(49_500))
+        );
     }
 
     #[test]

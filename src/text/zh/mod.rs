@@ -1,9 +1,10 @@
 //! The Chinese tables, one per word. A pair is the English as it stands in the code, and its Chinese.
 
+mod book;
 mod cli;
 
 /// Pairs of English and Chinese.
 pub type Table = &'static [(&'static str, &'static str)];
 
 /// All tables.
-pub const TABLES: &[Table] = &[cli::TABLE];
+pub const TABLES: &[Table] = &[book::TABLE, cli::TABLE];
