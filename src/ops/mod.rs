@@ -1,6 +1,7 @@
 //! Use cases: the order of things. An op takes the [`Ctx`] first, prints nothing, and returns a plain struct of what happened.
 
 pub mod book;
+pub mod init;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
