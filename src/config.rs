@@ -309,8 +309,8 @@ impl Default for Terms {
             retention_years: 3,
             resolve_days: 7,
             disease_list_zh: "猫瘟、猫传染性腹膜炎、犬细小病毒病、犬瘟热".into(),
-            disease_list_en:
-                "feline panleukopenia, feline infectious peritonitis, canine parvovirus, canine distemper".into(),
+            disease_list_en: "feline panleukopenia, feline infectious peritonitis, canine parvovirus, canine distemper"
+                .into(),
             interest_bps_merchant: 300,
             interest_bps_consumer: 150,
             list_price_settlement: false,
@@ -609,7 +609,9 @@ fn read_key(path: &Path) -> Result<[u8; KEY_LEN]> {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(Fault::not_found(t!("the data key {path} is missing", path = path.display()))
-                .hint(t!("put the key file back, or correct key_file in shop.toml; without it names and phones stay sealed"))
+                .hint(t!(
+                    "put the key file back, or correct key_file in shop.toml; without it names and phones stay sealed"
+                ))
                 .into());
         }
         Err(error) => return Err(error).with_context(|| path.display().to_string()),
@@ -619,9 +621,12 @@ fn read_key(path: &Path) -> Result<[u8; KEY_LEN]> {
         use std::os::unix::fs::PermissionsExt;
         let mode = fs::metadata(path).with_context(|| path.display().to_string())?.permissions().mode();
         if mode & 0o077 != 0 {
-            return Err(Fault::refused(t!("other people on this machine can read the data key {path}", path = path.display()))
-                .hint(t!("run `chmod 600 {path}`", path = path.display()))
-                .into());
+            return Err(Fault::refused(t!(
+                "other people on this machine can read the data key {path}",
+                path = path.display()
+            ))
+            .hint(t!("run `chmod 600 {path}`", path = path.display()))
+            .into());
         }
     }
     decode_key(text.trim()).ok_or_else(|| {
@@ -654,18 +659,26 @@ fn rail(name: &str, raw: &RawRail) -> Result<RailSettings> {
         "cash" => AdapterKind::Cash,
         other => {
             let key = format!("rail.{name}.adapter");
-            return Err(Fault::refused(t!("shop.toml: {key}: this kibble has no adapter {other}", key = key, other = other))
-                .hint(t!("it has sandbox, for rehearsals without real money"))
-                .into());
+            return Err(Fault::refused(t!(
+                "shop.toml: {key}: this kibble has no adapter {other}",
+                key = key,
+                other = other
+            ))
+            .hint(t!("it has sandbox, for rehearsals without real money"))
+            .into());
         }
     };
     let profile_name = raw.profile.clone().unwrap_or_else(|| default_profile(name).to_owned());
     let Some((_, text)) = PROFILES.iter().find(|(known, _)| *known == profile_name) else {
         let key = format!("rail.{name}.profile");
         let known: Vec<&str> = PROFILES.iter().map(|it| it.0).collect();
-        return Err(Fault::refused(t!("shop.toml: {key}: no profile is called {name}", key = key, name = profile_name))
-            .hint(t!("it has {known}", known = known.join(", ")))
-            .into());
+        return Err(Fault::refused(t!(
+            "shop.toml: {key}: no profile is called {name}",
+            key = key,
+            name = profile_name
+        ))
+        .hint(t!("it has {known}", known = known.join(", ")))
+        .into());
     };
     let mut table: toml::Table = toml::from_str(text).context("a built-in profile")?;
     table.extend(raw.rules.clone());
@@ -771,7 +784,10 @@ mod tests {
             ("[debit]\nhour = \"9 Uhr\"\n", "line 4: hour: this is not a time of day like \"09:00\""),
             ("[debit]\nwindow = \"many\"\n", "line 4: window: this is not the kind of value that belongs here"),
             ("[debit\n", "line 3: [debit: this is not written as TOML wants it"),
-            ("[debit]\nnotice_hours = 24\n", "debit.notice_hours: the agreement promises 48 hours' notice; 48 is the least"),
+            (
+                "[debit]\nnotice_hours = 24\n",
+                "debit.notice_hours: the agreement promises 48 hours' notice; 48 is the least",
+            ),
             ("[rail.x]\nadapter = \"paypal\"\n", "rail.x.adapter: this kibble has no adapter paypal"),
             ("[rail.x]\nadapter = \"sandbox\"\nprofile = \"no\"\n", "rail.x.profile: no profile is called no"),
         ] {

@@ -8,6 +8,7 @@ pub mod ui;
 
 mod completions;
 mod help;
+mod init;
 mod usage;
 
 use std::ffi::OsString;
@@ -19,7 +20,9 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::cli::exit::Exit;
-use crate::cli::ui::{Color, Ui, Wishes};
+use crate::cli::ui::{Color, Progress, Ui, Wishes};
+use crate::config;
+use crate::ops::{self, Ctx, Event};
 use crate::text::{self, Lang};
 
 /// Runs a pet shop's monthly food plan: agreements, debits, wallets, orders and reports
@@ -69,19 +72,45 @@ pub struct Globals {
 // The commands; the grammar is `kibble <thing> <verb>`. A variant carries no doc comment: its help is that of its `Args`.
 #[derive(Debug, Subcommand)]
 enum Thing {
+    Init(init::Args),
     Completions(completions::Args),
 }
 
-fn dispatch(thing: &Thing, _globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
+fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
     match thing {
+        Thing::Init(args) => init::run(args, globals, ui),
         Thing::Completions(args) => completions::run(args, ui),
     }
 }
 
+/// Opens the shop that the global options mean, with progress shown on a terminal.
+///
+/// # Errors
+/// Those of [`Ctx::open`].
+fn open(globals: &Globals, ui: &Ui) -> anyhow::Result<Ctx> {
+    let folder = config::find_folder(globals.shop.as_deref())?;
+    let ctx = Ctx::open(&folder, globals.now.as_deref())?;
+    let shown = ui.clone();
+    let mut bar: Option<Progress> = None;
+    ctx.on_event(move |event| match event {
+        Event::Begin { label, total } => bar = Some(shown.progress(total, &label)),
+        Event::Step(count) => {
+            if let Some(bar) = &bar {
+                bar.inc(count);
+            }
+        }
+        Event::End => {
+            if let Some(bar) = bar.take() {
+                bar.finish();
+            }
+        }
+    });
+    Ok(ctx)
+}
+
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    // Until there are settings to read, a shop has no language of its own.
-    start(&std::env::args_os().collect::<Vec<_>>(), &|_| None)
+    start(&std::env::args_os().collect::<Vec<_>>(), &config::lang_of)
 }
 
 /// Runs one command line. `lang_of` says which language the shop in a folder chose (`None`: the shop that would be found
@@ -95,7 +124,7 @@ pub fn start(args: &[OsString], lang_of: &dyn Fn(Option<&Path>) -> Option<Lang>)
             let globals = &cli.globals;
             let (json, quiet, yes, color) = (globals.json, globals.quiet, globals.yes, globals.color);
             let ui = Ui::new(Wishes { json, quiet, yes, color });
-            let result = dispatch(&cli.thing, globals, &ui);
+            let result = dispatch(&cli.thing, globals, &ui).map_err(ops::explain);
             exit::end(&ui, result)
         }
         Err(error) => no_command(&error, &Ui::new(peeked.wishes), lang),

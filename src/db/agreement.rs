@@ -12,7 +12,8 @@ use crate::domain::date::{At, FirstDebit};
 use crate::domain::id::{AgreementId, CustomerId, PetId};
 use crate::domain::money::Money;
 
-const COLUMNS: &str = "id, no, customer_id, pet_id, plan_code, plan_name, source, state, monthly, terms, anchor_day, first_debit,
+const COLUMNS: &str =
+    "id, no, customer_id, pet_id, plan_code, plan_name, source, state, monthly, terms, anchor_day, first_debit,
      signed_on, signed_at, active_at, ends_on, paid_before, reference_cost, conditions, lang, template, text_sha256,
      paused_until, pause_effect, shift_months, shifted_from, failed_in_row, ended_at, end_cause";
 
@@ -144,8 +145,7 @@ pub fn each(
         "SELECT {COLUMNS} FROM agreement
          WHERE (:customer IS NULL OR customer_id = :customer) AND (:state IS NULL OR state = :state) ORDER BY id"
     ))?;
-    let mut rows =
-        query.query(named_params! { ":customer": customer, ":state": state.map(AgreementState::word) })?;
+    let mut rows = query.query(named_params! { ":customer": customer, ":state": state.map(AgreementState::word) })?;
     while let Some(row) = rows.next()? {
         visit(from_row(row)?)?;
     }
@@ -164,16 +164,16 @@ pub fn text(conn: &Conn, id: AgreementId) -> Result<Option<String>> {
 
 /// What was shown and acknowledged when, as JSON.
 pub fn shown(conn: &Conn, id: AgreementId) -> Result<String> {
-    Ok(conn.sql().query_row("SELECT shown FROM agreement WHERE id = :id", named_params! { ":id": id }, |row| {
-        row.get(0)
-    })?)
+    Ok(conn
+        .sql()
+        .query_row("SELECT shown FROM agreement WHERE id = :id", named_params! { ":id": id }, |row| row.get(0))?)
 }
 
 /// The customer agreed at the rail: the agreement runs from `now`.
 pub fn activate(conn: &Conn, id: AgreementId, now: At) -> Result<()> {
-    conn.sql().prepare_cached("UPDATE agreement SET state = 'active', active_at = :at WHERE id = :id")?.execute(
-        named_params! { ":at": Instant(now), ":id": id },
-    )?;
+    conn.sql()
+        .prepare_cached("UPDATE agreement SET state = 'active', active_at = :at WHERE id = :id")?
+        .execute(named_params! { ":at": Instant(now), ":id": id })?;
     Ok(())
 }
 

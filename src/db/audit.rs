@@ -111,9 +111,9 @@ pub fn hash_at(conn: &Conn, seq: i64) -> Result<Option<String>> {
 
 /// Visits every row from the first on.
 pub fn each(conn: &Conn, mut visit: impl FnMut(AuditRow) -> Result<()>) -> Result<()> {
-    let mut query = conn.sql().prepare(
-        "SELECT seq, at, actor, host, op, entity, detail, prev_hash, hash FROM audit ORDER BY seq",
-    )?;
+    let mut query = conn
+        .sql()
+        .prepare("SELECT seq, at, actor, host, op, entity, detail, prev_hash, hash FROM audit ORDER BY seq")?;
     let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {
         visit(from_row(row)?)?;

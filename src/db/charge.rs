@@ -11,7 +11,8 @@ use crate::domain::id::{ChargeId, InstallmentId, MandateId, RunId};
 use crate::domain::money::Money;
 use crate::domain::rail::Reason;
 
-const COLUMNS: &str = "id, agreement_id, term, attempt, kind, mandate_id, rail, order_no, amount, state, reason, code, said,
+const COLUMNS: &str =
+    "id, agreement_id, term, attempt, kind, mandate_id, rail, order_no, amount, state, reason, code, said,
      trade_no, link, noted_at, asked_at, pending_until, answered_at, paid_at, refunded";
 
 /// A charge to be noted.

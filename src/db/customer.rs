@@ -112,7 +112,8 @@ pub fn by_name(conn: &Conn, name: &str) -> Result<Vec<Customer>> {
 
 /// Visits every customer that is not erased, by id.
 pub fn each(conn: &Conn, mut visit: impl FnMut(Customer) -> Result<()>) -> Result<()> {
-    let mut query = conn.sql().prepare(&format!("SELECT {COLUMNS} FROM customer WHERE erased_at IS NULL ORDER BY id"))?;
+    let mut query =
+        conn.sql().prepare(&format!("SELECT {COLUMNS} FROM customer WHERE erased_at IS NULL ORDER BY id"))?;
     let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {
         visit(from_row(conn, row)?)?;
@@ -122,7 +123,10 @@ pub fn each(conn: &Conn, mut visit: impl FnMut(Customer) -> Result<()>) -> Resul
 
 /// How many there are.
 pub fn count(conn: &Conn) -> Result<u64> {
-    Ok(conn.sql().query_row("SELECT count(*) FROM customer WHERE erased_at IS NULL", [], |row| row.get::<_, i64>(0))?.unsigned_abs())
+    Ok(conn
+        .sql()
+        .query_row("SELECT count(*) FROM customer WHERE erased_at IS NULL", [], |row| row.get::<_, i64>(0))?
+        .unsigned_abs())
 }
 
 /// Seals a text under the customer's key, for other records about the customer.

@@ -146,8 +146,7 @@ pub fn due_page(conn: &Conn, run: RunId, until: NaiveDate, after: Place, limit: 
 pub fn due_one(conn: &Conn, run: RunId, id: InstallmentId) -> Result<Option<DueRow>> {
     let mut query =
         conn.sql().prepare_cached(&format!("{DUE_SQL} WHERE i.agreement_id = :agreement AND i.term = :term"))?;
-    let mut rows =
-        query.query(named_params! { ":run": run, ":agreement": id.agreement, ":term": id.term })?;
+    let mut rows = query.query(named_params! { ":run": run, ":agreement": id.agreement, ":term": id.term })?;
     Ok(rows.next()?.map(due_row).transpose()?)
 }
 
@@ -188,9 +187,9 @@ pub fn create(conn: &Conn, new: &NewInstallment) -> Result<bool> {
 
 /// The terms of an agreement.
 pub fn of_agreement(conn: &Conn, agreement: AgreementId) -> Result<Vec<Installment>> {
-    let mut query = conn
-        .sql()
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM installment i WHERE i.agreement_id = :agreement ORDER BY i.term"))?;
+    let mut query = conn.sql().prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM installment i WHERE i.agreement_id = :agreement ORDER BY i.term"
+    ))?;
     let rows = query.query_map(named_params! { ":agreement": agreement }, from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -369,7 +368,15 @@ pub struct Notice {
 }
 
 /// Records a notice. A second of the same kind and lane replaces the first.
-pub fn put_notice(conn: &Conn, id: InstallmentId, kind: &str, lane: u32, due: NaiveDate, amount: Money, at: At) -> Result<()> {
+pub fn put_notice(
+    conn: &Conn,
+    id: InstallmentId,
+    kind: &str,
+    lane: u32,
+    due: NaiveDate,
+    amount: Money,
+    at: At,
+) -> Result<()> {
     conn.sql()
         .prepare_cached(
             "INSERT INTO notice (agreement_id, term, kind, lane, due, amount, given_at)
@@ -448,10 +455,9 @@ fn due_row(row: &Row<'_>) -> rusqlite::Result<DueRow> {
     };
     let open: Option<ChargeId> = row.get("open_id")?;
     let open_charge = match open {
-        Some(_) => Some((
-            word(row, "open_state", ChargeState::from_word)?,
-            word(row, "open_kind", ChargeKind::from_word)?,
-        )),
+        Some(_) => {
+            Some((word(row, "open_state", ChargeState::from_word)?, word(row, "open_kind", ChargeKind::from_word)?))
+        }
         None => None,
     };
     let pet_status: String = row.get("pet_status")?;

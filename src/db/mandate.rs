@@ -10,7 +10,8 @@ use crate::domain::date::At;
 use crate::domain::id::{AgreementId, MandateId};
 use crate::domain::mandate::{Mandate, MandateStatus};
 
-const COLUMNS: &str = "id, agreement_id, lane, rail, contract_no, provider_no, state, valid_until, created_at, signed_at,
+const COLUMNS: &str =
+    "id, agreement_id, lane, rail, contract_no, provider_no, state, valid_until, created_at, signed_at,
      ended_at, end_cause";
 
 /// Adds a mandate that waits for the customer.
@@ -63,8 +64,7 @@ pub fn page(conn: &Conn, state: MandateStatus, after: MandateId, limit: u32) -> 
     let mut query = conn.sql().prepare_cached(&format!(
         "SELECT {COLUMNS} FROM mandate WHERE state = :state AND id > :after ORDER BY id LIMIT :limit"
     ))?;
-    let rows =
-        query.query_map(named_params! { ":state": state.word(), ":after": after, ":limit": limit }, from_row)?;
+    let rows = query.query_map(named_params! { ":state": state.word(), ":after": after, ":limit": limit }, from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -113,10 +113,10 @@ pub fn close_all(conn: &Conn, agreement: AgreementId, cause: &str, now: At) -> R
         "UPDATE mandate SET state = 'closing', end_cause = :cause, ended_at = :at
          WHERE agreement_id = :agreement AND state IN ('waiting','live') RETURNING id",
     )?;
-    let rows = query.query_map(
-        named_params! { ":cause": cause, ":at": Instant(now), ":agreement": agreement },
-        |row| row.get("id"),
-    )?;
+    let rows = query
+        .query_map(named_params! { ":cause": cause, ":at": Instant(now), ":agreement": agreement }, |row| {
+            row.get("id")
+        })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

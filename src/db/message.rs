@@ -10,7 +10,8 @@ use crate::domain::date::At;
 use crate::domain::id::{AgreementId, CustomerId, InstallmentId, MessageId};
 use crate::domain::message::{Audience, MessageState, NewMessage};
 
-const COLUMNS: &str = "id, event, template, audience, customer_id, agreement_id, term, lang, params, created_at, not_before,
+const COLUMNS: &str =
+    "id, event, template, audience, customer_id, agreement_id, term, lang, params, created_at, not_before,
      state, channel, sent_at, said, tries";
 
 /// A message as it stands.
@@ -94,7 +95,8 @@ pub fn sendable(conn: &Conn, now: At, after: MessageId, limit: u32) -> Result<Ve
 
 /// Messages that were being sent when a run died: nobody knows whether they arrived.
 pub fn in_doubt(conn: &Conn) -> Result<Vec<Message>> {
-    let mut query = conn.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE state = 'sending' ORDER BY id"))?;
+    let mut query =
+        conn.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE state = 'sending' ORDER BY id"))?;
     let rows = query.query_map([], from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -137,7 +139,12 @@ pub fn drop_queued(conn: &Conn, agreement: AgreementId, template: &str, term: Op
 }
 
 /// The newest messages first, at most `limit`; of one customer or in one state when given.
-pub fn newest(conn: &Conn, customer: Option<CustomerId>, state: Option<MessageState>, limit: u32) -> Result<Vec<Message>> {
+pub fn newest(
+    conn: &Conn,
+    customer: Option<CustomerId>,
+    state: Option<MessageState>,
+    limit: u32,
+) -> Result<Vec<Message>> {
     let mut query = conn.sql().prepare(&format!(
         "SELECT {COLUMNS} FROM message
          WHERE (:customer IS NULL OR customer_id = :customer) AND (:state IS NULL OR state = :state)

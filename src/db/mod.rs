@@ -149,7 +149,8 @@ fn connect(path: &Path, create: bool) -> Result<Connection> {
 
 /// Puts a database failure that a person can act on into plain words; other errors pass unchanged.
 pub fn explain(error: anyhow::Error) -> anyhow::Error {
-    let code = error.chain().find_map(|cause| cause.downcast_ref::<rusqlite::Error>()).and_then(|e| e.sqlite_error_code());
+    let code =
+        error.chain().find_map(|cause| cause.downcast_ref::<rusqlite::Error>()).and_then(|e| e.sqlite_error_code());
     let fault = match code {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             Fault::broken(t!("the shop database is locked by another program; nothing was changed"))

@@ -142,10 +142,8 @@ pub fn list(conn: &Conn, customer: Option<CustomerId>, status: Option<Status>) -
         "SELECT {COLUMNS} FROM pet
          WHERE (:customer IS NULL OR customer_id = :customer) AND (:status IS NULL OR status = :status) ORDER BY id"
     ))?;
-    let rows = query.query_map(
-        named_params! { ":customer": customer, ":status": status.map(Status::word) },
-        from_row,
-    )?;
+    let rows =
+        query.query_map(named_params! { ":customer": customer, ":status": status.map(Status::word) }, from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -11,7 +11,8 @@ use crate::domain::id::{ChargeId, CustomerId, RefundId, StatementId};
 use crate::domain::money::Money;
 use crate::domain::refund::RefundState;
 
-const COLUMNS: &str = "id, charge_id, customer_id, statement_id, rail, refund_no, amount, state, why, code, said, noted_at,
+const COLUMNS: &str =
+    "id, charge_id, customer_id, statement_id, rail, refund_no, amount, state, why, code, said, noted_at,
      asked_at, paid_at";
 
 /// A refund as it stands.
@@ -136,7 +137,8 @@ pub fn of_statement(conn: &Conn, statement: StatementId) -> Result<Vec<Refund>> 
 
 /// The refunds of a charge, oldest first.
 pub fn of_charge(conn: &Conn, charge: ChargeId) -> Result<Vec<Refund>> {
-    let mut query = conn.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM refund WHERE charge_id = :charge ORDER BY id"))?;
+    let mut query =
+        conn.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM refund WHERE charge_id = :charge ORDER BY id"))?;
     let rows = query.query_map(named_params! { ":charge": charge }, from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -44,9 +44,8 @@ pub fn end(conn: &Conn, id: RunId, report: &str, now: At) -> Result<()> {
 
 /// The newest run, if there was one.
 pub fn last(conn: &Conn) -> Result<Option<Run>> {
-    let mut query = conn
-        .sql()
-        .prepare_cached("SELECT id, started_at, ended_at, host, report FROM run ORDER BY id DESC LIMIT 1")?;
+    let mut query =
+        conn.sql().prepare_cached("SELECT id, started_at, ended_at, host, report FROM run ORDER BY id DESC LIMIT 1")?;
     let mut rows = query.query([])?;
     Ok(rows.next()?.map(from_row).transpose()?)
 }

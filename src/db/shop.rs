@@ -44,7 +44,9 @@ pub(super) fn check_key(conn: &Conn) -> Result<()> {
         return Ok(());
     }
     Err(Fault::refused(t!("the data key does not belong to this shop's database"))
-        .hint(t!("put back the key file that `kibble init` made for this shop; without it names and phones stay sealed"))
+        .hint(t!(
+            "put back the key file that `kibble init` made for this shop; without it names and phones stay sealed"
+        ))
         .into())
 }
 

@@ -10,8 +10,7 @@ use crate::domain::date::At;
 use crate::domain::id::{AgreementId, StatementId};
 use crate::domain::money::Money;
 
-const COLUMNS: &str =
-    "id, agreement_id, cause, keep_pet, notice_at, confirm_by, confirmed_at, confirmed_by, figures, refund, claim, state";
+const COLUMNS: &str = "id, agreement_id, cause, keep_pet, notice_at, confirm_by, confirmed_at, confirmed_by, figures, refund, claim, state";
 
 /// A settlement statement as it stands.
 #[derive(Clone, Debug, Serialize)]
@@ -66,7 +65,15 @@ pub fn insert(
 }
 
 /// The shop confirmed, or the deadline did: the figures are final.
-pub fn confirm(conn: &Conn, id: StatementId, by: &str, figures: &str, refund: Money, claim: Money, now: At) -> Result<()> {
+pub fn confirm(
+    conn: &Conn,
+    id: StatementId,
+    by: &str,
+    figures: &str,
+    refund: Money,
+    claim: Money,
+    now: At,
+) -> Result<()> {
     conn.sql().execute(
         "UPDATE statement SET state = 'confirmed', confirmed_at = :at, confirmed_by = :by, figures = :figures,
            refund = :refund, claim = :claim WHERE id = :id AND state = 'open'",

@@ -79,15 +79,21 @@ macro_rules! id_column {
 }
 
 id_column!(
-    AgreementId, ChargeId, CustomerId, EntryId, MandateId, MessageId, OrderId, PetId, RefundId, RunId, StatementId
+    AgreementId,
+    ChargeId,
+    CustomerId,
+    EntryId,
+    MandateId,
+    MessageId,
+    OrderId,
+    PetId,
+    RefundId,
+    RunId,
+    StatementId
 );
 
 /// Reads a column whose text is a word of one of our enums.
-pub(super) fn word<T>(
-    row: &rusqlite::Row<'_>,
-    column: &str,
-    read: impl Fn(&str) -> Option<T>,
-) -> rusqlite::Result<T> {
+pub(super) fn word<T>(row: &rusqlite::Row<'_>, column: &str, read: impl Fn(&str) -> Option<T>) -> rusqlite::Result<T> {
     let text: String = row.get(column)?;
     read(&text).ok_or_else(|| {
         let place = row.as_ref().column_index(column).unwrap_or(0);

@@ -120,11 +120,7 @@ pub struct Charge {
 /// and different for two installments, two shops, and two copies of a database. 26 letters and digits:
 /// `KB` + install code (8) + copy (2) + agreement (8) + term (2) + attempt (4).
 pub fn order_no(install_code: &str, copy_no: i64, installment: InstallmentId, attempt: u32) -> String {
-    format!(
-        "KB{install_code}{copy_no:02}{:08}{:02}{attempt:04}",
-        installment.agreement.number(),
-        installment.term
-    )
+    format!("KB{install_code}{copy_no:02}{:08}{:02}{attempt:04}", installment.agreement.number(), installment.term)
 }
 
 /// Our number of a mandate at a rail, built like an order number.

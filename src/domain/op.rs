@@ -4,7 +4,8 @@
 use serde::Serialize;
 
 use crate::domain::id::{
-    AgreementId, ChargeId, CustomerId, InstallmentId, MandateId, MessageId, OrderId, PetId, RefundId, RunId, StatementId,
+    AgreementId, ChargeId, CustomerId, InstallmentId, MandateId, MessageId, OrderId, PetId, RefundId, RunId,
+    StatementId,
 };
 use crate::domain::money::Money;
 
@@ -105,7 +106,9 @@ impl Op {
             | Op::FlagChanged { agreement, .. } => agreement.to_string(),
             Op::MandateAsked { mandate, .. } => mandate.to_string(),
             Op::MandatesChanged { mandates } if mandates.len() == 1 => mandates[0].0.to_string(),
-            Op::InstallmentPostponed { installment, .. } | Op::PaidAtCounter { installment, .. } => installment.to_string(),
+            Op::InstallmentPostponed { installment, .. } | Op::PaidAtCounter { installment, .. } => {
+                installment.to_string()
+            }
             Op::RefundNoted { refund, .. } | Op::RefundAnswered { refund, .. } => refund.to_string(),
             Op::StatementConfirmed { statement, .. } => statement.to_string(),
             Op::OrderPlaced { order, .. } | Op::OrderChanged { order, .. } => order.to_string(),

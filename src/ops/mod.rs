@@ -70,7 +70,9 @@ impl Ctx {
         let clock = match now {
             None => Clock::System,
             Some(_) if !config.is_rehearsal() => {
-                return Err(Fault::usage(t!("--now is for rehearsals: a payment rail of this shop moves real money")).into());
+                return Err(
+                    Fault::usage(t!("--now is for rehearsals: a payment rail of this shop moves real money")).into()
+                );
             }
             Some(text) => Clock::fixed(read_now(text, config.settings.timezone)?),
         };

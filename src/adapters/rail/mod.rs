@@ -4,6 +4,8 @@
 
 pub mod cash;
 pub mod sandbox;
+#[cfg(test)]
+pub(crate) mod suite;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};

@@ -2,9 +2,13 @@
 
 mod book;
 mod cli;
+mod config;
+mod db;
+mod init;
+mod sandbox;
 
 /// Pairs of English and Chinese.
 pub type Table = &'static [(&'static str, &'static str)];
 
 /// All tables.
-pub const TABLES: &[Table] = &[book::TABLE, cli::TABLE];
+pub const TABLES: &[Table] = &[book::TABLE, cli::TABLE, config::TABLE, db::TABLE, init::TABLE, sandbox::TABLE];

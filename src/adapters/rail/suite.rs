@@ -1,0 +1,477 @@
+//! The suite that every rail adapter with mandates passes: one function per fear. It speaks only the trait [`Rail`] and a
+//! [`Stage`], which plays the customer and the provider; an adapter's tests bring a stage (the sandbox, or a fake server) and
+//! call [`rail_suite!`] once per profile. A fear that a profile cannot have is passed over.
+
+use chrono::{NaiveDate, NaiveTime, TimeZone};
+use chrono_tz::Asia::Shanghai;
+
+use crate::adapters::rail::{
+    ChargeRequest, Closed, DebitNotice, MandateRef, MandateState, PayLinkRequest, Rail, RefundRequest, SignRequest,
+    Trouble,
+};
+use crate::clock::Clock;
+use crate::domain::date::{At, moment, plus_days};
+use crate::domain::money::Money;
+use crate::domain::rail::{Acceptance, Answer, RailNotice, Reason, Reply};
+
+/// What can go wrong between the rail and us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mishap {
+    /// The next call that moves money is lost before the work.
+    Drop,
+    /// The next answer to a call that moves money is lost after the work.
+    LoseAnswer,
+    /// The next answer to a call that moves money is nonsense, after the work.
+    Garbage,
+    /// Nothing works from now on.
+    Down,
+    /// Everything works again.
+    Up,
+}
+
+/// A rail with somebody who plays the customer and the provider behind it.
+pub trait Stage: Sync {
+    /// The rail.
+    fn rail(&self) -> &dyn Rail;
+    /// Its clock.
+    fn clock(&self) -> &Clock;
+    /// Whether the provider keeps a registered date that can be postponed.
+    fn keeps_date(&self) -> bool;
+    /// The customer agrees.
+    fn agree(&self, contract_no: &str);
+    /// The customer ends the mandate in the app.
+    fn revoke(&self, contract_no: &str);
+    /// The payer has exactly that much.
+    fn fund(&self, payer: &str, amount: Money);
+    /// The customer pays a link.
+    fn pay_link(&self, order_no: &str);
+    /// Something goes wrong.
+    fn mishap(&self, mishap: Mishap);
+    /// Payments less refunds, as the provider counts them.
+    fn moved(&self) -> Money;
+}
+
+/// One test per fear, in a module of its own, on a fresh stage each.
+macro_rules! rail_suite {
+    ($name:ident, $stage:expr) => {
+        mod $name {
+            use super::*;
+            $crate::adapters::rail::suite::rail_suite!(@tests $stage;
+                a_charge_is_paid_once
+                no_funds_then_a_new_number_is_paid
+                a_dead_number_is_never_paid
+                a_lost_answer_is_found_paid
+                garbage_is_found_paid
+                a_dropped_call_left_nothing_and_its_number_can_be_used
+                a_pending_debit_is_decided_in_its_time_and_blocks_another
+                outside_the_days_nothing_is_taken
+                outside_the_hours_nothing_is_taken
+                a_second_success_in_a_period_is_refused
+                without_a_notice_nothing_is_taken
+                a_notice_too_late_does_not_cover_the_day
+                more_than_announced_is_refused
+                a_mandate_not_agreed_or_revoked_outside_takes_nothing
+                closing_a_mandate_twice_is_fine
+                a_missed_date_can_be_postponed_but_only_later
+                one_refund_number_goes_back_once
+                no_more_goes_back_than_was_paid
+                a_closed_link_cannot_be_paid_and_a_paid_one_not_closed
+                a_rail_that_is_down_takes_nothing
+                another_amount_under_the_same_number_takes_nothing
+                one_number_from_eight_threads_is_charged_once
+                unknown_numbers_are_not_found
+            );
+        }
+    };
+    (@tests $stage:expr; $($fear:ident)+) => {
+        $(#[test]
+        fn $fear() {
+            $crate::adapters::rail::suite::$fear(&$stage);
+        })+
+    };
+}
+pub(crate) use rail_suite;
+
+const AMOUNT: Money = Money::from_fen(19_900);
+const PAYER: &str = "c-12";
+
+pub fn a_charge_is_paid_once(stage: &dyn Stage) {
+    let mandate = ready(stage);
+    let first = charge(stage, &mandate, "n1");
+    assert_eq!(first.answer, Answer::Paid);
+    assert!(first.trade_no.is_some() && first.at.is_some());
+    let again = charge(stage, &mandate, "n1");
+    assert_eq!((again.answer, again.trade_no), (Answer::Paid, first.trade_no.clone()));
+    let asked = stage.rail().query_charge("n1", AMOUNT);
+    assert_eq!((asked.answer, asked.trade_no), (Answer::Paid, first.trade_no));
+    assert_eq!(stage.moved(), AMOUNT);
+}
+
+pub fn no_funds_then_a_new_number_is_paid(stage: &dyn Stage) {
+    let mandate = ready(stage);
+    stage.fund(PAYER, Money::from_fen(19_899));
+    let reply = charge(stage, &mandate, "n1");
+    assert_eq!(reply.answer, Answer::Declined(Reason::NoFunds));
+    assert!(!reply.code.is_empty() && !reply.text.is_empty());
+    stage.fund(PAYER, AMOUNT);
+    assert_eq!(charge(stage, &mandate, "n2").answer, Answer::Paid);
+    assert_eq!(stage.moved(), AMOUNT);
+}
+
+pub fn a_dead_number_is_never_paid(stage: &dyn Stage) {
+    let mandate = ready(stage);
+    stage.fund(PAYER, Money::ZERO);
+    charge(stage, &mandate, "n1");
+    stage.fund(PAYER, AMOUNT);
+    assert!(matches!(charge(stage, &mandate, "n1").answer, Answer::Declined(_)));
+    assert!(matches!(stage.rail().query_charge("n1", AMOUNT).answer, Answer::Declined(_)));
+    assert_eq!(stage.moved(), Money::ZERO);
+}
+
+pub fn a_lost_answer_is_found_paid(stage: &dyn Stage) {
+    done_but_unheard(stage, Mishap::LoseAnswer);
+}
+
+pub fn garbage_is_found_paid(stage: &dyn Stage) {
+    done_but_unheard(stage, Mishap::Garbage);
+}
+
+fn done_but_unheard(stage: &dyn Stage, mishap: Mishap) {
+    let mandate = ready(stage);
+    stage.mishap(mishap);
+    assert_eq!(stage.rail().charge(&request(&mandate, "n1")).answer, Answer::Unknown);
+    let reply = decided(stage, stage.rail().query_charge("n1", AMOUNT), "n1");
+    assert_eq!(reply.answer, Answer::Paid);
+    assert_eq!(charge(stage, &mandate, "n1").answer, Answer::Paid);
+    assert_eq!(stage.moved(), AMOUNT);
+    stage.mishap(mishap);
+    assert_eq!(stage.rail().refund(&refund("f1", AMOUNT)).answer, Answer::Unknown);
+    assert_eq!(stage.rail().query_refund(&refund("f1", AMOUNT)).answer, Answer::Paid);
+    assert_eq!(stage.moved(), Money::ZERO);
+}
+
+pub fn a_dropped_call_left_nothing_and_its_number_can_be_used(stage: &dyn Stage) {
+    let mandate = ready(stage);
+    stage.mishap(Mishap::Drop);
+    assert_eq!(stage.rail().charge(&request(&mandate, "n1")).answer, Answer::Unknown);
+    assert_eq!(stage.rail().query_charge("n1", AMOUNT).answer, Answer::NotFound);
+    assert_eq!(charge(stage, &mandate, "n1").answer, Answer::Paid);
+    stage.mishap(Mishap::Drop);
+    assert_eq!(stage.rail().refund(&refund("f1", AMOUNT)).answer, Answer::Unknown);
+    assert_eq!(stage.rail().query_refund(&refund("f1", AMOUNT)).answer, Answer::NotFound);
+    assert_eq!(stage.moved(), AMOUNT);
+}
+
+pub fn a_pending_debit_is_decided_in_its_time_and_blocks_another(stage: &dyn Stage) {
+    if stage.rail().profile().acceptance != Acceptance::Pending {
+        return;
+    }
+    let mandate = ready(stage);
+    let Answer::Pending(until) = stage.rail().charge(&request(&mandate, "n1")).answer else {
+        panic!("accepted only");
+    };
+    assert_eq!(stage.moved(), Money::ZERO);
+    assert_eq!(stage.rail().query_charge("n1", AMOUNT).answer, Answer::Pending(until));
+    assert_eq!(stage.rail().charge(&request(&mandate, "n1")).answer, Answer::Pending(until));
+    let other = stage.rail().charge(&request(&mandate, "n2"));
+    assert_eq!(other.answer, Answer::Declined(Reason::OutsidePlan));
+    stage.clock().set(until);
+    assert_eq!(stage.rail().query_charge("n1", AMOUNT).answer, Answer::Paid);
+    assert_eq!(stage.moved(), AMOUNT);
+}
+
+pub fn outside_the_days_nothing_is_taken(stage: &dyn Stage) {
+    let mandate = ready(stage);
+    let profile = stage.rail().profile().clone();
+    // The rail's own days lie round the registered date; ours begin with the agreed one.
+    let registered = profile.registered(due());
+    let base = if stage.keeps_date() { registered } else { due() };
+    let too_early = plus_days(base, -i64::from(profile.window_days_before) - 1);
+    let too_late = plus_days(base, i64::from(profile.window_days_after) + 1);
+    for (order_no, day) in [("n1", too_early), ("n2", too_late)] {
+        stage.clock().set(at(day, 10));
+        assert_eq!(charge(stage, &mandate, order_no).answer, Answer::Declined(Reason::OutsidePlan), "{day}");
+    }
+    assert_eq!(stage.moved(), Money::ZERO);
+    stage.clock().set(at(profile.window(due(), registered).last_day, 10));
+    assert_eq!(charge(stage, &mandate, "n3").answer, Answer::Paid);
+}
+
+pub fn outside_the_hours_nothing_is_taken(stage: &dyn Stage) {
+    let mandate = ready(stage);
+    let hours = stage.rail().profile().hours;
+    for (order_no, time) in [("n1", hours.from - chrono::Duration::minutes(1)), ("n2", hours.to)] {
+        stage.clock().set(moment(due(), time, Shanghai));
+        assert_eq!(charge(stage, &mandate, order_no).answer, Answer::Declined(Reason::OutsidePlan), "{time}");
+    }
+    stage.clock().set(moment(due(), hours.to - chrono::Duration::minutes(1), Shanghai));
+    assert_eq!(charge(stage, &mandate, "n3").answer, Answer::Paid);
+}
+
+pub fn a_second_success_in_a_period_is_refused(stage: &dyn Stage) {
+    let mandate = ready(stage);
+    assert_eq!(charge(stage, &mandate, "n1").answer, Answer::Paid);
+    assert_eq!(charge(stage, &mandate, "n2").answer, Answer::Declined(Reason::OutsidePlan));
+    assert_eq!(stage.moved(), AMOUNT);
+}
+
+pub fn without_a_notice_nothing_is_taken(stage: &dyn Stage) {
+    let mandate = signed(stage);
+    stage.clock().set(at(due(), 10));
+    let reply = charge(stage, &mandate, "n1");
+    if stage.rail().profile().notice == RailNotice::Announce {
+        assert_eq!(reply.answer, Answer::Declined(Reason::OutsidePlan));
+        assert_eq!(stage.moved(), Money::ZERO);
+    } else {
+        assert_eq!(stage.rail().announce(&notice(&mandate, AMOUNT)), Err(Trouble::Unsupported));
+        assert_eq!(reply.answer, Answer::Paid);
+    }
+}
+
+pub fn a_notice_too_late_does_not_cover_the_day(stage: &dyn Stage) {
+    if stage.rail().profile().notice != RailNotice::Announce {
+        return;
+    }
+    let mandate = signed(stage);
+    stage.clock().set(at(plus_days(due(), -2), 6));
+    assert!(
+        matches!(stage.rail().announce(&notice(&mandate, AMOUNT)), Err(Trouble::Refused { .. })),
+        "too early in the day"
+    );
+    stage.clock().set(at(plus_days(due(), -1), 10));
+    assert_eq!(stage.rail().announce(&notice(&mandate, AMOUNT)), Ok(()));
+    assert_eq!(stage.rail().announce(&notice(&mandate, AMOUNT)), Ok(()), "the same notice stands");
+    let other = stage.rail().announce(&notice(&mandate, Money::from_fen(100)));
+    assert!(matches!(other, Err(Trouble::Refused { .. })));
+    stage.clock().set(at(due(), 10));
+    assert_eq!(charge(stage, &mandate, "n1").answer, Answer::Declined(Reason::OutsidePlan));
+    stage.clock().set(at(plus_days(due(), 1), 10));
+    assert_eq!(charge(stage, &mandate, "n2").answer, Answer::Paid);
+}
+
+pub fn more_than_announced_is_refused(stage: &dyn Stage) {
+    if stage.rail().profile().notice != RailNotice::Announce {
+        return;
+    }
+    let mandate = signed(stage);
+    stage.clock().set(at(plus_days(due(), -2), 10));
+    assert_eq!(stage.rail().announce(&notice(&mandate, Money::from_fen(19_899))), Ok(()));
+    stage.clock().set(at(due(), 10));
+    assert_eq!(charge(stage, &mandate, "n1").answer, Answer::Declined(Reason::OutsidePlan));
+    assert_eq!(stage.moved(), Money::ZERO);
+}
+
+pub fn a_mandate_not_agreed_or_revoked_outside_takes_nothing(stage: &dyn Stage) {
+    stage.clock().set(at(due(), 10));
+    let mandate = MandateRef { contract_no: "m1".to_owned(), provider_no: None };
+    assert_eq!(stage.rail().mandate_state(&mandate), Ok(MandateState::NotFound));
+    assert_eq!(charge(stage, &mandate, "n0").answer, Answer::Declined(Reason::MandateGone));
+    stage.rail().sign_link(&sign_request(stage)).unwrap();
+    assert_eq!(stage.rail().mandate_state(&mandate), Ok(MandateState::Waiting));
+    assert_eq!(charge(stage, &mandate, "n1").answer, Answer::Declined(Reason::MandateGone));
+    stage.agree("m1");
+    assert!(matches!(stage.rail().mandate_state(&mandate), Ok(MandateState::Live { .. })));
+    stage.revoke("m1");
+    let Ok(MandateState::Ended { by, at: Some(_) }) = stage.rail().mandate_state(&mandate) else {
+        panic!("ended");
+    };
+    assert_eq!(by, "customer");
+    assert_eq!(charge(stage, &mandate, "n2").answer, Answer::Declined(Reason::MandateGone));
+    assert_eq!(stage.moved(), Money::ZERO);
+}
+
+pub fn closing_a_mandate_twice_is_fine(stage: &dyn Stage) {
+    let mandate = ready(stage);
+    assert_eq!(stage.rail().close_mandate(&mandate, "the agreement ended"), Ok(()));
+    assert_eq!(stage.rail().close_mandate(&mandate, "the agreement ended"), Ok(()));
+    let Ok(MandateState::Ended { by, .. }) = stage.rail().mandate_state(&mandate) else { panic!("ended") };
+    assert_eq!(by, "merchant");
+    assert_eq!(charge(stage, &mandate, "n1").answer, Answer::Declined(Reason::MandateGone));
+}
+
+pub fn a_missed_date_can_be_postponed_but_only_later(stage: &dyn Stage) {
+    let mandate = ready(stage);
+    let to = plus_days(due(), 15);
+    if !stage.keeps_date() {
+        assert_eq!(stage.rail().postpone(&mandate, to), Err(Trouble::Unsupported));
+        return;
+    }
+    stage.clock().set(at(to, 10));
+    assert_eq!(charge(stage, &mandate, "n1").answer, Answer::Declined(Reason::OutsidePlan));
+    assert!(matches!(stage.rail().postpone(&mandate, due()), Err(Trouble::Refused { .. })), "only later");
+    assert_eq!(stage.rail().postpone(&mandate, to), Ok(()));
+    assert_eq!(stage.rail().postpone(&mandate, to), Ok(()), "the same again");
+    assert_eq!(charge(stage, &mandate, "n2").answer, Answer::Paid);
+    let Ok(MandateState::Live { next_date, .. }) = stage.rail().mandate_state(&mandate) else { panic!("live") };
+    let registered = stage.rail().profile().registered(date("2027-01-05"));
+    assert_eq!(next_date, Some(registered), "later periods keep their day");
+}
+
+pub fn one_refund_number_goes_back_once(stage: &dyn Stage) {
+    let mandate = ready(stage);
+    charge(stage, &mandate, "n1");
+    let part = Money::from_fen(5_000);
+    let first = stage.rail().refund(&refund("f1", part));
+    assert_eq!(first.answer, Answer::Paid);
+    let again = stage.rail().refund(&refund("f1", part));
+    assert_eq!((again.answer, again.trade_no), (Answer::Paid, first.trade_no));
+    assert_eq!(stage.rail().query_refund(&refund("f1", part)).answer, Answer::Paid);
+    assert_eq!(stage.moved(), AMOUNT - part);
+    assert_eq!(stage.rail().refund(&refund("f1", AMOUNT)).answer, Answer::Unknown, "same number, other amount");
+    assert_eq!(stage.moved(), AMOUNT - part);
+    assert_eq!(stage.rail().query_charge("n1", AMOUNT).answer, Answer::Paid, "it was paid, whatever went back");
+}
+
+pub fn no_more_goes_back_than_was_paid(stage: &dyn Stage) {
+    let mandate = ready(stage);
+    assert!(matches!(stage.rail().refund(&refund("f0", AMOUNT)).answer, Answer::Declined(_)));
+    charge(stage, &mandate, "n1");
+    assert_eq!(stage.rail().refund(&refund("f1", AMOUNT)).answer, Answer::Paid);
+    assert!(matches!(stage.rail().refund(&refund("f2", Money::from_fen(1))).answer, Answer::Declined(_)));
+    assert_eq!(stage.moved(), Money::ZERO);
+}
+
+pub fn a_closed_link_cannot_be_paid_and_a_paid_one_not_closed(stage: &dyn Stage) {
+    stage.clock().set(at(due(), 10));
+    let link =
+        |order_no: &str| PayLinkRequest { order_no: order_no.to_owned(), amount: AMOUNT, subject: "food".to_owned() };
+    let rail = stage.rail();
+    let url = rail.pay_link(&link("n1")).unwrap().url;
+    assert_eq!(rail.pay_link(&link("n1")).unwrap().url, url);
+    assert!(matches!(rail.query_charge("n1", AMOUNT).answer, Answer::Pending(_)));
+    assert_eq!(rail.close_order("n1"), Ok(Closed::Closed));
+    assert_eq!(rail.close_order("n1"), Ok(Closed::Closed));
+    stage.pay_link("n1");
+    assert!(matches!(rail.query_charge("n1", AMOUNT).answer, Answer::Declined(_)));
+    assert_eq!(stage.moved(), Money::ZERO);
+    rail.pay_link(&link("n2")).unwrap();
+    stage.pay_link("n2");
+    assert_eq!(rail.query_charge("n2", AMOUNT).answer, Answer::Paid);
+    let Ok(Closed::AlreadyPaid(reply)) = rail.close_order("n2") else { panic!("paid") };
+    assert_eq!(reply.answer, Answer::Paid);
+    assert_eq!(stage.moved(), AMOUNT);
+}
+
+pub fn a_rail_that_is_down_takes_nothing(stage: &dyn Stage) {
+    let mandate = ready(stage);
+    stage.mishap(Mishap::Down);
+    let rail = stage.rail();
+    assert_eq!(rail.charge(&request(&mandate, "n1")).answer, Answer::Unknown);
+    assert_eq!(rail.query_charge("n1", AMOUNT).answer, Answer::Unknown);
+    assert_eq!(rail.refund(&refund("f1", AMOUNT)).answer, Answer::Unknown);
+    assert!(matches!(rail.mandate_state(&mandate), Err(Trouble::Unreachable { .. })));
+    assert!(matches!(rail.health(), Err(Trouble::Unreachable { .. })));
+    stage.mishap(Mishap::Up);
+    assert_eq!(rail.health(), Ok(()));
+    assert_eq!(rail.query_charge("n1", AMOUNT).answer, Answer::NotFound);
+    assert_eq!(charge(stage, &mandate, "n1").answer, Answer::Paid);
+}
+
+pub fn another_amount_under_the_same_number_takes_nothing(stage: &dyn Stage) {
+    let mandate = ready(stage);
+    assert_eq!(charge(stage, &mandate, "n1").answer, Answer::Paid);
+    let other = ChargeRequest { amount: Money::from_fen(100), ..request(&mandate, "n1") };
+    assert_eq!(stage.rail().charge(&other).answer, Answer::Unknown);
+    assert_eq!(stage.rail().query_charge("n1", other.amount).answer, Answer::Unknown);
+    assert_eq!(stage.moved(), AMOUNT);
+}
+
+pub fn one_number_from_eight_threads_is_charged_once(stage: &dyn Stage) {
+    let mandate = ready(stage);
+    let answers: Vec<Answer> = std::thread::scope(|scope| {
+        let calls: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| stage.rail().charge(&request(&mandate, "n1")).answer)).collect();
+        calls.into_iter().map(|call| call.join().unwrap()).collect()
+    });
+    assert!(answers.iter().all(|answer| matches!(answer, Answer::Paid | Answer::Pending(_))), "{answers:?}");
+    assert_eq!(charge(stage, &mandate, "n1").answer, Answer::Paid);
+    assert_eq!(stage.moved(), AMOUNT);
+}
+
+pub fn unknown_numbers_are_not_found(stage: &dyn Stage) {
+    stage.clock().set(at(due(), 10));
+    assert_eq!(stage.rail().query_charge("n9", AMOUNT).answer, Answer::NotFound);
+    assert_eq!(stage.rail().query_refund(&refund("f9", AMOUNT)).answer, Answer::NotFound);
+}
+
+/// The agreed day of the installment in every fear.
+pub fn due() -> NaiveDate {
+    date("2026-12-05")
+}
+
+/// `hour` o'clock on `day` in Shanghai.
+pub fn at(day: NaiveDate, hour: u32) -> At {
+    let time = NaiveTime::from_hms_opt(hour, 0, 0).unwrap();
+    Shanghai.from_local_datetime(&day.and_time(time)).unwrap().to_utc()
+}
+
+/// What a customer with mandate `m1` signs: 12 debits, signed weeks before the first.
+pub fn sign_request(stage: &dyn Stage) -> SignRequest {
+    SignRequest {
+        contract_no: "m1".to_owned(),
+        customer_label: "王**".to_owned(),
+        payer: PAYER.to_owned(),
+        amount: AMOUNT,
+        count: 12,
+        first_date: stage.rail().profile().registered(due()),
+        valid_until: date("2027-12-31"),
+    }
+}
+
+/// A live mandate, well before its first debit.
+pub fn signed(stage: &dyn Stage) -> MandateRef {
+    stage.clock().set(at(date("2026-11-20"), 10));
+    stage.fund(PAYER, Money::from_fen(100_000));
+    stage.rail().sign_link(&sign_request(stage)).unwrap();
+    stage.agree("m1");
+    let mandate = MandateRef { contract_no: "m1".to_owned(), provider_no: None };
+    let Ok(MandateState::Live { provider_no, .. }) = stage.rail().mandate_state(&mandate) else { panic!("live") };
+    MandateRef { provider_no: Some(provider_no), ..mandate }
+}
+
+/// A live mandate at 10 o'clock of its due day, announced where the rail wants that.
+pub fn ready(stage: &dyn Stage) -> MandateRef {
+    let mandate = signed(stage);
+    if stage.rail().profile().notice == RailNotice::Announce {
+        stage.clock().set(at(plus_days(due(), -2), 10));
+        stage.rail().announce(&notice(&mandate, AMOUNT)).unwrap();
+    }
+    stage.clock().set(at(due(), 10));
+    mandate
+}
+
+/// Charges, and waits for the decision where the answer is not the outcome.
+pub fn charge(stage: &dyn Stage, mandate: &MandateRef, order_no: &str) -> Reply {
+    let reply = stage.rail().charge(&request(mandate, order_no));
+    decided(stage, reply, order_no)
+}
+
+fn decided(stage: &dyn Stage, reply: Reply, order_no: &str) -> Reply {
+    let Answer::Pending(until) = reply.answer else { return reply };
+    stage.clock().set(until);
+    stage.rail().query_charge(order_no, AMOUNT)
+}
+
+/// A charge of the usual amount.
+pub fn request(mandate: &MandateRef, order_no: &str) -> ChargeRequest {
+    ChargeRequest {
+        order_no: order_no.to_owned(),
+        mandate: mandate.clone(),
+        amount: AMOUNT,
+        subject: "猫粮月付 2026-12".to_owned(),
+        due: due(),
+    }
+}
+
+/// A refund of order `n1`.
+pub fn refund(refund_no: &str, amount: Money) -> RefundRequest {
+    RefundRequest { refund_no: refund_no.to_owned(), order_no: "n1".to_owned(), paid: AMOUNT, amount }
+}
+
+fn notice(mandate: &MandateRef, amount: Money) -> DebitNotice {
+    DebitNotice { mandate: mandate.clone(), amount, due: due() }
+}
+
+fn date(text: &str) -> NaiveDate {
+    text.parse().unwrap()
+}
