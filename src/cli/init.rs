@@ -10,6 +10,7 @@ use crate::cli::ui::Ui;
 use crate::clock::Clock;
 use crate::config;
 use crate::fault::Fault;
+use crate::ops;
 use crate::ops::init::{NewShop, Opened, init};
 use crate::t;
 use crate::text;
@@ -23,7 +24,7 @@ pub struct Args {
     /// The shop's name in English messages
     #[arg(long, default_value = "", hide_default_value = true)]
     name_en: String,
-    /// A payment rail as NAME=ADAPTER or NAME=ADAPTER:PROFILE, for example alipay=sandbox; may be given several times
+    /// A payment rail as NAME=ADAPTER or NAME=ADAPTER:PROFILE, for example `alipay=sandbox`; may be given several times
     #[arg(long = "rail", value_name = "RAIL")]
     rails: Vec<String>,
     /// Where the data key goes; never into the shop folder
@@ -56,7 +57,12 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
         key_file: args.key_file.clone(),
         install_code: None,
     };
-    let opened = init(&new, &Clock::System)?;
+    let clock = match &globals.now {
+        // Only sandbox rails are known so far, so a new shop may be opened at any time of a rehearsal.
+        Some(text) => Clock::fixed(ops::read_now(text, chrono_tz::Asia::Shanghai)?),
+        None => Clock::System,
+    };
+    let opened = init(&new, &clock)?;
     ui.answer(&Answer { opened: &opened }, |ui| {
         show(ui, &opened);
         Ok(())

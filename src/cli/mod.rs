@@ -87,13 +87,13 @@ fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
 ///
 /// # Errors
 /// Those of [`Ctx::open`].
-fn open(globals: &Globals, ui: &Ui) -> anyhow::Result<Ctx> {
+pub(crate) fn open(globals: &Globals, ui: &Ui) -> anyhow::Result<Ctx> {
     let folder = config::find_folder(globals.shop.as_deref())?;
     let ctx = Ctx::open(&folder, globals.now.as_deref())?;
-    let shown = ui.clone();
+    let bars = ui.bars();
     let mut bar: Option<Progress> = None;
     ctx.on_event(move |event| match event {
-        Event::Begin { label, total } => bar = Some(shown.progress(total, &label)),
+        Event::Begin { label, total } => bar = Some(bars.start(total, &label)),
         Event::Step(count) => {
             if let Some(bar) = &bar {
                 bar.inc(count);

@@ -6,7 +6,7 @@
 //! becomes the command's error in [`Ui::finish`].
 
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
@@ -78,10 +78,16 @@ pub struct Ui {
     out_color: bool,
     err_color: bool,
     out_is_terminal: bool,
-    err_is_terminal: bool,
     can_ask: bool,
     out: Mutex<Out>,
-    bar: Mutex<Option<ProgressBar>>,
+    bars: Bars,
+}
+
+/// Starts progress bars; kept by whoever reports progress after the command's own borrow of the terminal is over.
+#[derive(Clone)]
+pub struct Bars {
+    shown: bool,
+    bar: Arc<Mutex<Option<ProgressBar>>>,
 }
 
 impl Ui {
@@ -94,10 +100,9 @@ impl Ui {
             out_color: colored(wishes.color, &stdout),
             err_color: colored(wishes.color, &stderr),
             out_is_terminal,
-            err_is_terminal,
             can_ask: err_is_terminal && io::stdin().is_terminal(),
             out: Mutex::new(Out { writer: BufWriter::new(stdout), end: End::Open, document: false }),
-            bar: Mutex::new(None),
+            bars: Bars { shown: err_is_terminal && !wishes.quiet && !wishes.json, bar: Arc::new(Mutex::new(None)) },
             wishes,
         }
     }
@@ -269,20 +274,9 @@ impl Ui {
         prompt.default(default.unwrap_or(0)).interact().map_err(stopped)
     }
 
-    /// Shows how far long work has come, on a terminal only. `total` is in the unit of [`Progress::inc`].
-    pub fn progress(&self, total: u64, label: &str) -> Progress {
-        let shown = self.err_is_terminal && !self.wishes.quiet && !self.wishes.json;
-        let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(Some(total), target);
-        let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}")
-            .expect("the template is a constant that every test run parses");
-        bar.set_style(style);
-        bar.set_message(label.to_owned());
-        if shown {
-            bar.enable_steady_tick(Duration::from_millis(200));
-        }
-        *self.bar.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
-        Progress { bar }
+    /// What starts progress bars.
+    pub fn bars(&self) -> Bars {
+        self.bars.clone()
     }
 
     /// True when nobody reads stdout any more, so a long listing may stop.
@@ -351,7 +345,7 @@ impl Ui {
     }
 
     fn around_bar(&self, write: impl FnOnce()) {
-        let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let bar = self.bars.bar.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match bar {
             Some(bar) if !bar.is_finished() => bar.suspend(write),
             _ => write(),
@@ -368,6 +362,23 @@ impl Ui {
 
     fn lock(&self) -> MutexGuard<'_, Out> {
         self.out.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Bars {
+    /// Shows how far long work has come, on a terminal only. `total` is in the unit of [`Progress::inc`].
+    pub fn start(&self, total: u64, label: &str) -> Progress {
+        let target = if self.shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(total), target);
+        let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}")
+            .expect("the template is a constant that every test run parses");
+        bar.set_style(style);
+        bar.set_message(label.to_owned());
+        if self.shown {
+            bar.enable_steady_tick(Duration::from_millis(200));
+        }
+        *self.bar.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
+        Progress { bar }
     }
 }
 
@@ -635,7 +646,7 @@ mod tests {
 
     /// What cron sees.
     fn nobody(yes: bool) -> Ui {
-        Ui { can_ask: false, err_is_terminal: false, ..Ui::new(Wishes { yes, ..Wishes::default() }) }
+        Ui { can_ask: false, ..Ui::new(Wishes { yes, ..Wishes::default() }) }
     }
 
     #[test]
@@ -668,7 +679,7 @@ mod tests {
     #[test]
     fn progress_counts_without_a_terminal_too() {
         let ui = nobody(false);
-        let progress = ui.progress(3, "charging");
+        let progress = ui.bars().start(3, "charging");
         progress.inc(2);
         progress.label("still charging");
         progress.finish();

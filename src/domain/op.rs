@@ -12,6 +12,7 @@ use crate::domain::money::Money;
 /// One change. The variant is the audit row's word; the field named in [`Op::entity`] is its record; the rest is its detail.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "op", content = "detail", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "a variant's sentence names its fields")]
 pub enum Op {
     /// The shop's database was made.
     ShopOpened { install_code: String },

@@ -2,6 +2,7 @@
 
 pub mod book;
 pub mod init;
+pub mod remind;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

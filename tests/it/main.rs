@@ -4,4 +4,5 @@
 
 mod cli;
 mod house;
+mod init;
 mod shop;

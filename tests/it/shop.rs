@@ -23,6 +23,14 @@ impl Shop {
         Shop { root, at: None, lang: None }
     }
 
+    /// A shop that is open: sandbox rails alipay and wechat, plan templates on offer, English.
+    pub fn opened() -> Shop {
+        let mut shop = Shop::new();
+        shop.lang("en");
+        shop.run("init --name 团子宠物 --name-en Tuanzi --rail alipay=sandbox --rail wechat=sandbox --yes").exits(0);
+        shop
+    }
+
     /// Sets the time of the commands that follow.
     pub fn at(&mut self, time: &str) -> &mut Shop {
         self.at = Some(time.to_owned());

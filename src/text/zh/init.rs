@@ -18,8 +18,8 @@ pub const TABLE: Table = &[
     ("The shop's name, as customers read it", "店名，顾客看到的就是它"),
     ("The shop's name in English messages", "英文通知里的店名"),
     (
-        "A payment rail as NAME=ADAPTER or NAME=ADAPTER:PROFILE, for example alipay=sandbox; may be given several times",
-        "支付渠道，写成 NAME=ADAPTER 或 NAME=ADAPTER:PROFILE，例如 alipay=sandbox；可以给多个",
+        "A payment rail as NAME=ADAPTER or NAME=ADAPTER:PROFILE, for example `alipay=sandbox`; may be given several times",
+        "支付渠道，写成 NAME=ADAPTER 或 NAME=ADAPTER:PROFILE，例如 `alipay=sandbox`；可以给多个",
     ),
     ("Where the data key goes; never into the shop folder", "数据密钥放在哪里；不能放进店铺文件夹"),
     ("{text} is not a payment rail like alipay=sandbox", "{text} 不是像 alipay=sandbox 这样的支付渠道"),
