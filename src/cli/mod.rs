@@ -6,9 +6,13 @@
 pub mod exit;
 pub mod ui;
 
+mod agreement;
 mod completions;
 mod help;
 mod init;
+mod mandate;
+mod sandbox;
+mod sign;
 mod usage;
 
 use std::ffi::OsString;
@@ -73,12 +77,20 @@ pub struct Globals {
 #[derive(Debug, Subcommand)]
 enum Thing {
     Init(init::Args),
+    Sign(sign::Args),
+    Agreement(agreement::Args),
+    Mandate(mandate::Args),
+    Sandbox(sandbox::Args),
     Completions(completions::Args),
 }
 
 fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
     match thing {
         Thing::Init(args) => init::run(args, globals, ui),
+        Thing::Sign(args) => sign::run(args, globals, ui),
+        Thing::Agreement(args) => agreement::run(args, globals, ui),
+        Thing::Mandate(args) => mandate::run(args, globals, ui),
+        Thing::Sandbox(args) => sandbox::run(args, globals, ui),
         Thing::Completions(args) => completions::run(args, ui),
     }
 }

@@ -14,6 +14,7 @@ pub mod money;
 pub mod op;
 pub mod pet;
 pub mod plan;
+pub mod points;
 pub mod rail;
 pub mod refund;
 pub mod sheet;

@@ -229,7 +229,8 @@ fn too_long_text(limit: usize) -> Advice {
     )
 }
 
-fn name_text(error: NameError) -> Advice {
+/// Why a name was refused, and the fix. Also for prompts and flags.
+pub fn name_text(error: NameError) -> Advice {
     match error {
         NameError::Empty => missing_text(),
         NameError::TooShort => {
