@@ -17,7 +17,9 @@ use crate::domain::refund::RefundState;
 use crate::domain::statement::Cause;
 use crate::fault::Fault;
 use crate::ops::Ctx;
-use crate::ops::agreement::{self, Confirmed, Pause, Paused, Shown, StatementShown, Terminated, Termination, state_text};
+use crate::ops::agreement::{
+    self, Confirmed, Pause, Paused, Shown, StatementShown, Terminated, Termination, state_text,
+};
 use crate::ops::mandate::status_text;
 use crate::ops::sign::{self, find_customer};
 use crate::t;
@@ -243,12 +245,18 @@ fn text(ctx: &Ctx, ui: &Ui, it: &TextArgs) -> Result<Exit> {
         Ok(())
     })?;
     if sealed.intact {
-        ui.status(&t!("unchanged since signing: its digest is the recorded one ({template})", template = sealed.template));
+        ui.status(&t!(
+            "unchanged since signing: its digest is the recorded one ({template})",
+            template = sealed.template
+        ));
         return Ok(Exit::Done);
     }
-    Err(Fault::broken(t!("the text of {agreement} does not have the digest recorded at signing", agreement = sealed.agreement))
-        .hint(t!("keep shop.db as it is and compare it with a backup: `kibble audit verify`"))
-        .into())
+    Err(Fault::broken(t!(
+        "the text of {agreement} does not have the digest recorded at signing",
+        agreement = sealed.agreement
+    ))
+    .hint(t!("keep shop.db as it is and compare it with a backup: `kibble audit verify`"))
+    .into())
 }
 
 fn terminate(ctx: &Ctx, ui: &Ui, it: &Terminate) -> Result<Exit> {
@@ -318,7 +326,10 @@ fn show(ctx: &Ctx, ui: &Ui, it: &Shown) {
         (t!("customer"), format!("{} {}", a.customer, it.label)),
         (t!("pet"), format!("{} {}", a.pet, it.pet_name)),
         (t!("plan"), format!("{} {}", a.plan_code, a.plan_name)),
-        (t!("amount"), t!("{terms} × {monthly} = {total}", terms = a.terms, monthly = a.monthly.yuan(), total = a.total().yuan())),
+        (
+            t!("amount"),
+            t!("{terms} × {monthly} = {total}", terms = a.terms, monthly = a.monthly.yuan(), total = a.total().yuan()),
+        ),
         (t!("debit day"), a.anchor_day.to_string()),
         (t!("signed on"), a.signed_on.to_string()),
         (t!("until"), a.ends_on.to_string()),
@@ -406,7 +417,13 @@ fn show_moves(ui: &Ui, done: &Paused) {
     if let (Some((first, due)), Some((last, end))) = (done.moved.first(), done.moved.last()) {
         ui.data(&format!(
             "  {}",
-            t!("terms {first} to {last} fall due from {due} to {end}", first = first, last = last, due = due, end = end)
+            t!(
+                "terms {first} to {last} fall due from {due} to {end}",
+                first = first,
+                last = last,
+                due = due,
+                end = end
+            )
         ));
     }
     ui.data(&format!("  {}", t!("the agreement runs until {day}", day = done.ends_on)));

@@ -138,7 +138,12 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> Result<Exit> {
 /// The link and its QR code, or why there is none.
 pub(super) fn show_link(ui: &Ui, link: &Link) -> Result<()> {
     if let Some(trouble) = &link.trouble {
-        ui.warn(&t!("{rail} gave no link for {mandate}: {why}", rail = link.rail, mandate = link.mandate, why = trouble));
+        ui.warn(&t!(
+            "{rail} gave no link for {mandate}: {why}",
+            rail = link.rail,
+            mandate = link.mandate,
+            why = trouble
+        ));
         ui.hint(&t!("ask again with `kibble mandate link {mandate}`", mandate = link.mandate));
         return Ok(());
     }

@@ -156,7 +156,10 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> Result<Exit> {
         Verb::Card(it) => card(&ctx, ui, it)?,
         Verb::Revoke(it) => {
             sandbox::revoke(&ctx, it.mandate, now)?;
-            said(ui, t!("{mandate} was ended in the wallet app; the shop has not heard of it yet", mandate = it.mandate))?;
+            said(
+                ui,
+                t!("{mandate} was ended in the wallet app; the shop has not heard of it yet", mandate = it.mandate),
+            )?;
         }
         Verb::Pay(it) => {
             let charge = sandbox::pay(&ctx, &it.what, now)?;
@@ -248,7 +251,8 @@ fn state(ctx: &Ctx, ui: &Ui) -> Result<()> {
             ui.table(&rails);
             ui.data("");
         }
-        let mut contracts = Table::new([t!("Contract number"), t!("Payment rail"), t!("Customer"), t!("State"), t!("Next date")]);
+        let mut contracts =
+            Table::new([t!("Contract number"), t!("Payment rail"), t!("Customer"), t!("State"), t!("Next date")]);
         for it in &book.contracts {
             contracts.row([
                 it.contract_no.clone(),

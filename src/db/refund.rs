@@ -145,8 +145,9 @@ pub fn of_charge(conn: &Conn, charge: ChargeId) -> Result<Vec<Refund>> {
 
 /// The refunds of a customer, oldest first.
 pub fn of_customer(conn: &Conn, customer: CustomerId) -> Result<Vec<Refund>> {
-    let mut query =
-        conn.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM refund WHERE customer_id = :customer ORDER BY id"))?;
+    let mut query = conn
+        .sql()
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM refund WHERE customer_id = :customer ORDER BY id"))?;
     let rows = query.query_map(named_params! { ":customer": customer }, from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -122,9 +122,9 @@ pub fn get(conn: &Conn, id: StatementId) -> Result<Option<Statement>> {
 
 /// Open statements whose deadline has passed, by id.
 pub fn due(conn: &Conn, now: At) -> Result<Vec<Statement>> {
-    let mut query = conn
-        .sql()
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM statement WHERE state = 'open' AND confirm_by <= :now ORDER BY id"))?;
+    let mut query = conn.sql().prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM statement WHERE state = 'open' AND confirm_by <= :now ORDER BY id"
+    ))?;
     let rows = query.query_map(named_params! { ":now": Instant(now) }, from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -14,9 +14,7 @@ use crate::db::refund::{NewRefund, Refund};
 use crate::db::statement::Delivered;
 use crate::db::{self, Conn};
 use crate::domain::agreement::{Agreement, AgreementState, PauseEffect};
-use crate::domain::charge::{
-    Charge, ChargeKind, ChargeState, Course, InstallmentState, order_no, refund_no,
-};
+use crate::domain::charge::{Charge, ChargeKind, ChargeState, Course, InstallmentState, order_no, refund_no};
 use crate::domain::date::{At, FirstDebit, day_of, plus_days};
 use crate::domain::id::{AgreementId, CustomerId, EntryId, InstallmentId, RefundId, StatementId};
 use crate::domain::journal::{Account, Entry, EntryKind, WALLET_PRINCIPAL};
@@ -89,8 +87,7 @@ pub fn activate(ctx: &Ctx, tx: &Conn, agreement: &Agreement, mandate: &Mandate, 
     let mut created = 0;
     for term in 1..=agreement.terms {
         let due = schedule.due(term);
-        let state =
-            if term <= agreement.paid_before { InstallmentState::Before } else { InstallmentState::Open };
+        let state = if term <= agreement.paid_before { InstallmentState::Before } else { InstallmentState::Open };
         let id = InstallmentId { agreement: agreement.id, term };
         let registered = profile.registered(due);
         let new = NewInstallment { id, due, registered, amount: agreement.monthly, state };
@@ -836,11 +833,15 @@ fn open_statement(conn: &Conn, agreement: &Agreement) -> Result<db::statement::S
     match row {
         Some(row) if row.state == "open" => Ok(row),
         Some(_) => {
-            Err(Fault::refused(t!("the settlement of {agreement} is confirmed already", agreement = agreement.id)).into())
+            Err(Fault::refused(t!("the settlement of {agreement} is confirmed already", agreement = agreement.id))
+                .into())
         }
-        None => Err(Fault::refused(t!("{agreement} was not terminated, so there is nothing to confirm", agreement = agreement.id))
-            .hint(t!("enter the notice with `kibble agreement terminate {agreement}`", agreement = agreement.id))
-            .into()),
+        None => Err(Fault::refused(t!(
+            "{agreement} was not terminated, so there is nothing to confirm",
+            agreement = agreement.id
+        ))
+        .hint(t!("enter the notice with `kibble agreement terminate {agreement}`", agreement = agreement.id))
+        .into()),
     }
 }
 
@@ -866,13 +867,7 @@ struct Worked {
     share: Share,
 }
 
-fn preview(
-    ctx: &Ctx,
-    conn: &Conn,
-    agreement: &Agreement,
-    row: &db::statement::Statement,
-    now: At,
-) -> Result<Value> {
+fn preview(ctx: &Ctx, conn: &Conn, agreement: &Agreement, row: &db::statement::Statement, now: At) -> Result<Value> {
     figures(ctx, conn, agreement, row, now).map(|(figures, _)| figures)
 }
 
@@ -910,8 +905,12 @@ fn figures(
         days: u32::try_from(days)?,
     })
     .map_err(|wrong| {
-        Fault::broken(t!("the settlement of {agreement} cannot be computed: {why}", agreement = agreement.id, why = format!("{wrong:?}")))
-            .hint(t!("run `kibble check`; a record contradicts another"))
+        Fault::broken(t!(
+            "the settlement of {agreement} cannot be computed: {why}",
+            agreement = agreement.id,
+            why = format!("{wrong:?}")
+        ))
+        .hint(t!("run `kibble check`; a record contradicts another"))
     })?;
     let figures = json!({
         "paid": statement.paid,
@@ -1022,13 +1021,7 @@ fn settle_books(
 }
 
 /// Newest paid charge first, each at most what is left of it; the rest, which no rail can pay, by hand.
-fn note_refunds(
-    tx: &Conn,
-    agreement: &Agreement,
-    statement: StatementId,
-    payable: Money,
-    now: At,
-) -> Result<()> {
+fn note_refunds(tx: &Conn, agreement: &Agreement, statement: StatementId, payable: Money, now: At) -> Result<()> {
     const WHY: &str = "settlement";
     let customer = agreement.customer;
     let mut rest = payable;

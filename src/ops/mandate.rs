@@ -223,8 +223,7 @@ pub(super) fn pursue(ctx: &Ctx, mandates: Vec<Mandate>, now: At) -> Result<Pursu
             Err(error) => Err(Trouble::Unreachable { text: error.to_string() }),
         };
         match answer {
-            Ok(())
-            | Err(Trouble::Unsupported | Trouble::Refused { reason: Reason::MandateGone, .. }) => {
+            Ok(()) | Err(Trouble::Unsupported | Trouble::Refused { reason: Reason::MandateGone, .. }) => {
                 closed.push(mandate.id);
             }
             Err(Trouble::Unreachable { text }) => note_down(&mut pursued.down, &mandate.rail, text),
@@ -338,7 +337,9 @@ pub fn postpone(ctx: &Ctx, id: AgreementId) -> Result<Vec<String>> {
 pub fn trouble_text(trouble: &Trouble) -> String {
     match trouble {
         Trouble::Unsupported => t!("this payment rail cannot do that"),
-        Trouble::Refused { code, text, .. } => t!("the payment rail refused: {text} ({code})", text = text, code = code),
+        Trouble::Refused { code, text, .. } => {
+            t!("the payment rail refused: {text} ({code})", text = text, code = code)
+        }
         Trouble::Unreachable { text } => text.clone(),
     }
 }

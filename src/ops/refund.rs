@@ -107,8 +107,8 @@ pub fn settle_open_refunds(ctx: &Ctx, now: At) -> Result<Settled> {
 /// When a rail can still pay it, or it was handed over before.
 pub fn pay_by_hand(ctx: &Ctx, id: RefundId, now: At) -> Result<Refund> {
     ctx.db.write(now, |tx| {
-        let refund = db::refund::get(tx, id)?
-            .ok_or_else(|| Fault::not_found(t!("there is no refund {refund}", refund = id)))?;
+        let refund =
+            db::refund::get(tx, id)?.ok_or_else(|| Fault::not_found(t!("there is no refund {refund}", refund = id)))?;
         let paid = match refund.state {
             RefundState::Noted if waits_for_hand(ctx, &refund) => {
                 write(ctx, tx, &refund, &Reply { at: Some(now), ..Reply::bare(Answer::Paid) }, now)?;
@@ -198,30 +198,27 @@ pub(super) fn settle_if_paid(ctx: &Ctx, tx: &Conn, statement: StatementId, now: 
 }
 
 fn get(conn: &Conn, id: RefundId) -> Result<Refund> {
-    db::refund::get(conn, id)?
-        .ok_or_else(|| Fault::not_found(t!("there is no refund {refund}", refund = id)).into())
+    db::refund::get(conn, id)?.ok_or_else(|| Fault::not_found(t!("there is no refund {refund}", refund = id)).into())
 }
 
 fn charge(conn: &Conn, id: ChargeId) -> Result<Charge> {
-    db::charge::get(conn, id)?
-        .ok_or_else(|| Fault::not_found(t!("there is no charge {charge}", charge = id)).into())
+    db::charge::get(conn, id)?.ok_or_else(|| Fault::not_found(t!("there is no charge {charge}", charge = id)).into())
 }
 
-fn may_refund(
-    tx: &Conn,
-    charge: &Charge,
-    customer: CustomerId,
-    state: AgreementState,
-    amount: Money,
-) -> Result<()> {
+fn may_refund(tx: &Conn, charge: &Charge, customer: CustomerId, state: AgreementState, amount: Money) -> Result<()> {
     let term = charge.installment;
     if charge.state != ChargeState::Paid {
-        return Err(Fault::refused(t!("{term} was not paid by this charge, so nothing can go back", term = term)).into());
+        return Err(
+            Fault::refused(t!("{term} was not paid by this charge, so nothing can go back", term = term)).into()
+        );
     }
     if matches!(state, AgreementState::Settling | AgreementState::Ended) {
-        return Err(Fault::refused(t!("{agreement} was terminated; its settlement refunds what is due", agreement = term.agreement))
-            .hint(t!("see `kibble agreement show {agreement}`", agreement = term.agreement))
-            .into());
+        return Err(Fault::refused(t!(
+            "{agreement} was terminated; its settlement refunds what is due",
+            agreement = term.agreement
+        ))
+        .hint(t!("see `kibble agreement show {agreement}`", agreement = term.agreement))
+        .into());
     }
     let left = charge.amount - charge.refunded;
     if !amount.is_positive() || amount > left {
@@ -326,8 +323,7 @@ fn write(ctx: &Ctx, tx: &Conn, refund: &Refund, reply: &Reply, now: At) -> Resul
 }
 
 fn book_paid(ctx: &Ctx, tx: &Conn, refund: &Refund, paid_at: At, now: At) -> Result<()> {
-    let from =
-        if is_cash(ctx, &refund.rail) { Account::Cash } else { Account::RailClearing(refund.rail.clone()) };
+    let from = if is_cash(ctx, &refund.rail) { Account::Cash } else { Account::RailClearing(refund.rail.clone()) };
     let entry = Entry::new(EntryKind::RefundPaid, refund.id)
         .of(refund.customer)
         .noted(refund.refund_no.clone())

@@ -258,4 +258,3 @@ fn refused(error: anyhow::Error) -> anyhow::Error {
         _ => error,
     }
 }
-

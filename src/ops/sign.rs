@@ -512,7 +512,9 @@ pub struct SignedAgain {
 pub fn again(ctx: &Ctx, id: AgreementId, rail: Option<&str>, now: At) -> Result<SignedAgain> {
     let agreement = crate::ops::agreement::get(ctx.db.read(), id)?;
     if !matches!(agreement.state, AgreementState::Waiting | AgreementState::Active | AgreementState::Paused) {
-        return Err(Fault::refused(t!("{agreement} does not run any more, so it needs no mandate", agreement = id)).into());
+        return Err(
+            Fault::refused(t!("{agreement} does not run any more, so it needs no mandate", agreement = id)).into()
+        );
     }
     let mandate = ctx.db.write(now, |tx| {
         let all = db::mandate::of_agreement(tx, id)?;
@@ -579,17 +581,19 @@ pub fn find_customer(ctx: &Ctx, text: &str) -> Result<Customer> {
     };
     match (found.len(), found.pop()) {
         (1, Some(customer)) => Ok(customer),
-        (0, _) | (_, None) => {
-            Err(Fault::not_found(t!("there is no customer {text}", text = text))
-                .hint(t!("use the id, the phone number or the full name; `kibble customer list` shows them"))
-                .into())
-        }
+        (0, _) | (_, None) => Err(Fault::not_found(t!("there is no customer {text}", text = text))
+            .hint(t!("use the id, the phone number or the full name; `kibble customer list` shows them"))
+            .into()),
         (_, Some(last)) => {
             let all: Vec<String> =
                 found.iter().chain([&last]).map(|it| format!("{} ({})", it.id, masked_phone(&it.phone))).collect();
-            Err(Fault::not_found(t!("several customers are meant by {text}: {list}", text = text, list = all.join(", ")))
-                .hint(t!("use the id or the phone number, for example {example}", example = last.id))
-                .into())
+            Err(Fault::not_found(t!(
+                "several customers are meant by {text}: {list}",
+                text = text,
+                list = all.join(", ")
+            ))
+            .hint(t!("use the id or the phone number, for example {example}", example = last.id))
+            .into())
         }
     }
 }
@@ -624,9 +628,15 @@ fn merchant_is_complete(ctx: &Ctx) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    Err(Fault::refused(t!("shop.toml says nothing about the shop's {list}, which every agreement names", list = missing.join(", ")))
-        .hint(t!("fill them in under [merchant] in {path}", path = ctx.config.folder.join(crate::config::SHOP_TOML).display()))
-        .into())
+    Err(Fault::refused(t!(
+        "shop.toml says nothing about the shop's {list}, which every agreement names",
+        list = missing.join(", ")
+    ))
+    .hint(t!(
+        "fill them in under [merchant] in {path}",
+        path = ctx.config.folder.join(crate::config::SHOP_TOML).display()
+    ))
+    .into())
 }
 
 fn signer(ctx: &Ctx, form: &Form, lang: Lang, today: NaiveDate) -> Result<Signer> {
@@ -753,11 +763,12 @@ fn animal(ctx: &Ctx, form: &Form, plan: &Plan, customer: Option<CustomerId>) -> 
     let species = Species::from_text(species)
         .ok_or_else(|| usage(t!("{text} is no species that kibble knows", text = species), "--species"))?;
     let sex = form.sex.as_deref().unwrap_or_default();
-    let sex = Sex::from_text(sex).ok_or_else(|| usage(t!("{text} is no sex that kibble knows", text = sex), "--sex"))?;
+    let sex =
+        Sex::from_text(sex).ok_or_else(|| usage(t!("{text} is no sex that kibble knows", text = sex), "--sex"))?;
     let birth_date = match form.born.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
-        Some(text) => Some(
-            text.parse().map_err(|_| usage(t!("{text} is not a date like 2026-08-10", text = text), "--born"))?,
-        ),
+        Some(text) => {
+            Some(text.parse().map_err(|_| usage(t!("{text} is not a date like 2026-08-10", text = text), "--born"))?)
+        }
         None => None,
     };
     let chip_no = match form.chip.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
@@ -799,10 +810,8 @@ fn animal(ctx: &Ctx, form: &Form, plan: &Plan, customer: Option<CustomerId>) -> 
 
 fn known_animal(ctx: &Ctx, text: &str, customer: Option<CustomerId>) -> Result<Animal> {
     let conn = ctx.db.read();
-    let id: PetId = text
-        .trim()
-        .parse()
-        .map_err(|_| usage(t!("{text} is not a pet's id like p-12", text = text), "--pet"))?;
+    let id: PetId =
+        text.trim().parse().map_err(|_| usage(t!("{text} is not a pet's id like p-12", text = text), "--pet"))?;
     let pet = db::pet::get(conn, id)?.ok_or_else(|| {
         Fault::not_found(t!("there is no pet {pet}", pet = id)).hint(t!("`kibble pet list` shows them"))
     })?;
@@ -827,7 +836,8 @@ fn known_animal(ctx: &Ctx, text: &str, customer: Option<CustomerId>) -> Result<A
     })?;
     match running {
         Some(agreement) => {
-            Err(Fault::refused(t!("{pet} has an agreement already: {agreement}", pet = id, agreement = agreement)).into())
+            Err(Fault::refused(t!("{pet} has an agreement already: {agreement}", pet = id, agreement = agreement))
+                .into())
         }
         None => Ok(Animal::Known(pet)),
     }
@@ -901,14 +911,19 @@ fn render(ctx: &Ctx, prepared: &Prepared, numbers: &Numbers, sha256: &str) -> Re
     let template = env.template_from_str(&source).map_err(|error| wrong(&error))?;
     template.render(minijinja::Value::from(minijinja::value::Serde(&values))).map_err(|error| {
         let known = |path: &String| values.pointer(&format!("/{}", path.replace('.', "/"))).is_some();
-        let mut missing: Vec<String> = template.undeclared_variables(true).into_iter().filter(|it| !known(it)).collect();
+        let mut missing: Vec<String> =
+            template.undeclared_variables(true).into_iter().filter(|it| !known(it)).collect();
         missing.sort();
         if error.kind() != ErrorKind::UndefinedError || missing.is_empty() {
             return wrong(&error);
         }
-        Fault::refused(t!("the template {name} has placeholders without a value: {list}", name = name, list = missing.join(", ")))
-            .hint(t!("correct templates/ in the shop folder, or delete the file to use the built-in text"))
-            .into()
+        Fault::refused(t!(
+            "the template {name} has placeholders without a value: {list}",
+            name = name,
+            list = missing.join(", ")
+        ))
+        .hint(t!("correct templates/ in the shop folder, or delete the file to use the built-in text"))
+        .into()
     })
 }
 
@@ -917,8 +932,7 @@ fn values(ctx: &Ctx, prepared: &Prepared, numbers: &Numbers, sha256: &str) -> Re
     let (merchant, terms) = (&ctx.config.settings.merchant, &prepared.conditions);
     let today = schedule.signed_on;
     let id = IdNumber::parse(prepared.signer.id_number(), today).map(|id| id.masked()).unwrap_or_default();
-    let complaint_phone =
-        if merchant.complaint_phone.is_empty() { &merchant.phone } else { &merchant.complaint_phone };
+    let complaint_phone = if merchant.complaint_phone.is_empty() { &merchant.phone } else { &merchant.complaint_phone };
     let channels: Result<Vec<String>> = prepared
         .rails
         .iter()
@@ -1137,7 +1151,12 @@ mod tests {
         assert!(toml.acknowledged && !toml.explained);
         let json = Form::read("s.json", r#"{"id_number": "119999198506150016", "pet": null}"#).unwrap();
         assert_eq!(json.id_number.as_deref(), Some("119999198506150016"));
-        for (text, part) in [("name = ", "line 1"), ("nane = 'x'", "nane"), ("{\"name\": }", "line 1"), ("[customer]\nid = 1", "customer")] {
+        for (text, part) in [
+            ("name = ", "line 1"),
+            ("nane = 'x'", "nane"),
+            ("{\"name\": }", "line 1"),
+            ("[customer]\nid = 1", "customer"),
+        ] {
             let error = Form::read("s", text).unwrap_err();
             assert!(error.to_string().contains(part), "{error}");
         }

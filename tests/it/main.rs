@@ -2,7 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic; clippy's own exception sees functions marked #[test] only")]
 
+mod agreement;
 mod cli;
 mod house;
 mod init;
+mod mandate;
+mod refund;
+mod sandbox;
 mod shop;
+mod sign;
+mod signing;
