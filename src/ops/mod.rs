@@ -8,6 +8,7 @@ pub mod refund;
 pub mod remind;
 pub mod sandbox;
 pub mod sign;
+pub mod statement;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -10,8 +10,9 @@ use kibble::domain::op::Op;
 use kibble::domain::refund::RefundState;
 use kibble::domain::statement::Cause;
 use kibble::ops::Ctx;
-use kibble::ops::agreement::{self, Termination};
+use kibble::ops::agreement;
 use kibble::ops::refund::{refund_charge, settle_open_refunds};
+use kibble::ops::statement::{self, Termination};
 
 use crate::shop::Shop;
 use crate::signing::{collect, ctx, rows, running};
@@ -109,8 +110,8 @@ fn a_settlement_pays_back_what_was_not_spent_and_leaves_nothing_in_the_wallet() 
     let (shop, ctx) = two_terms();
     let now = ctx.now();
     buy(&ctx, 5_000, now);
-    agreement::terminate(&ctx, A, &notice(Cause::Consumer, false), now).unwrap();
-    let done = agreement::confirm(&ctx, A, "test", now).unwrap();
+    statement::terminate(&ctx, A, &notice(Cause::Consumer, false), now).unwrap();
+    let done = statement::confirm(&ctx, A, "test", now).unwrap();
     assert_eq!(
         (&done.figures["paid"], &done.figures["delivered"], &done.figures["payable"]),
         (&"398.00".into(), &"50.00".into(), &"348.00".into())
@@ -132,17 +133,17 @@ fn a_settlement_pays_back_what_was_not_spent_and_leaves_nothing_in_the_wallet() 
 fn a_kept_pet_costs_its_share_and_a_merchants_fault_bears_interest() {
     let (_shop, ctx) = two_terms();
     let now = ctx.now();
-    agreement::terminate(&ctx, A, &notice(Cause::Consumer, true), now).unwrap();
-    let done = agreement::confirm(&ctx, A, "test", now).unwrap();
+    statement::terminate(&ctx, A, &notice(Cause::Consumer, true), now).unwrap();
+    let done = statement::confirm(&ctx, A, "test", now).unwrap();
     // 900.00 × 10 / 12 = 750.00 against 398.00 paid.
     assert_eq!((&done.figures["compensation"], &done.figures["claim"]), (&"750.00".into(), &"352.00".into()));
     assert_eq!((balance(&ctx, "wallet:principal"), balance(&ctx, "clawback_due")), (0, 35_200));
 
     let (shop, ctx) = two_terms();
-    agreement::terminate(&ctx, A, &notice(Cause::Merchant, true), ctx.now()).unwrap();
+    statement::terminate(&ctx, A, &notice(Cause::Merchant, true), ctx.now()).unwrap();
     let later = crate::signing::ctx(&shop, "2027-01-20T10:00");
-    assert_eq!(agreement::confirm_due_statements(&later, later.now()).unwrap(), 1);
-    assert_eq!(agreement::confirm_due_statements(&later, later.now()).unwrap(), 0);
+    assert_eq!(statement::confirm_due_statements(&later, later.now()).unwrap(), 1);
+    assert_eq!(statement::confirm_due_statements(&later, later.now()).unwrap(), 0);
     let shown = agreement::show(&later, agreement::get(later.db.read(), A).unwrap(), later.now()).unwrap();
     let statement = shown.statement.unwrap();
     // 398.00 × 3 % × 10 / 365 = 0.327; no charge was paid for it, so it is handed over.
@@ -155,9 +156,9 @@ fn a_kept_pet_costs_its_share_and_a_merchants_fault_bears_interest() {
         Some(("cash", fen(33), RefundState::Noted))
     );
     assert_eq!(settle_open_refunds(&later, later.now()).unwrap().by_hand, 1);
-    let paid = agreement::pay_by_hand(&later, A, later.now()).unwrap();
+    let paid = statement::pay_by_hand(&later, A, later.now()).unwrap();
     assert_eq!((paid.state.word(), balance(&later, "refunds_due")), ("ended", 0));
-    assert!(agreement::pay_by_hand(&later, A, later.now()).is_err());
+    assert!(statement::pay_by_hand(&later, A, later.now()).is_err());
 }
 
 #[test]
@@ -165,11 +166,11 @@ fn cash_is_handed_back_by_a_person_not_by_cron() {
     let shop = running();
     let at = ctx(&shop, "2026-12-12T10:00");
     collect(&at, 1, 1, ChargeKind::Cash);
-    agreement::terminate(&at, A, &notice(Cause::NoFault, true), at.now()).unwrap();
-    let done = agreement::confirm(&at, A, "test", at.now()).unwrap();
+    statement::terminate(&at, A, &notice(Cause::NoFault, true), at.now()).unwrap();
+    let done = statement::confirm(&at, A, "test", at.now()).unwrap();
     assert_eq!((done.state.word(), done.by_hand.len()), ("settling", 1));
     assert_eq!(settle_open_refunds(&at, at.now()).unwrap().paid, 0);
-    let done = agreement::pay_by_hand(&at, A, at.now()).unwrap();
+    let done = statement::pay_by_hand(&at, A, at.now()).unwrap();
     assert_eq!((done.state.word(), balance(&at, "refunds_due")), ("ended", 0));
     assert_eq!(db::journal::balance(at.db.read(), CustomerId::new(0), "cash").unwrap(), Money::ZERO);
 }
@@ -191,12 +192,12 @@ fn a_statement_is_not_confirmed_while_a_charge_is_in_the_air() {
     };
     let op = Op::ChargesWritten { noted: Vec::new(), answers: Vec::new() };
     ctx.db.write(now, |tx| Ok((db::charge::note(tx, &new, now)?, op))).unwrap();
-    let done = agreement::terminate(&ctx, A, &notice(Cause::Consumer, false), now).unwrap();
+    let done = statement::terminate(&ctx, A, &notice(Cause::Consumer, false), now).unwrap();
     assert_eq!(done.open_charges, [id]);
-    let error = agreement::confirm(&ctx, A, "test", now).unwrap_err();
+    let error = statement::confirm(&ctx, A, "test", now).unwrap_err();
     assert!(error.to_string().contains("what became of a-1/3"), "{error}");
     let later = crate::signing::ctx(&shop, "2027-02-01T10:00");
-    assert_eq!(agreement::confirm_due_statements(&later, later.now()).unwrap(), 0);
+    assert_eq!(statement::confirm_due_statements(&later, later.now()).unwrap(), 0);
 }
 
 #[test]
