@@ -433,6 +433,21 @@ impl Config {
         self.folder.join("debit.lock")
     }
 
+    /// Where the lock of whoever delivers messages lies.
+    pub fn outbox_lock_path(&self) -> PathBuf {
+        self.folder.join("messages.lock")
+    }
+
+    /// Texts of messages that the shop puts in the place of the built-in ones; may be absent.
+    pub fn letters_path(&self) -> PathBuf {
+        self.folder.join("templates").join("notifications.toml")
+    }
+
+    /// Where backups go when nothing is said.
+    pub fn backups_path(&self) -> PathBuf {
+        self.folder.join("backups")
+    }
+
     /// True when no rail can move real money: only then may time be pretended. Cash is the clerk's own hand.
     pub fn is_rehearsal(&self) -> bool {
         self.rails.values().all(|rail| matches!(rail.adapter, AdapterKind::Sandbox | AdapterKind::Cash))

@@ -74,8 +74,10 @@ pub enum Op {
     PointsChanged { customer: CustomerId, points: i64, reason: String },
     /// Messages were queued by hand.
     MessagesQueued { template: String, count: u64 },
-    /// Messages were handed to their channel.
-    MessagesSent { sent: Vec<MessageId>, failed: Vec<MessageId> },
+    /// Messages went their way: each with the state it moved to.
+    MessagesMoved { moves: Vec<(MessageId, &'static str)> },
+    /// A failed message was put back into the queue by hand.
+    MessageRetried { message: MessageId },
     /// A debit run began.
     RunStarted { run: RunId },
     /// A debit run ended.
@@ -113,6 +115,7 @@ impl Op {
             Op::RefundNoted { refund, .. } | Op::RefundAnswered { refund, .. } => refund.to_string(),
             Op::StatementConfirmed { statement, .. } => statement.to_string(),
             Op::OrderPlaced { order, .. } | Op::OrderChanged { order, .. } => order.to_string(),
+            Op::MessageRetried { message } => message.to_string(),
             Op::RunStarted { run } | Op::RunEnded { run, .. } => run.to_string(),
             _ => String::new(),
         }

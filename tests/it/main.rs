@@ -5,4 +5,6 @@
 mod cli;
 mod house;
 mod init;
+mod remind;
 mod shop;
+mod stage;

@@ -5,10 +5,12 @@ mod cli;
 mod config;
 mod db;
 mod init;
+mod remind;
 mod sandbox;
 
 /// Pairs of English and Chinese.
 pub type Table = &'static [(&'static str, &'static str)];
 
 /// All tables.
-pub const TABLES: &[Table] = &[book::TABLE, cli::TABLE, config::TABLE, db::TABLE, init::TABLE, sandbox::TABLE];
+pub const TABLES: &[Table] =
+    &[book::TABLE, cli::TABLE, config::TABLE, db::TABLE, init::TABLE, remind::TABLE, sandbox::TABLE];
