@@ -7,6 +7,7 @@ pub mod exit;
 pub mod ui;
 
 mod completions;
+mod debit;
 mod help;
 mod init;
 mod remind;
@@ -75,6 +76,7 @@ pub struct Globals {
 enum Thing {
     Init(init::Args),
     Remind(remind::Args),
+    Debit(debit::Args),
     Completions(completions::Args),
 }
 
@@ -82,6 +84,7 @@ fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
     match thing {
         Thing::Init(args) => init::run(args, globals, ui),
         Thing::Remind(args) => remind::run(args, globals, ui),
+        Thing::Debit(args) => debit::run(args, globals, ui),
         Thing::Completions(args) => completions::run(args, ui),
     }
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::db::Conn;
 use crate::db::types::{Instant, at};
+use crate::domain::customer::mask_name;
 use crate::domain::date::At;
 use crate::domain::id::CustomerId;
 use crate::fault::Fault;
@@ -127,6 +128,27 @@ pub fn count(conn: &Conn) -> Result<u64> {
         .sql()
         .query_row("SELECT count(*) FROM customer WHERE erased_at IS NULL", [], |row| row.get::<_, i64>(0))?
         .unsigned_abs())
+}
+
+/// How a customer is shown in lists, `王**(0001)`, from a row that holds `wrapped_key`, `name` and `phone`; `—` once erased.
+pub(super) fn label_of(conn: &Conn, row: &Row<'_>) -> Result<String> {
+    let sealed: (Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>) =
+        (row.get("wrapped_key")?, row.get("name")?, row.get("phone")?);
+    let (Some(wrapped), Some(name), Some(phone)) = sealed else { return Ok("—".into()) };
+    let key = conn.keys().customer_key(&wrapped)?;
+    let (name, phone) = (key.open_text("name", &name)?, key.open_text("phone", &phone)?);
+    let tail: String = phone.chars().skip(phone.chars().count().saturating_sub(4)).collect();
+    Ok(format!("{}({tail})", mask_name(&name)))
+}
+
+/// How a customer is shown in lists.
+pub fn label(conn: &Conn, id: CustomerId) -> Result<String> {
+    let mut query = conn.sql().prepare_cached("SELECT wrapped_key, name, phone FROM customer WHERE id = :id")?;
+    let mut rows = query.query(named_params! { ":id": id })?;
+    match rows.next()? {
+        Some(row) => label_of(conn, row),
+        None => Ok("—".into()),
+    }
 }
 
 /// Seals a text under the customer's key, for other records about the customer.

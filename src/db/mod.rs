@@ -14,6 +14,7 @@ pub mod message;
 mod migrate;
 pub mod pet;
 pub mod plan;
+pub mod points;
 pub mod refund;
 pub mod risk;
 pub mod run;

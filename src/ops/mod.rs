@@ -1,8 +1,13 @@
 //! Use cases: the order of things. An op takes the [`Ctx`] first, prints nothing, and returns a plain struct of what happened.
 
+pub mod agreement;
 pub mod book;
+pub mod debit;
 pub mod init;
+pub mod mandate;
+pub mod refund;
 pub mod remind;
+pub mod witness;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -149,6 +149,7 @@ CREATE TABLE installment (
   announced_at    TEXT,
   charge_from     TEXT,
   paid_at         TEXT,
+  told_failures   INTEGER NOT NULL,
   overdue_level   INTEGER NOT NULL,
   overdue_told_on TEXT,
   PRIMARY KEY (agreement_id, term)
