@@ -574,6 +574,20 @@ pub fn program() -> PathBuf {
     std::env::current_exe().unwrap_or_else(|_| PathBuf::from("kibble"))
 }
 
+/// The command that was typed with the word `from` replaced by `to`, for a hint; `None` when that word was not typed.
+pub fn retyped(from: &str, to: &str) -> Option<String> {
+    let words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    if !words.iter().any(|word| word.trim() == from) {
+        return None;
+    }
+    let words = words.iter().map(|word| match word.trim() == from {
+        true => to.to_owned(),
+        false if word.contains(char::is_whitespace) => format!("'{word}'"),
+        false => word.clone(),
+    });
+    Some(std::iter::once("kibble".to_owned()).chain(words).collect::<Vec<_>>().join(" "))
+}
+
 /// Who is at the keyboard, for the audit trail: `KIBBLE_ACTOR`, else the login name, else `cron` where there is neither.
 #[allow(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
 pub fn actor() -> String {

@@ -9,6 +9,7 @@ use crate::db::types::{Instant, at};
 use crate::domain::customer::mask_name;
 use crate::domain::date::At;
 use crate::domain::id::CustomerId;
+use crate::domain::money::Money;
 use crate::fault::Fault;
 use crate::t;
 
@@ -118,6 +119,28 @@ pub fn each(conn: &Conn, mut visit: impl FnMut(Customer) -> Result<()>) -> Resul
     let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {
         visit(from_row(conn, row)?)?;
+    }
+    Ok(())
+}
+
+/// Visits every customer that is not erased, by id, with the number of their agreements and what their wallet holds. One
+/// statement for the whole list.
+pub fn each_listed(conn: &Conn, mut visit: impl FnMut(Customer, u64, Money) -> Result<()>) -> Result<()> {
+    let mut query = conn.sql().prepare(
+        "SELECT c.id, c.wrapped_key, c.name, c.phone, c.id_number, c.address, c.lang, c.created_at,
+                COALESCE(a.agreements, 0) AS agreements, COALESCE(w.balance, 0) AS balance
+         FROM customer c
+         LEFT JOIN (SELECT customer_id, CAST(count(*) AS BIGINT) AS agreements FROM agreement GROUP BY customer_id) a
+           ON a.customer_id = c.id
+         LEFT JOIN (SELECT customer_id, CAST(-SUM(amount) AS BIGINT) AS balance FROM posting
+                    WHERE customer_id > 0 AND account IN ('wallet:principal', 'wallet:bonus') GROUP BY customer_id) w
+           ON w.customer_id = c.id
+         WHERE c.erased_at IS NULL ORDER BY c.id",
+    )?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        let agreements: i64 = row.get("agreements")?;
+        visit(from_row(conn, row)?, agreements.unsigned_abs(), row.get("balance")?)?;
     }
     Ok(())
 }

@@ -20,12 +20,16 @@ pub enum Op {
     ShopAdopted { copy_no: i64 },
     /// A customer was added.
     CustomerAdded { customer: CustomerId },
+    /// Somebody looked at a customer's data in full.
+    Revealed { customer: CustomerId, reason: String },
     /// A pet was added.
     PetAdded { pet: PetId },
     /// A pet's record changed, for example its status.
     PetChanged { pet: PetId, status: String, reason: String },
     /// A plan is on offer, or was changed.
     PlanSaved { code: String, monthly: Money, terms: u32 },
+    /// A plan is no longer on offer.
+    PlanWithdrawn { code: String },
     /// Items of the catalog were added or changed.
     CatalogImported { added: u64, changed: u64 },
     /// One item was changed by hand.
@@ -99,9 +103,11 @@ impl Op {
     /// The record that changed, or empty when there are several.
     pub fn entity(&self) -> String {
         match self {
-            Op::CustomerAdded { customer } | Op::PointsChanged { customer, .. } => customer.to_string(),
+            Op::CustomerAdded { customer } | Op::Revealed { customer, .. } | Op::PointsChanged { customer, .. } => {
+                customer.to_string()
+            }
             Op::PetAdded { pet } | Op::PetChanged { pet, .. } => pet.to_string(),
-            Op::PlanSaved { code, .. } => code.clone(),
+            Op::PlanSaved { code, .. } | Op::PlanWithdrawn { code } => code.clone(),
             Op::ItemChanged { sku, .. } => sku.clone(),
             Op::AgreementSigned { agreement, .. }
             | Op::AgreementChanged { agreement, .. }

@@ -102,6 +102,25 @@ pub fn refusal_text(refusal: &book::Refusal) -> Advice {
             t!("line {line} has the same number but says something else", line = line),
             t!("give each agreement its own number, or delete the row that is wrong"),
         ),
+        Problem::DebitDayNotTaken { max } => advice(
+            t!("this payment channel takes debit days up to {max}", max = max),
+            t!("agree another day with the customer and write it here"),
+        ),
+        Problem::KnownOtherwise { agreement, fields } => {
+            let names: Vec<_> = fields.iter().map(|field| field.name()).collect();
+            advice(
+                t!(
+                    "{agreement} has this number already and says something else: {fields}",
+                    agreement = agreement,
+                    fields = chosen_list(&names)
+                ),
+                t!("correct the row, or give it a number of its own; a file never changes an agreement"),
+            )
+        }
+        Problem::IdOfAnother { customer } => advice(
+            t!("{customer} has this ID number and another name", customer = customer),
+            t!("compare name and ID number with the ID card"),
+        ),
     }
 }
 
@@ -126,6 +145,18 @@ pub fn warning_text(warning: &Warning) -> String {
             )
         }
         Warning::SpeciesOther(word) => t!("the species {word} is kept as \"other\"", word = word),
+        Warning::NoRoomForRetries { max } => {
+            t!("a debit day above {max} leaves no room for every retry on this payment channel", max = max)
+        }
+        Warning::PhoneDiffers { customer } => {
+            t!("{customer} is known with another phone number, which was kept", customer = customer)
+        }
+        Warning::PlanUnknown(plan) => {
+            t!("no plan {plan} has this amount and number of terms; the name is kept as the book has it", plan = plan)
+        }
+        Warning::NothingLeft => {
+            t!("every term was collected before: the agreement is kept as completed, without a mandate")
+        }
     }
 }
 
@@ -229,7 +260,8 @@ fn too_long_text(limit: usize) -> Advice {
     )
 }
 
-fn name_text(error: NameError) -> Advice {
+/// Why a name was refused, and the fix. Also for prompts and flags.
+pub fn name_text(error: NameError) -> Advice {
     match error {
         NameError::Empty => missing_text(),
         NameError::TooShort => {
@@ -364,7 +396,7 @@ impl<W: io::Write> Rejects<W> {
 #[cfg(test)]
 mod tests {
     use super::{Rejects, item_refusal_text, refusal_text, sheet_error_text};
-    use crate::domain::book::{Book, Outcome, Rules};
+    use crate::domain::book::{Book, BookRail, Outcome, Rules};
     use crate::domain::catalog::{self, PriceList};
     use crate::domain::sheet::{SheetError, decode};
     use crate::text::chinese;
@@ -372,7 +404,7 @@ mod tests {
     const BOOK: &[u8] = include_bytes!("../../examples/data/customers-gbk.csv");
 
     fn rules() -> Rules {
-        Rules { today: "2026-11-21".parse().unwrap(), rails: vec!["alipay".to_owned(), "wechat".to_owned()] }
+        Rules { today: "2026-11-21".parse().unwrap(), rails: ["alipay", "wechat"].map(BookRail::named).to_vec() }
     }
 
     /// The rejects file of a book, and how many rows were sound.

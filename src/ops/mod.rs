@@ -6,6 +6,11 @@ pub mod debit;
 pub mod init;
 pub mod mandate;
 pub mod refund;
+pub mod agreement_import;
+pub mod book_file;
+pub mod customer;
+pub mod pet;
+pub mod plan;
 pub mod remind;
 pub mod witness;
 
@@ -166,6 +171,26 @@ pub fn hand() -> Hand {
 /// Puts a failure that a person can act on into plain words.
 pub fn explain(error: anyhow::Error) -> anyhow::Error {
     crate::db::explain(error)
+}
+
+/// A date as people type it: `2026-11-05`, `2026/11/5`, `2026年11月5日`.
+///
+/// # Errors
+/// For any other text.
+pub fn read_day(text: &str) -> Result<NaiveDate> {
+    crate::domain::sheet::date(text.trim())
+        .map_err(|_| Fault::usage(t!("{text} is not a date like 2026-11-05", text = text)).into())
+}
+
+/// An amount in yuan as people type it.
+///
+/// # Errors
+/// For any other text.
+pub fn read_money(text: &str) -> Result<crate::domain::money::Money> {
+    text.parse().map_err(|error| {
+        let advice = book::amount_text(error);
+        Fault::usage(t!("{text}: {reason}", text = text, reason = advice.reason)).hint(advice.fix).into()
+    })
 }
 
 /// `2026-11-05T09:00`, `2026-11-05 09:00`, `2026-11-05` (midnight) in the shop's zone, or RFC 3339.
