@@ -1,16 +1,16 @@
 //! Use cases: the order of things. An op takes the [`Ctx`] first, prints nothing, and returns a plain struct of what happened.
 
 pub mod agreement;
+pub mod agreement_import;
 pub mod book;
+pub mod book_file;
+pub mod customer;
 pub mod debit;
 pub mod init;
 pub mod mandate;
-pub mod refund;
-pub mod agreement_import;
-pub mod book_file;
-pub mod customer;
 pub mod pet;
 pub mod plan;
+pub mod refund;
 pub mod remind;
 pub mod witness;
 

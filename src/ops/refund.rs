@@ -14,5 +14,15 @@ pub fn settle_open_refunds(_: &Ctx, _: At) -> Result<Settled> {
 }
 #[derive(serde::Serialize)]
 pub struct Refunded {}
-pub fn refund_installment(_: &Ctx, _: crate::domain::id::InstallmentId, _: Option<crate::domain::money::Money>, _: &str, _: At) -> Result<Refunded> { anyhow::bail!("stub") }
-pub fn told(_: &Refunded) -> Vec<String> { Vec::new() }
+pub fn refund_installment(
+    _: &Ctx,
+    _: crate::domain::id::InstallmentId,
+    _: Option<crate::domain::money::Money>,
+    _: &str,
+    _: At,
+) -> Result<Refunded> {
+    anyhow::bail!("stub")
+}
+pub fn told(_: &Refunded) -> Vec<String> {
+    Vec::new()
+}

@@ -130,15 +130,7 @@ fn run_list(args: &ListArgs, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
 }
 
 fn table(lines: &[Listed]) -> Table {
-    let header = [
-        t!("Installment"),
-        t!("Customer"),
-        t!("Due"),
-        t!("Amount"),
-        t!("Rail"),
-        t!("State"),
-        t!("Reason"),
-    ];
+    let header = [t!("Installment"), t!("Customer"), t!("Due"), t!("Amount"), t!("Rail"), t!("State"), t!("Reason")];
     let mut table = Table::new(header).right(&[3]);
     for line in lines {
         let it = &line.installment;

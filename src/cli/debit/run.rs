@@ -82,7 +82,8 @@ fn happened(ctx: &Ctx, report: &RunReport) -> Vec<Vec<String>> {
     let mut line = |word: String, count: String, rest: String| lines.push(vec![word, count, rest]);
     let settled: u64 = report.settled.values().sum();
     if settled > 0 {
-        let parts: Vec<String> = report.settled.iter().map(|(word, count)| format!("{count} {}", effect_text(word))).collect();
+        let parts: Vec<String> =
+            report.settled.iter().map(|(word, count)| format!("{count} {}", effect_text(word))).collect();
         line(t!("settled"), t!("{count} open charges", count = settled), parts.join(" · "));
     }
     if report.refunds_paid > 0 {
@@ -229,7 +230,9 @@ fn long_time(ctx: &Ctx, at: At) -> String {
     let local = at.with_timezone(&ctx.zone());
     let weekday = match (text::lang(), chrono::Datelike::weekday(&local).num_days_from_monday()) {
         (Lang::En, _) => local.format("%a").to_string(),
-        (Lang::Zh, day) => format!("周{}", ["一", "二", "三", "四", "五", "六", "日"][usize::try_from(day % 7).unwrap_or(0)]),
+        (Lang::Zh, day) => {
+            format!("周{}", ["一", "二", "三", "四", "五", "六", "日"][usize::try_from(day % 7).unwrap_or(0)])
+        }
     };
     format!("{weekday} {}", local.format("%Y-%m-%d %H:%M"))
 }

@@ -4,6 +4,7 @@ mod book;
 mod cli;
 mod config;
 mod db;
+mod debit;
 mod init;
 mod remind;
 mod sandbox;
@@ -13,4 +14,4 @@ pub type Table = &'static [(&'static str, &'static str)];
 
 /// All tables.
 pub const TABLES: &[Table] =
-    &[book::TABLE, cli::TABLE, config::TABLE, db::TABLE, init::TABLE, remind::TABLE, sandbox::TABLE];
+    &[book::TABLE, cli::TABLE, config::TABLE, db::TABLE, debit::TABLE, init::TABLE, remind::TABLE, sandbox::TABLE];
