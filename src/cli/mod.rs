@@ -6,9 +6,15 @@
 pub mod exit;
 pub mod ui;
 
+mod agreement;
+mod agreement_import;
 mod completions;
+mod config;
+mod customer;
 mod help;
 mod init;
+mod pet;
+mod plan;
 mod usage;
 
 use std::ffi::OsString;
@@ -21,7 +27,6 @@ use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::cli::exit::Exit;
 use crate::cli::ui::{Color, Progress, Ui, Wishes};
-use crate::config;
 use crate::ops::{self, Ctx, Event};
 use crate::text::{self, Lang};
 
@@ -73,12 +78,22 @@ pub struct Globals {
 #[derive(Debug, Subcommand)]
 enum Thing {
     Init(init::Args),
+    Plan(plan::Args),
+    Customer(customer::Args),
+    Pet(pet::Args),
+    Agreement(agreement::Args),
+    Config(config::Args),
     Completions(completions::Args),
 }
 
 fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
     match thing {
         Thing::Init(args) => init::run(args, globals, ui),
+        Thing::Plan(args) => plan::run(args, globals, ui),
+        Thing::Customer(args) => customer::run(args, globals, ui),
+        Thing::Pet(args) => pet::run(args, globals, ui),
+        Thing::Agreement(args) => agreement::run(args, globals, ui),
+        Thing::Config(args) => config::run(args, globals, ui),
         Thing::Completions(args) => completions::run(args, ui),
     }
 }
@@ -88,7 +103,7 @@ fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
 /// # Errors
 /// Those of [`Ctx::open`].
 pub(crate) fn open(globals: &Globals, ui: &Ui) -> anyhow::Result<Ctx> {
-    let folder = config::find_folder(globals.shop.as_deref())?;
+    let folder = crate::config::find_folder(globals.shop.as_deref())?;
     let ctx = Ctx::open(&folder, globals.now.as_deref())?;
     let bars = ui.bars();
     let mut bar: Option<Progress> = None;
@@ -110,7 +125,7 @@ pub(crate) fn open(globals: &Globals, ui: &Ui) -> anyhow::Result<Ctx> {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    start(&std::env::args_os().collect::<Vec<_>>(), &config::lang_of)
+    start(&std::env::args_os().collect::<Vec<_>>(), &crate::config::lang_of)
 }
 
 /// Runs one command line. `lang_of` says which language the shop in a folder chose (`None`: the shop that would be found

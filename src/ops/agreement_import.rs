@@ -152,11 +152,8 @@ pub fn import(ctx: &Ctx, options: &ImportOptions) -> Result<Imported> {
         }
         let findings = tally.finish(options.rejects.as_deref())?;
         let Intake { waiting, known, counts, .. } = intake;
-        let op = Op::BookImported {
-            customers: counts.customers,
-            agreements: counts.accepted,
-            refused: findings.refused,
-        };
+        let op =
+            Op::BookImported { customers: counts.customers, agreements: counts.accepted, refused: findings.refused };
         let keep = counts.accepted > 0 && !options.dry_run;
         Ok(((findings, counts, waiting, known), keep.then_some(op)))
     });
@@ -451,9 +448,11 @@ fn ask_links(ctx: &Ctx, agreements: &[AgreementId], to: Option<&Path>, today: Na
         ctx.say(Event::Step(1));
     }
     ctx.say(Event::End);
-    links.file = file.finish()?;
-    links.troubles =
-        troubles.into_iter().map(|((rail, why), count)| LinkTrouble { rail, why, count }).collect();
+    links.file = file.finish().with_context(|| {
+        Fault::broken(t!("the agreements are in kibble, but the file with the sign links was not written"))
+            .hint(t!("import the same file again with --links FILE"))
+    })?;
+    links.troubles = troubles.into_iter().map(|((rail, why), count)| LinkTrouble { rail, why, count }).collect();
     Ok(links)
 }
 

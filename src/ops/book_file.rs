@@ -162,8 +162,7 @@ impl Tally {
     /// Something is unusual about an accepted row.
     pub fn warn(&mut self, line: u64, warning: &Warning) {
         let text = warning_text(warning);
-        let warned =
-            self.warned.entry(text.clone()).or_insert_with(|| Warned { text, count: 0, lines: Vec::new() });
+        let warned = self.warned.entry(text.clone()).or_insert_with(|| Warned { text, count: 0, lines: Vec::new() });
         warned.count += 1;
         if warned.lines.len() < NAMED_LINES {
             warned.lines.push(line);

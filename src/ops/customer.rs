@@ -216,8 +216,7 @@ pub fn add(ctx: &Ctx, draft: &Draft) -> Result<Added> {
     let now = ctx.now();
     let name = PersonName::parse(&draft.name).map_err(|error| usage(name_text(error)))?;
     let phone = Phone::parse(&draft.phone).map_err(|error| usage(phone_text(error)))?;
-    let id_number =
-        IdNumber::parse(&draft.id_number, ctx.today(now)).map_err(|error| usage(id_number_text(error)))?;
+    let id_number = IdNumber::parse(&draft.id_number, ctx.today(now)).map_err(|error| usage(id_number_text(error)))?;
     let address = draft.address.as_deref().map(str::trim).filter(|address| !address.is_empty());
     let new = NewCustomer {
         name: name.reveal().to_owned(),
@@ -288,7 +287,14 @@ pub fn list(ctx: &Ctx, search: Option<&str>, mut visit: impl FnMut(Listed) -> Re
             return Ok(());
         }
         let since = day_of(it.created_at, zone);
-        visit(Listed { id: it.id, name: mask_name(&it.name), phone: masked_phone(&it.phone), agreements, wallet, since })
+        visit(Listed {
+            id: it.id,
+            name: mask_name(&it.name),
+            phone: masked_phone(&it.phone),
+            agreements,
+            wallet,
+            since,
+        })
     })
 }
 
@@ -309,7 +315,8 @@ pub fn show(ctx: &Ctx, who: &str, reveal: Option<&str>) -> Result<Shown> {
     }
     let conn = ctx.db.read();
     let pets = db::pet::list(conn, Some(id), None)?.into_iter();
-    let pets = pets.map(|it| PetLine { id: it.id, name: it.name, species: it.species, breed: it.breed, status: it.status });
+    let pets =
+        pets.map(|it| PetLine { id: it.id, name: it.name, species: it.species, breed: it.breed, status: it.status });
     let mut agreements = Vec::new();
     db::agreement::each(conn, Some(id), None, |it| {
         agreements.push(AgreementLine {

@@ -96,7 +96,9 @@ pub fn add(ctx: &Ctx, draft: &Draft) -> Result<Pet> {
         return Err(Fault::usage(t!("a pet needs a name")).hint(t!("give --name")).into());
     }
     if draft.birth_date.is_some_and(|day| day > today) {
-        return Err(Fault::usage(t!("the pet's date of birth lies in the future")).hint(t!("correct --birth-date")).into());
+        return Err(Fault::usage(t!("the pet's date of birth lies in the future"))
+            .hint(t!("correct --birth-date"))
+            .into());
     }
     let chip_no = match draft.chip_no.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
         Some(text) => Some(chip(text)?),
@@ -125,9 +127,13 @@ pub fn add(ctx: &Ctx, draft: &Draft) -> Result<Pet> {
         if let Some(chip_no) = &new.chip_no
             && let Some(known) = db::pet::by_chip(tx, chip_no)?
         {
-            return Err(Fault::refused(t!("{pet} {name} has this chip number already", pet = known.id, name = known.name))
-                .hint(t!("`kibble pet show {pet}` shows which it is", pet = known.id))
-                .into());
+            return Err(Fault::refused(t!(
+                "{pet} {name} has this chip number already",
+                pet = known.id,
+                name = known.name
+            ))
+            .hint(t!("`kibble pet show {pet}` shows which it is", pet = known.id))
+            .into());
         }
         let id = db::pet::insert(tx, &new, today, now)?;
         Ok((id, Op::PetAdded { pet: id }))
@@ -193,7 +199,10 @@ pub fn set_status(ctx: &Ctx, id: PetId, to: Status, reason: &str) -> Result<Chan
                     agreement = agreement,
                     pet = id
                 ))
-                .hint(t!("say `returned` now, and end it with `kibble agreement terminate {agreement}`", agreement = agreement))
+                .hint(t!(
+                    "say `returned` now, and end it with `kibble agreement terminate {agreement}`",
+                    agreement = agreement
+                ))
                 .into());
             }
             None

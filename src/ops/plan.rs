@@ -204,8 +204,7 @@ fn problem(problem: PlanProblem) -> Fault {
             .hint(t!("write how many monthly debits were agreed, usually 12 to 24")),
         PlanProblem::Amount => Fault::usage(t!("a plan costs more than 0.00 and at most 500.00 a month"))
             .hint(t!("write the amount of one month, not of the whole plan, for example 199.00")),
-        PlanProblem::Guarantee => {
-            Fault::usage(t!("the health guarantee of an adoption is 15 days at least")).hint(t!("give --guarantee-days 15 or more"))
-        }
+        PlanProblem::Guarantee => Fault::usage(t!("the health guarantee of an adoption is 15 days at least"))
+            .hint(t!("give --guarantee-days 15 or more")),
     }
 }
