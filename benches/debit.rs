@@ -3,7 +3,12 @@
 //!
 //! Each case runs in a process of its own, so that its memory is its own. `cargo bench --bench debit -- 10000` limits the sizes.
 
-#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::float_arithmetic, reason = "a benchmark is a program that prints")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::float_arithmetic,
+    reason = "a benchmark is a program that prints"
+)]
 #![allow(missing_docs, reason = "nobody links to a benchmark")]
 
 use std::path::{Path, PathBuf};
@@ -14,8 +19,8 @@ use std::time::Instant;
 use chrono::NaiveDate;
 use kibble::adapters::notify::{Notify, Parcel, Receipt};
 use kibble::adapters::rail::{
-    BillFile, ChargeRequest, Closed, DebitNotice, MandateRef, MandateState, PayLink, PayLinkRequest, Rail, RefundRequest,
-    SignLink, SignRequest, Trouble,
+    BillFile, ChargeRequest, Closed, DebitNotice, MandateRef, MandateState, PayLink, PayLinkRequest, Rail,
+    RefundRequest, SignLink, SignRequest, Trouble,
 };
 use kibble::clock::Clock;
 use kibble::config::Config;
@@ -52,7 +57,10 @@ fn main() {
 }
 
 fn table(sizes: &[u32]) {
-    println!("{:>9} {:>7} {:>10} {:>10} {:>6} {:>9} {:>9}", "charges", "window", "kibble s", "bare s", "ratio", "kibble MB", "bare MB");
+    println!(
+        "{:>9} {:>7} {:>10} {:>10} {:>6} {:>9} {:>9}",
+        "charges", "window", "kibble s", "bare s", "ratio", "kibble MB", "bare MB"
+    );
     let root = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     for size in sizes {
         let seed = root.path().join(format!("seed-{size}"));
@@ -66,7 +74,11 @@ fn table(sizes: &[u32]) {
             }
             println!(
                 "{size:>9} {window:>7} {:>10.2} {:>10.2} {:>6.2} {:>9.1} {:>9.1}",
-                best.0, bare.0, best.0 / bare.0, best.1, bare.1
+                best.0,
+                bare.0,
+                best.0 / bare.0,
+                best.1,
+                bare.1
             );
         }
     }
@@ -152,10 +164,12 @@ fn bare(folder: &Path, window: u32) {
         seq += 1;
         let detail = format!("{{\"noted\":{:?},\"answers\":{:?}}}", agreements, answers);
         let hash = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-        sql.prepare_cached("INSERT INTO audit VALUES (?1, '2026-11-05T01:00:00Z', 'cron', 'bench', 'charges_written', '', ?2, ?3, ?3)")
-            .unwrap()
-            .execute(params![seq, detail, hash])
-            .unwrap();
+        sql.prepare_cached(
+            "INSERT INTO audit VALUES (?1, '2026-11-05T01:00:00Z', 'cron', 'bench', 'charges_written', '', ?2, ?3, ?3)",
+        )
+        .unwrap()
+        .execute(params![seq, detail, hash])
+        .unwrap();
         sql.execute_batch("COMMIT").unwrap();
         last = agreements.last().copied().unwrap_or(i64::MAX);
     }
@@ -166,16 +180,30 @@ fn bare(folder: &Path, window: u32) {
 fn answer(sql: &Connection, charge: i64, agreement: i64) {
     let at = "2026-11-05T01:00:00Z";
     let run = |text: &str, values: &[&dyn rusqlite::ToSql]| sql.prepare_cached(text).unwrap().execute(values).unwrap();
-    run("UPDATE charge SET state='paid', trade_no=?2, answered_at=?3, asked_at=?3, paid_at=?3 WHERE id=?1", &[&charge, &format!("T{charge}"), &at]);
+    run(
+        "UPDATE charge SET state='paid', trade_no=?2, answered_at=?3, asked_at=?3, paid_at=?3 WHERE id=?1",
+        &[&charge, &format!("T{charge}"), &at],
+    );
     run("UPDATE installment SET state='paid', paid_at=?2 WHERE agreement_id=?1 AND term=3", &[&agreement, &at]);
-    run("INSERT INTO entry (at, day, kind, ref, customer_id, note) VALUES (?1, '2026-11-05', 'charge', ?2, ?3, ?4)", &[&at, &format!("k-{charge}"), &agreement, &format!("a-{agreement}/3")]);
+    run(
+        "INSERT INTO entry (at, day, kind, ref, customer_id, note) VALUES (?1, '2026-11-05', 'charge', ?2, ?3, ?4)",
+        &[&at, &format!("k-{charge}"), &agreement, &format!("a-{agreement}/3")],
+    );
     let entry = sql.last_insert_rowid();
     run("INSERT INTO posting VALUES (?1, 1, 'rail:alipay', 0, 19900)", &[&entry]);
     run("INSERT INTO posting VALUES (?1, 2, 'wallet:principal', ?2, -19900)", &[&entry, &agreement]);
-    run("INSERT INTO points (customer_id, at, kind, ref, points) VALUES (?1, ?2, 'charge', ?3, 199)", &[&agreement, &at, &format!("k-{charge}")]);
+    run(
+        "INSERT INTO points (customer_id, at, kind, ref, points) VALUES (?1, ?2, 'charge', ?3, 199)",
+        &[&agreement, &at, &format!("k-{charge}")],
+    );
     run(
         "INSERT INTO message (event, template, audience, customer_id, agreement_id, term, lang, params, created_at, not_before, state, said, tries) VALUES (?1, 'debit_success', 'customer', ?2, ?2, 3, 'zh', ?3, ?4, ?4, 'queued', '', 0)",
-        &[&format!("debit_success:a-{agreement}/3"), &agreement, &r#"{"amount":"199.00","balance":"199.00","n":3,"terms":12}"#, &at],
+        &[
+            &format!("debit_success:a-{agreement}/3"),
+            &agreement,
+            &r#"{"amount":"199.00","balance":"199.00","n":3,"terms":12}"#,
+            &at,
+        ],
     );
 }
 
@@ -275,7 +303,8 @@ fn seed_shop(folder: &Path, size: u32) {
                 db::mandate::set_live(tx, mandate, &format!("P{number}"), now, now)?;
                 let id = InstallmentId { agreement, term: 3 };
                 let amount = Money::from_fen(19_900);
-                let new = db::installment::NewInstallment { id, due, registered, amount, state: InstallmentState::Open };
+                let new =
+                    db::installment::NewInstallment { id, due, registered, amount, state: InstallmentState::Open };
                 db::installment::create(tx, &new)?;
                 db::installment::set_charge_from(tx, id, charge_from)?;
             }

@@ -2,7 +2,7 @@
 //!
 //! Every setting has a default; `shop.example.toml` documents all of them, and a test loads it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use chrono::NaiveTime;
 use chrono_tz::Tz;
 use directories::ProjectDirs;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::adapters::rail::PROFILES;
 use crate::domain::agreement::Conditions;
@@ -41,10 +41,23 @@ pub struct Config {
     pub settings: Settings,
     /// The rails with their rules, `cash` always among them.
     pub rails: BTreeMap<String, RailSettings>,
+    /// The settings that stand in `shop.toml`, dotted: `debit.hour`.
+    given: BTreeSet<String>,
+}
+
+/// A setting as `config show` tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ShownSetting {
+    /// Its name in `shop.toml`, dotted: `debit.hour`.
+    pub name: String,
+    /// Its value as `shop.toml` would write it; never a secret.
+    pub value: String,
+    /// True when it stands in `shop.toml`, false for the default.
+    pub given: bool,
 }
 
 /// `shop.toml`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// The shop's name.
@@ -63,7 +76,7 @@ pub struct Settings {
     #[serde(default)]
     pub merchant: Merchant,
     /// Payment rails by name.
-    #[serde(default)]
+    #[serde(default, skip_serializing)]
     rail: BTreeMap<String, RawRail>,
     /// The debit run.
     #[serde(default)]
@@ -89,7 +102,7 @@ pub struct Settings {
 }
 
 /// What stands in the agreement about the shop.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Merchant {
     /// Unified social credit code.
@@ -143,14 +156,16 @@ pub struct RailSettings {
     pub label_en: String,
     /// The rail's fee in basis points.
     pub fee_bps: i64,
+    /// Rules of the profile that `shop.toml` overrides.
+    pub overridden: Vec<String>,
 }
 
 /// The debit run.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Debit {
     /// Time of day from which charges are made.
-    #[serde(deserialize_with = "time_of_day")]
+    #[serde(deserialize_with = "time_of_day", serialize_with = "show_time")]
     pub hour: NaiveTime,
     /// Hours between announcement and the earliest charge, at least 48.
     pub notice_hours: u32,
@@ -175,7 +190,7 @@ pub struct Debit {
 }
 
 /// The numbers promised in the agreement.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Terms {
     /// Days of withdrawal without reasons.
@@ -205,7 +220,7 @@ pub struct Terms {
 }
 
 /// What the wallet may pay for.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Wallet {
     /// Categories the wallet may pay for, unless an item says otherwise.
@@ -215,7 +230,7 @@ pub struct Wallet {
 }
 
 /// A member tier.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tier {
     /// Name in Chinese.
@@ -235,7 +250,7 @@ pub struct Tier {
 }
 
 /// Messages.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Messages {
     /// `print` or `exec`.
@@ -255,7 +270,7 @@ pub struct Messages {
 }
 
 /// The sandbox's behaviour.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SandboxSettings {
     /// Seed of the decisions below.
@@ -269,7 +284,7 @@ pub struct SandboxSettings {
 }
 
 /// Backups kept.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BackupSettings {
     /// Newest of each of that many days.
@@ -415,7 +430,29 @@ impl Config {
         if !rails.contains_key("cash") {
             rails.insert("cash".into(), rail("cash", &counter)?);
         }
-        Ok(Config { folder: folder.to_owned(), settings, rails })
+        let mut given = BTreeMap::new();
+        flatten("", &toml::Value::Table(toml::from_str(text).context("read a moment ago")?), &mut given);
+        Ok(Config { folder: folder.to_owned(), settings, rails, given: given.into_keys().collect() })
+    }
+
+    /// Every setting but the rails, with its value and whether `shop.toml` says so. Arguments of a program may be secrets, so only
+    /// its name is told.
+    ///
+    /// # Errors
+    /// Never for settings that were read; the type comes from the TOML writer.
+    pub fn shown(&self) -> Result<Vec<ShownSetting>> {
+        let mut settings = self.settings.clone();
+        for argument in settings.messages.command.iter_mut().skip(1) {
+            "***".clone_into(argument);
+        }
+        let mut values = BTreeMap::new();
+        flatten("", &toml::Value::try_from(&settings).context("settings as TOML")?, &mut values);
+        // A language that is not chosen has no spelling in TOML.
+        values.entry("lang".to_owned()).or_default();
+        Ok(values
+            .into_iter()
+            .map(|(name, value)| ShownSetting { given: self.given.contains(&name), name, value })
+            .collect())
     }
 
     /// Where the database lies.
@@ -724,7 +761,30 @@ fn rail(name: &str, raw: &RawRail) -> Result<RailSettings> {
         label_zh: or(&raw.label_zh, zh),
         label_en: or(&raw.label_en, en),
         fee_bps: raw.fee_bps,
+        overridden: raw.rules.keys().cloned().collect(),
     })
+}
+
+/// The settings of a table by their dotted names; a list is one value.
+fn flatten(prefix: &str, value: &toml::Value, into: &mut BTreeMap<String, String>) {
+    match value {
+        toml::Value::Table(table) => {
+            for (key, value) in table {
+                let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                flatten(&name, value, into);
+            }
+        }
+        toml::Value::String(text) => {
+            into.insert(prefix.to_owned(), text.clone());
+        }
+        other => {
+            into.insert(prefix.to_owned(), other.to_string());
+        }
+    }
+}
+
+fn show_time<S: serde::Serializer>(time: &NaiveTime, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_str(&time.format("%H:%M"))
 }
 
 fn default_profile(name: &str) -> &'static str {

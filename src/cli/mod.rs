@@ -6,10 +6,16 @@
 pub mod exit;
 pub mod ui;
 
+mod agreement;
+mod agreement_import;
 mod completions;
+mod config;
+mod customer;
 mod debit;
 mod help;
 mod init;
+mod pet;
+mod plan;
 mod remind;
 mod usage;
 
@@ -23,7 +29,6 @@ use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::cli::exit::Exit;
 use crate::cli::ui::{Color, Progress, Ui, Wishes};
-use crate::config;
 use crate::ops::{self, Ctx, Event};
 use crate::text::{self, Lang};
 
@@ -77,6 +82,11 @@ enum Thing {
     Init(init::Args),
     Remind(remind::Args),
     Debit(debit::Args),
+    Plan(plan::Args),
+    Customer(customer::Args),
+    Pet(pet::Args),
+    Agreement(agreement::Args),
+    Config(config::Args),
     Completions(completions::Args),
 }
 
@@ -85,6 +95,11 @@ fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
         Thing::Init(args) => init::run(args, globals, ui),
         Thing::Remind(args) => remind::run(args, globals, ui),
         Thing::Debit(args) => debit::run(args, globals, ui),
+        Thing::Plan(args) => plan::run(args, globals, ui),
+        Thing::Customer(args) => customer::run(args, globals, ui),
+        Thing::Pet(args) => pet::run(args, globals, ui),
+        Thing::Agreement(args) => agreement::run(args, globals, ui),
+        Thing::Config(args) => config::run(args, globals, ui),
         Thing::Completions(args) => completions::run(args, ui),
     }
 }
@@ -94,7 +109,7 @@ fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
 /// # Errors
 /// Those of [`Ctx::open`].
 pub(crate) fn open(globals: &Globals, ui: &Ui) -> anyhow::Result<Ctx> {
-    let folder = config::find_folder(globals.shop.as_deref())?;
+    let folder = crate::config::find_folder(globals.shop.as_deref())?;
     let ctx = Ctx::open(&folder, globals.now.as_deref())?;
     let bars = ui.bars();
     let mut bar: Option<Progress> = None;
@@ -116,7 +131,7 @@ pub(crate) fn open(globals: &Globals, ui: &Ui) -> anyhow::Result<Ctx> {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    start(&std::env::args_os().collect::<Vec<_>>(), &config::lang_of)
+    start(&std::env::args_os().collect::<Vec<_>>(), &crate::config::lang_of)
 }
 
 /// Runs one command line. `lang_of` says which language the shop in a folder chose (`None`: the shop that would be found

@@ -699,7 +699,7 @@ mod tests {
                 Outcome::Sound(_) => {}
             }
         }
-        let known = rules().rails;
+        let known = rules().rails.into_iter().map(|rail| rail.name).collect();
         assert_eq!(
             refused,
             [
@@ -780,7 +780,12 @@ mod tests {
             ("119999198506150016", "11999920081122005X", Field::IdNumber, Problem::TooYoung { years: 17 }),
             (",9,", ",29,", Field::DebitDay, Problem::DebitDayTooLate),
             (",9,", ",0,", Field::DebitDay, Problem::DebitDayOutside),
-            ("支付宝", "现金", Field::Rail, Problem::UnknownRail { known: rules().rails }),
+            (
+                "支付宝",
+                "现金",
+                Field::Rail,
+                Problem::UnknownRail { known: vec!["alipay".to_owned(), "wechat".to_owned()] },
+            ),
             ("团子", "　", Field::PetName, Problem::Missing),
             ("H1,", "H1,-1", Field::Balance, Problem::BalanceNegative),
         ] {

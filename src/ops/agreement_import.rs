@@ -448,7 +448,10 @@ fn ask_links(ctx: &Ctx, agreements: &[AgreementId], to: Option<&Path>, today: Na
         ctx.say(Event::Step(1));
     }
     ctx.say(Event::End);
-    links.file = file.finish()?;
+    links.file = file.finish().with_context(|| {
+        Fault::broken(t!("the agreements are in kibble, but the file with the sign links was not written"))
+            .hint(t!("import the same file again with --links FILE"))
+    })?;
     links.troubles = troubles.into_iter().map(|((rail, why), count)| LinkTrouble { rail, why, count }).collect();
     Ok(links)
 }

@@ -52,4 +52,18 @@ pub const TABLE: Table = &[
         "--now 只用于演练：本店有支付渠道会动真钱",
     ),
     ("{text} is not a time like 2026-11-05T09:00", "{text} 不是像 2026-11-05T09:00 这样的时间"),
+    ("The shop's settings", "商户设置"),
+    ("Show every setting, its value, and whether it is the default", "显示每项设置的值，以及是不是默认值"),
+    ("folder     {path}", "文件夹     {path}"),
+    ("rehearsal  no payment channel here moves real money", "演练       这里的支付渠道都不动真钱"),
+    ("default", "默认"),
+    ("shop.toml", "shop.toml"),
+    ("profile", "规则档案"),
+    ("Setting", "设置"),
+    ("From", "来源"),
+    ("Rule", "规则"),
+    (
+        "Payment channel {name} ({label}): adapter {adapter}, profile {profile}",
+        "支付渠道 {name}（{label}）：对接方式 {adapter}，规则档案 {profile}",
+    ),
 ];

@@ -23,7 +23,10 @@ pub const TABLE: Table = &[
         "{installment} had just been paid through its link: give the cash back",
         "{installment} 刚刚已通过链接补缴，请把现金退还顾客",
     ),
-    ("{installment}: {amount} taken in cash; the wallet holds {balance}", "{installment}：已收现金 {amount}，钱包余额 {balance}"),
+    (
+        "{installment}: {amount} taken in cash; the wallet holds {balance}",
+        "{installment}：已收现金 {amount}，钱包余额 {balance}",
+    ),
     (
         "{installment} now falls due on {day}; the customer is told 48 hours ahead",
         "{installment} 改到 {day} 扣款，会提前48小时提醒顾客",
@@ -118,10 +121,7 @@ pub const TABLE: Table = &[
     ("an earlier attempt has no outcome yet", "上一次扣款还没有结果"),
     ("agreed for {due}, from {until}", "约定 {due} 扣款，{until} 起"),
     ("not announced yet", "还没有提醒顾客"),
-    (
-        "the announcement is younger than 48 hours; earliest charge {until}",
-        "提醒还不满48小时，最早 {until} 扣款",
-    ),
+    ("the announcement is younger than 48 hours; earliest charge {until}", "提醒还不满48小时，最早 {until} 扣款"),
     ("the rail's own notice must come first; earliest charge {until}", "要先发渠道的扣款通知，最早 {until} 扣款"),
     ("next retry {until}", "下次重试 {until}"),
     ("{rail} accepts debits {hours}; next {until}", "{rail} 只在 {hours} 接受扣款，下次 {until}"),
@@ -185,15 +185,15 @@ pub const TABLE: Table = &[
         "after {hours} hours without a run {count} installments with {total} are due; nothing was charged",
         "已有 {hours} 小时没有运行，积压 {count} 期共 {total}；没有扣款",
     ),
-    ("look at `kibble debit run --dry-run`, then add --confirm-backlog", "先看 `kibble debit run --dry-run`，再加上 --confirm-backlog"),
+    (
+        "look at `kibble debit run --dry-run`, then add --confirm-backlog",
+        "先看 `kibble debit run --dry-run`，再加上 --confirm-backlog",
+    ),
     (
         "this database is older than the last run on this machine: it was restored",
         "这个数据库比本机上一批次还旧，是恢复出来的",
     ),
-    (
-        "this database has another history than the last run on this machine",
-        "这个数据库与本机上一批次的历史不一致",
-    ),
+    ("this database has another history than the last run on this machine", "这个数据库与本机上一批次的历史不一致"),
     ("this shop is a copy: the original still stands at {from}", "这是店铺的副本，原件还在 {from}"),
     ("{what}; no money moves", "{what}；不会动任何款项"),
     (
@@ -216,10 +216,7 @@ pub const TABLE: Table = &[
     ("see what happened with `kibble debit show {installment}`", "用 `kibble debit show {installment}` 看经过"),
     ("the outcome of a debit of {installment} is not known yet", "{installment} 有一笔扣款还没有结果"),
     ("run `kibble debit run` first; it asks the rail", "先运行 `kibble debit run`，它会向渠道查询"),
-    (
-        "{rail} does not close the pay link of {installment}: {why}",
-        "{rail} 没有关闭 {installment} 的补缴链接：{why}",
-    ),
+    ("{rail} does not close the pay link of {installment}: {why}", "{rail} 没有关闭 {installment} 的补缴链接：{why}"),
     ("the customer could still pay through it; try again later", "顾客仍可能通过它付款，请稍后再试"),
     ("there is no installment {installment}", "没有 {installment} 这一期"),
     ("see them with `kibble agreement show {agreement}`", "用 `kibble agreement show {agreement}` 查看各期"),

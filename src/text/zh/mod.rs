@@ -1,11 +1,15 @@
 //! The Chinese tables, one per word. A pair is the English as it stands in the code, and its Chinese.
 
+mod agreement_import;
 mod book;
 mod cli;
 mod config;
+mod customer;
 mod db;
 mod debit;
 mod init;
+mod pet;
+mod plan;
 mod remind;
 mod sandbox;
 
@@ -13,5 +17,17 @@ mod sandbox;
 pub type Table = &'static [(&'static str, &'static str)];
 
 /// All tables.
-pub const TABLES: &[Table] =
-    &[book::TABLE, cli::TABLE, config::TABLE, db::TABLE, debit::TABLE, init::TABLE, remind::TABLE, sandbox::TABLE];
+pub const TABLES: &[Table] = &[
+    agreement_import::TABLE,
+    book::TABLE,
+    cli::TABLE,
+    config::TABLE,
+    customer::TABLE,
+    db::TABLE,
+    debit::TABLE,
+    init::TABLE,
+    pet::TABLE,
+    plan::TABLE,
+    remind::TABLE,
+    sandbox::TABLE,
+];
