@@ -6,10 +6,13 @@
 pub mod exit;
 pub mod ui;
 
+mod catalog;
 mod completions;
 mod help;
 mod init;
+mod orders;
 mod usage;
+mod wallet;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -73,12 +76,18 @@ pub struct Globals {
 #[derive(Debug, Subcommand)]
 enum Thing {
     Init(init::Args),
+    Catalog(catalog::Args),
+    Orders(orders::Args),
+    Wallet(wallet::Args),
     Completions(completions::Args),
 }
 
 fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
     match thing {
         Thing::Init(args) => init::run(args, globals, ui),
+        Thing::Catalog(args) => catalog::run(args, globals, ui),
+        Thing::Orders(args) => orders::run(args, globals, ui),
+        Thing::Wallet(args) => wallet::run(args, globals, ui),
         Thing::Completions(args) => completions::run(args, ui),
     }
 }

@@ -1,8 +1,15 @@
 //! Use cases: the order of things. An op takes the [`Ctx`] first, prints nothing, and returns a plain struct of what happened.
 
 pub mod book;
+pub mod catalog;
+pub mod customer;
 pub mod init;
+pub mod order;
+pub mod points;
 pub mod remind;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod wallet;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
