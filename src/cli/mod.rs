@@ -8,16 +8,19 @@ pub mod ui;
 
 mod agreement;
 mod agreement_import;
+mod catalog;
 mod completions;
 mod config;
 mod customer;
 mod debit;
 mod help;
 mod init;
+mod orders;
 mod pet;
 mod plan;
 mod remind;
 mod usage;
+mod wallet;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -87,6 +90,9 @@ enum Thing {
     Pet(pet::Args),
     Agreement(agreement::Args),
     Config(config::Args),
+    Catalog(catalog::Args),
+    Orders(orders::Args),
+    Wallet(wallet::Args),
     Completions(completions::Args),
 }
 
@@ -100,6 +106,9 @@ fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
         Thing::Pet(args) => pet::run(args, globals, ui),
         Thing::Agreement(args) => agreement::run(args, globals, ui),
         Thing::Config(args) => config::run(args, globals, ui),
+        Thing::Catalog(args) => catalog::run(args, globals, ui),
+        Thing::Orders(args) => orders::run(args, globals, ui),
+        Thing::Wallet(args) => wallet::run(args, globals, ui),
         Thing::Completions(args) => completions::run(args, ui),
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod agreement;
 pub mod audit;
+pub mod catalog;
 pub mod charge;
 pub mod customer;
 pub mod installment;
@@ -12,6 +13,7 @@ pub mod journal;
 pub mod mandate;
 pub mod message;
 mod migrate;
+pub mod order;
 pub mod pet;
 pub mod plan;
 pub mod points;
@@ -22,6 +24,7 @@ pub mod seal;
 pub mod shop;
 pub mod statement;
 mod types;
+pub mod wallet;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

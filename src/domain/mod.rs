@@ -12,6 +12,7 @@ pub mod mandate;
 pub mod message;
 pub mod money;
 pub mod op;
+pub mod order;
 pub mod overdue;
 pub mod pet;
 pub mod plan;

@@ -234,7 +234,8 @@ pub fn sheet_error_text(error: &SheetError) -> Advice {
     }
 }
 
-fn row_text(fault: RowFault) -> Advice {
+/// What is wrong with a row as a whole, and the fix.
+pub(super) fn row_text(fault: RowFault) -> Advice {
     match fault {
         RowFault::CellCount { found, expected } => advice(
             t!("the row has {found} cells but the header has {expected}", found = found, expected = expected),
@@ -249,7 +250,8 @@ fn row_text(fault: RowFault) -> Advice {
     }
 }
 
-fn missing_text() -> Advice {
+/// What is said about an empty cell that must hold something.
+pub(super) fn missing_text() -> Advice {
     advice(t!("nothing is written here"), t!("fill it in"))
 }
 

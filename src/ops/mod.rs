@@ -4,14 +4,20 @@ pub mod agreement;
 pub mod agreement_import;
 pub mod book;
 pub mod book_file;
+pub mod catalog;
 pub mod customer;
 pub mod debit;
 pub mod init;
 pub mod mandate;
+pub mod order;
 pub mod pet;
 pub mod plan;
+pub mod points;
 pub mod refund;
 pub mod remind;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod wallet;
 pub mod witness;
 
 use std::cell::RefCell;

@@ -274,6 +274,7 @@ CREATE TABLE item (
   price           INTEGER NOT NULL CHECK (price >= 0),
   member_price    INTEGER NOT NULL CHECK (member_price >= 0 AND member_price <= price),
   wallet_ok       INTEGER CHECK (wallet_ok IN (0,1)),
+  wallet_by_hand  INTEGER NOT NULL DEFAULT 0 CHECK (wallet_by_hand IN (0,1)),
   supplier        TEXT NOT NULL,
   on_sale         INTEGER NOT NULL CHECK (on_sale IN (0,1)),
   updated_at      TEXT NOT NULL
@@ -321,6 +322,7 @@ CREATE TABLE order_line (
   PRIMARY KEY (order_id, line)
 ) STRICT;
 CREATE INDEX order_line_state ON order_line (state, supplier, order_id);
+CREATE INDEX orders_resent ON orders (resend_of) WHERE resend_of IS NOT NULL;
 
 CREATE TABLE statement (
   id              INTEGER PRIMARY KEY,
