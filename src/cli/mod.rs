@@ -19,6 +19,7 @@ mod orders;
 mod pet;
 mod plan;
 mod remind;
+mod risk;
 mod usage;
 mod wallet;
 
@@ -85,6 +86,7 @@ enum Thing {
     Init(init::Args),
     Remind(remind::Args),
     Debit(debit::Args),
+    Risk(risk::Args),
     Plan(plan::Args),
     Customer(customer::Args),
     Pet(pet::Args),
@@ -100,6 +102,7 @@ fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
     match thing {
         Thing::Init(args) => init::run(args, globals, ui),
         Thing::Remind(args) => remind::run(args, globals, ui),
+        Thing::Risk(args) => risk::run(args, globals, ui),
         Thing::Debit(args) => debit::run(args, globals, ui),
         Thing::Plan(args) => plan::run(args, globals, ui),
         Thing::Customer(args) => customer::run(args, globals, ui),

@@ -15,6 +15,7 @@ pub mod plan;
 pub mod points;
 pub mod refund;
 pub mod remind;
+pub mod risk;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod wallet;

@@ -11,6 +11,7 @@ mod init;
 mod pet;
 mod plan;
 mod remind;
+mod risk;
 mod sandbox;
 
 /// Pairs of English and Chinese.
@@ -29,5 +30,6 @@ pub const TABLES: &[Table] = &[
     pet::TABLE,
     plan::TABLE,
     remind::TABLE,
+    risk::TABLE,
     sandbox::TABLE,
 ];
