@@ -6,10 +6,14 @@
 pub mod exit;
 pub mod ui;
 
+mod adopt;
+mod audit;
+mod backup;
 mod completions;
 mod help;
 mod init;
 mod remind;
+mod restore;
 mod usage;
 
 use std::ffi::OsString;
@@ -75,6 +79,10 @@ pub struct Globals {
 enum Thing {
     Init(init::Args),
     Remind(remind::Args),
+    Audit(audit::Args),
+    Backup(backup::Args),
+    Restore(restore::Args),
+    Adopt(adopt::Args),
     Completions(completions::Args),
 }
 
@@ -82,6 +90,10 @@ fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
     match thing {
         Thing::Init(args) => init::run(args, globals, ui),
         Thing::Remind(args) => remind::run(args, globals, ui),
+        Thing::Audit(args) => audit::run(args, globals, ui),
+        Thing::Backup(args) => backup::run(args, globals, ui),
+        Thing::Restore(args) => restore::run(args, globals, ui),
+        Thing::Adopt(args) => adopt::run(args, globals, ui),
         Thing::Completions(args) => completions::run(args, ui),
     }
 }

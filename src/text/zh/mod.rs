@@ -1,5 +1,7 @@
 //! The Chinese tables, one per word. A pair is the English as it stands in the code, and its Chinese.
 
+mod audit;
+mod backup;
 mod book;
 mod cli;
 mod config;
@@ -12,5 +14,14 @@ mod sandbox;
 pub type Table = &'static [(&'static str, &'static str)];
 
 /// All tables.
-pub const TABLES: &[Table] =
-    &[book::TABLE, cli::TABLE, config::TABLE, db::TABLE, init::TABLE, remind::TABLE, sandbox::TABLE];
+pub const TABLES: &[Table] = &[
+    audit::TABLE,
+    backup::TABLE,
+    book::TABLE,
+    cli::TABLE,
+    config::TABLE,
+    db::TABLE,
+    init::TABLE,
+    remind::TABLE,
+    sandbox::TABLE,
+];
