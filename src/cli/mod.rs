@@ -6,8 +6,11 @@
 pub mod exit;
 pub mod ui;
 
+mod adopt;
 mod agreement;
 mod agreement_import;
+mod audit;
+mod backup;
 mod catalog;
 mod completions;
 mod config;
@@ -19,6 +22,7 @@ mod orders;
 mod pet;
 mod plan;
 mod remind;
+mod restore;
 mod risk;
 mod usage;
 mod wallet;
@@ -95,6 +99,10 @@ enum Thing {
     Catalog(catalog::Args),
     Orders(orders::Args),
     Wallet(wallet::Args),
+    Audit(audit::Args),
+    Backup(backup::Args),
+    Restore(restore::Args),
+    Adopt(adopt::Args),
     Completions(completions::Args),
 }
 
@@ -112,6 +120,10 @@ fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
         Thing::Catalog(args) => catalog::run(args, globals, ui),
         Thing::Orders(args) => orders::run(args, globals, ui),
         Thing::Wallet(args) => wallet::run(args, globals, ui),
+        Thing::Audit(args) => audit::run(args, globals, ui),
+        Thing::Backup(args) => backup::run(args, globals, ui),
+        Thing::Restore(args) => restore::run(args, globals, ui),
+        Thing::Adopt(args) => adopt::run(args, globals, ui),
         Thing::Completions(args) => completions::run(args, ui),
     }
 }

@@ -1,5 +1,7 @@
 //! Installments: what falls due when, how collecting it goes, and the notices given for it.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use chrono::NaiveDate;
 use rusqlite::{Row, named_params};
@@ -378,6 +380,26 @@ pub fn over_page(conn: &Conn, before: NaiveDate, after: Place, limit: u32) -> Re
         },
         due_row,
     )?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Open terms due by `until`, with the number of attempts so far, in order.
+pub fn open_due(conn: &Conn, until: NaiveDate) -> Result<Vec<(Installment, u32)>> {
+    let mut query = conn.sql().prepare(&format!(
+        "SELECT {COLUMNS}, (SELECT COALESCE(MAX(attempt), 0) FROM charge k
+                            WHERE k.agreement_id = i.agreement_id AND k.term = i.term) AS attempts
+         FROM installment i WHERE i.state = 'open' AND i.due <= :until ORDER BY i.agreement_id, i.term"
+    ))?;
+    let rows =
+        query.query_map(named_params! { ":until": Day(until) }, |row| Ok((from_row(row)?, row.get("attempts")?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The highest term that exists, by agreement.
+pub fn last_terms(conn: &Conn) -> Result<BTreeMap<AgreementId, u32>> {
+    let mut query =
+        conn.sql().prepare("SELECT agreement_id, MAX(term) AS last FROM installment GROUP BY agreement_id")?;
+    let rows = query.query_map([], |row| Ok((row.get("agreement_id")?, row.get("last")?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -5,6 +5,7 @@
 
 pub mod agreement;
 pub mod audit;
+pub mod backup;
 pub mod catalog;
 pub mod charge;
 pub mod customer;

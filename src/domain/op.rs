@@ -16,8 +16,8 @@ use crate::domain::money::Money;
 pub enum Op {
     /// The shop's database was made.
     ShopOpened { install_code: String },
-    /// A settings change that lives in the database.
-    ShopAdopted { copy_no: i64 },
+    /// A copied or restored database became the shop's: its copy number, and the charges that the rails told of.
+    ShopAdopted { copy_no: i64, found: Vec<ChargeId> },
     /// A customer was added.
     CustomerAdded { customer: CustomerId },
     /// Somebody looked at a customer's data in full.

@@ -1,7 +1,10 @@
 //! Use cases: the order of things. An op takes the [`Ctx`] first, prints nothing, and returns a plain struct of what happened.
 
+pub mod adopt;
 pub mod agreement;
 pub mod agreement_import;
+pub mod audit;
+pub mod backup;
 pub mod book;
 pub mod book_file;
 pub mod catalog;
@@ -85,15 +88,7 @@ impl Ctx {
     /// When settings, key or database are missing or wrong, or when time is pretended although a rail moves real money.
     pub fn open(folder: &Path, now: Option<&str>) -> Result<Ctx> {
         let config = Config::load(folder)?;
-        let clock = match now {
-            None => Clock::System,
-            Some(_) if !config.is_rehearsal() => {
-                return Err(
-                    Fault::usage(t!("--now is for rehearsals: a payment rail of this shop moves real money")).into()
-                );
-            }
-            Some(text) => Clock::fixed(read_now(text, config.settings.timezone)?),
-        };
+        let clock = clock_for(&config, now)?;
         Ctx::wire(config, clock)
     }
 
@@ -167,6 +162,20 @@ impl Ctx {
     pub fn rail(&self, name: &str) -> Result<&Arc<dyn Rail>> {
         self.config.rail(name)?;
         self.rails.get(name).ok_or_else(|| Fault::not_found(name.to_owned()).into())
+    }
+}
+
+/// The clock of a command: the system's, or the pretended time in the words of the `--now` option.
+///
+/// # Errors
+/// When time is pretended although a rail moves real money, or the text is no time.
+pub fn clock_for(config: &Config, now: Option<&str>) -> Result<Clock> {
+    match now {
+        None => Ok(Clock::System),
+        Some(_) if !config.is_rehearsal() => {
+            Err(Fault::usage(t!("--now is for rehearsals: a payment rail of this shop moves real money")).into())
+        }
+        Some(text) => Ok(Clock::fixed(read_now(text, config.settings.timezone)?)),
     }
 }
 

@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic; clippy's own exception sees functions marked #[test] only")]
 
+mod audit;
+mod backup;
 mod cli;
 mod house;
 mod init;
+mod plant;
 mod remind;
 mod shop;
 mod stage;

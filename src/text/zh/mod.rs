@@ -1,6 +1,8 @@
 //! The Chinese tables, one per word. A pair is the English as it stands in the code, and its Chinese.
 
 mod agreement_import;
+mod audit;
+mod backup;
 mod book;
 mod cli;
 mod config;
@@ -20,6 +22,8 @@ pub type Table = &'static [(&'static str, &'static str)];
 /// All tables.
 pub const TABLES: &[Table] = &[
     agreement_import::TABLE,
+    audit::TABLE,
+    backup::TABLE,
     book::TABLE,
     cli::TABLE,
     config::TABLE,
