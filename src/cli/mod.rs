@@ -9,6 +9,7 @@ pub mod ui;
 mod completions;
 mod help;
 mod init;
+mod report;
 mod usage;
 
 use std::ffi::OsString;
@@ -73,12 +74,14 @@ pub struct Globals {
 #[derive(Debug, Subcommand)]
 enum Thing {
     Init(init::Args),
+    Report(report::Args),
     Completions(completions::Args),
 }
 
 fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
     match thing {
         Thing::Init(args) => init::run(args, globals, ui),
+        Thing::Report(args) => report::run(args, globals, ui),
         Thing::Completions(args) => completions::run(args, ui),
     }
 }

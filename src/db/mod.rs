@@ -15,6 +15,7 @@ mod migrate;
 pub mod pet;
 pub mod plan;
 pub mod refund;
+pub mod report;
 pub mod risk;
 pub mod run;
 pub mod seal;

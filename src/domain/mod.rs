@@ -16,5 +16,6 @@ pub mod pet;
 pub mod plan;
 pub mod rail;
 pub mod refund;
+pub mod report;
 pub mod sheet;
 pub mod statement;

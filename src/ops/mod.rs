@@ -3,6 +3,7 @@
 pub mod book;
 pub mod init;
 pub mod remind;
+pub mod report;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
