@@ -22,6 +22,7 @@ mod orders;
 mod pet;
 mod plan;
 mod remind;
+mod report;
 mod restore;
 mod risk;
 mod usage;
@@ -103,6 +104,7 @@ enum Thing {
     Backup(backup::Args),
     Restore(restore::Args),
     Adopt(adopt::Args),
+    Report(report::Args),
     Completions(completions::Args),
 }
 
@@ -124,6 +126,7 @@ fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
         Thing::Backup(args) => backup::run(args, globals, ui),
         Thing::Restore(args) => restore::run(args, globals, ui),
         Thing::Adopt(args) => adopt::run(args, globals, ui),
+        Thing::Report(args) => report::run(args, globals, ui),
         Thing::Completions(args) => completions::run(args, ui),
     }
 }

@@ -19,6 +19,7 @@ pub mod pet;
 pub mod plan;
 pub mod points;
 pub mod refund;
+pub mod report;
 pub mod risk;
 pub mod run;
 pub mod seal;

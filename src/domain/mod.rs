@@ -19,6 +19,7 @@ pub mod plan;
 pub mod points;
 pub mod rail;
 pub mod refund;
+pub mod report;
 pub mod retry;
 pub mod sheet;
 pub mod statement;

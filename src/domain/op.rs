@@ -86,8 +86,8 @@ pub enum Op {
     RunStarted { run: RunId },
     /// A debit run ended.
     RunEnded { run: RunId, needs: u64 },
-    /// A file with personal data left the shop.
-    Exported { what: String, rows: u64 },
+    /// Files with data of the shop were written; with a reason when they show names and phones in full.
+    Exported { what: String, rows: u64, reason: String },
     /// A backup was made.
     BackedUp { file: String },
     /// The database was restored from a backup.

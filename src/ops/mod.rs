@@ -18,6 +18,7 @@ pub mod plan;
 pub mod points;
 pub mod refund;
 pub mod remind;
+pub mod report;
 pub mod risk;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -99,7 +99,6 @@ CREATE TABLE agreement (
   conditions      TEXT NOT NULL,
   lang            TEXT NOT NULL CHECK (lang IN ('zh','en')),
   template        TEXT NOT NULL,
-  text_sealed     BLOB,
   text_sha256     TEXT,
   shown           TEXT NOT NULL,
   paused_until    TEXT,
@@ -109,11 +108,13 @@ CREATE TABLE agreement (
   failed_in_row   INTEGER NOT NULL,
   ended_at        TEXT,
   end_cause       TEXT,
-  import_row      TEXT
+  import_row      TEXT,
+  text_sealed     BLOB
 ) STRICT;
 CREATE INDEX agreement_customer ON agreement (customer_id);
 CREATE INDEX agreement_pet ON agreement (pet_id);
 CREATE INDEX agreement_state ON agreement (state);
+CREATE INDEX agreement_course ON agreement (signed_on, state, active_at, ended_at, ends_on);
 
 CREATE TABLE mandate (
   id              INTEGER PRIMARY KEY,
@@ -154,6 +155,7 @@ CREATE TABLE installment (
   overdue_told_on TEXT,
   PRIMARY KEY (agreement_id, term)
 ) STRICT;
+CREATE INDEX installment_day ON installment (due);
 CREATE INDEX installment_due ON installment (due, agreement_id, term) WHERE state = 'open' AND course IN ('planned','failing');
 CREATE INDEX installment_over ON installment (due, agreement_id, term) WHERE state = 'open' AND course IN ('failed','missed');
 
@@ -323,6 +325,7 @@ CREATE TABLE order_line (
 ) STRICT;
 CREATE INDEX order_line_state ON order_line (state, supplier, order_id);
 CREATE INDEX orders_resent ON orders (resend_of) WHERE resend_of IS NOT NULL;
+CREATE INDEX order_line_delivered ON order_line (delivered_at) WHERE delivered_at IS NOT NULL;
 
 CREATE TABLE statement (
   id              INTEGER PRIMARY KEY,

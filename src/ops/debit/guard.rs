@@ -80,8 +80,8 @@ pub fn check(ctx: &Ctx, options: &Options, now: At) -> Result<()> {
 fn copies(ctx: &Ctx) -> Result<()> {
     let what = match witness::inspect(ctx)? {
         Verdict::First | Verdict::Same => return Ok(()),
-        Verdict::Behind => t!("this database is older than the last run on this machine: it was restored"),
-        Verdict::Forked => t!("this database has another history than the last run on this machine"),
+        Verdict::Behind { .. } => t!("this database is older than the last run on this machine: it was restored"),
+        Verdict::Forked { .. } => t!("this database has another history than the last run on this machine"),
         Verdict::Moved { from, .. } => {
             t!("this shop is a copy: the original still stands at {from}", from = from.display())
         }

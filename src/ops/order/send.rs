@@ -125,7 +125,9 @@ pub fn send_to_suppliers(ctx: &Ctx, folder: &Path, again: bool) -> Result<SentOu
     match done {
         Ok(sent) => {
             let rows = sent.files.iter().map(|file| file.lines).sum();
-            ctx.db.write(now, |_| Ok(((), Op::Exported { what: "orders to suppliers".to_owned(), rows })))?;
+            ctx.db.write(now, |_| {
+                Ok(((), Op::Exported { what: "orders to suppliers".to_owned(), rows, reason: String::new() }))
+            })?;
             Ok(sent)
         }
         Err(error) if error.is::<NothingToSend>() => Ok(SentOut { files: Vec::new(), orders: Vec::new() }),

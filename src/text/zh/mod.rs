@@ -13,6 +13,7 @@ mod init;
 mod pet;
 mod plan;
 mod remind;
+mod report;
 mod risk;
 mod sandbox;
 
@@ -34,6 +35,7 @@ pub const TABLES: &[Table] = &[
     pet::TABLE,
     plan::TABLE,
     remind::TABLE,
+    report::TABLE,
     risk::TABLE,
     sandbox::TABLE,
 ];
