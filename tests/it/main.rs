@@ -3,6 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic; clippy's own exception sees functions marked #[test] only")]
 
 mod cli;
+mod config;
+mod customer;
 mod house;
+mod import;
 mod init;
+mod pet;
+mod plan;
 mod shop;
