@@ -52,8 +52,10 @@ pub struct ShownSetting {
     pub name: String,
     /// Its value as `shop.toml` would write it; never a secret.
     pub value: String,
-    /// True when it stands in `shop.toml`, false for the default.
+    /// True when it stands in `shop.toml`.
     pub given: bool,
+    /// True when the value is the default.
+    pub default: bool,
 }
 
 /// `shop.toml`.
@@ -445,14 +447,16 @@ impl Config {
         for argument in settings.messages.command.iter_mut().skip(1) {
             "***".clone_into(argument);
         }
-        let mut values = BTreeMap::new();
-        flatten("", &toml::Value::try_from(&settings).context("settings as TOML")?, &mut values);
-        // A language that is not chosen has no spelling in TOML.
-        values.entry("lang".to_owned()).or_default();
-        Ok(values
-            .into_iter()
-            .map(|(name, value)| ShownSetting { given: self.given.contains(&name), name, value })
-            .collect())
+        let bare: Settings =
+            toml::from_str("name = ''\nkey_file = ''").context("the two settings without a default")?;
+        let (values, defaults) = (settings.flat()?, bare.flat()?);
+        let shown = values.into_iter().map(|(name, value)| ShownSetting {
+            given: self.given.contains(&name),
+            default: defaults.get(&name) == Some(&value),
+            name,
+            value,
+        });
+        Ok(shown.collect())
     }
 
     /// Where the database lies.
@@ -526,6 +530,15 @@ impl Config {
 }
 
 impl Settings {
+    /// Every setting by its dotted name.
+    fn flat(&self) -> Result<BTreeMap<String, String>> {
+        let mut values = BTreeMap::new();
+        flatten("", &toml::Value::try_from(self).context("settings as TOML")?, &mut values);
+        // A language that is not chosen has no spelling in TOML.
+        values.entry("lang".to_owned()).or_default();
+        Ok(values)
+    }
+
     fn check(&self) -> Result<()> {
         let wrong = |key: &str, why: String| -> Result<()> {
             Err(Fault::refused(t!("shop.toml: {key}: {why}", key = key, why = why)).into())
@@ -765,13 +778,18 @@ fn rail(name: &str, raw: &RawRail) -> Result<RailSettings> {
     })
 }
 
-/// The settings of a table by their dotted names; a list is one value.
+/// The settings of a table by their dotted names. A list is one value, a list of tables is numbered: `tier.1.months`.
 fn flatten(prefix: &str, value: &toml::Value, into: &mut BTreeMap<String, String>) {
     match value {
         toml::Value::Table(table) => {
             for (key, value) in table {
                 let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
                 flatten(&name, value, into);
+            }
+        }
+        toml::Value::Array(list) if list.iter().any(toml::Value::is_table) => {
+            for (place, value) in list.iter().enumerate() {
+                flatten(&format!("{prefix}.{}", place + 1), value, into);
             }
         }
         toml::Value::String(text) => {

@@ -68,14 +68,14 @@ pub(super) fn first_debits() -> impl TypedValueParser<Value = FirstDebit> {
 /// What reading the book found beside its sound rows: refusals with reason and fix, warnings, where to mend.
 pub(super) fn show_findings(ui: &Ui, findings: &Findings) {
     if findings.repeated > 0 {
-        ui.data(&format!("  {}", t!("{count} repeat an earlier row and were skipped", count = findings.repeated)));
+        ui.data(&format!("  {}", t!("repeats of an earlier row, skipped: {count}", count = findings.repeated)));
     }
     if !findings.ignored_columns.is_empty() {
         let columns = findings.ignored_columns.join(", ");
         ui.data(&format!("  {}", t!("columns that are not used: {columns}", columns = columns)));
     }
     if findings.refused > 0 {
-        let heading = t!("Refused: {count} rows", count = findings.refused);
+        let heading = t!("Rows refused: {count}", count = findings.refused);
         ui.data(&ui.paint(Paint::Bad, &heading));
         let mut table = Table::new([t!("Line"), t!("Field"), t!("Value"), t!("Reason"), t!("Fix")]).right(&[0]);
         for it in &findings.refusals {
@@ -118,32 +118,32 @@ fn show(ui: &Ui, it: &Imported, has_paid_until: bool) {
     }
     if it.accepted > 0 {
         line(t!(
-            "{count} agreements taken over, with {customers} new customers and {pets} new pets",
+            "agreements taken over: {count} (new customers: {customers}, new pets: {pets})",
             count = it.accepted,
             customers = it.customers,
             pets = it.pets
         ));
-        line(t!("{count} terms count as collected before kibble", count = it.terms_before));
+        line(t!("terms collected before kibble: {count}", count = it.terms_before));
     }
     if it.unchanged > 0 {
-        line(t!("{count} agreements are in kibble already, unchanged", count = it.unchanged));
+        line(t!("in kibble already, unchanged: {count}", count = it.unchanged));
     }
     if it.opening.is_positive() {
         line(t!("{amount} taken over into wallets", amount = it.opening.yuan()));
     }
     if it.links.made > 0 {
-        line(t!("{count} sign links made", count = it.links.made));
+        line(t!("sign links made: {count}", count = it.links.made));
     }
     show_findings(ui, &it.findings);
     if it.terms_past > 0 && !has_paid_until {
         ui.warn(&t!(
-            "{count} terms fell due before today and count as not collected; --paid-until DATE says which were",
+            "terms due before today that count as not collected: {count}; --paid-until DATE says which were collected",
             count = it.terms_past
         ));
     }
     for trouble in &it.links.troubles {
         ui.warn(&t!(
-            "{rail} gave no sign link for {count} mandates: {why}",
+            "{rail} gave no sign link ({count} times): {why}",
             rail = trouble.rail,
             count = trouble.count,
             why = trouble.why

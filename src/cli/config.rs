@@ -99,10 +99,14 @@ fn show(ui: &Ui, it: &Answer) -> anyhow::Result<()> {
         ui.data(&t!("rehearsal  no payment channel here moves real money"));
     }
     ui.data("");
-    let source = |given: bool| if given { t!("shop.toml") } else { t!("default") };
+    let source = |it: &ShownSetting| match (it.given, it.default) {
+        (true, true) => t!("shop.toml, as by default"),
+        (true, false) => t!("shop.toml"),
+        (false, _) => t!("default"),
+    };
     let mut table = Table::new([t!("Setting"), t!("Value"), t!("From")]);
     for setting in &it.settings {
-        table.row([setting.name.clone(), setting.value.clone(), source(setting.given)]);
+        table.row([setting.name.clone(), setting.value.clone(), source(setting)]);
     }
     ui.table(&table);
     for rail in &it.rails {

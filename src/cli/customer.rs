@@ -251,11 +251,11 @@ fn run_import(args: &Import, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
         }
         if imported.accepted > 0 {
             let (customers, pets) = (imported.customers, imported.pets);
-            let told = t!("{customers} new customers and {pets} new pets", customers = customers, pets = pets);
+            let told = t!("new customers: {customers}, new pets: {pets}", customers = customers, pets = pets);
             ui.data(&format!("  {told}"));
         }
         if imported.unchanged > 0 {
-            let told = t!("{count} rows are in kibble already, unchanged", count = imported.unchanged);
+            let told = t!("in kibble already, unchanged: {count}", count = imported.unchanged);
             ui.data(&format!("  {told}"));
         }
         show_findings(ui, &imported.findings);

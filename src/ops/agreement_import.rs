@@ -369,8 +369,8 @@ impl<'c> Intake<'c> {
 
     /// The plan that the row names, when amount and number of terms are the same too.
     fn plan(&self, row: &Candidate) -> Option<&Plan> {
-        let named = |plan: &&Plan| [&plan.code, &plan.name_zh, &plan.name_en].contains(&&row.plan);
-        self.plans.iter().filter(named).find(|plan| plan.monthly == row.amount && plan.terms == row.terms)
+        let fits = |plan: &&Plan| plan.monthly == row.amount && plan.terms == row.terms && is_called(plan, &row.plan);
+        self.plans.iter().find(fits)
     }
 
     /// Where a stored agreement and a row of the same number differ.
@@ -393,7 +393,8 @@ impl<'c> Intake<'c> {
             differs(pet.breed != row.breed, Field::Breed);
             differs(pet.note != row.note.as_deref().unwrap_or(""), Field::Note);
         }
-        let same_plan = row.plan == known.plan_name || self.plan(row).is_some_and(|plan| plan.code == known.plan_code);
+        let named = |plan: &Plan| plan.code == known.plan_code && is_called(plan, &row.plan);
+        let same_plan = row.plan == known.plan_name || self.plans.iter().any(named);
         differs(!same_plan, Field::Plan);
         differs(known.monthly != row.amount, Field::Amount);
         differs(known.terms != row.terms, Field::Terms);
@@ -495,6 +496,10 @@ impl<'p> LinkFile<'p> {
         write_whole(path, &self.writer.finish()?)?;
         Ok(Some(path.to_owned()))
     }
+}
+
+fn is_called(plan: &Plan, name: &str) -> bool {
+    [&plan.code, &plan.name_zh, &plan.name_en].iter().any(|it| *it == name)
 }
 
 fn hex(bytes: &[u8]) -> String {

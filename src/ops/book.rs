@@ -329,6 +329,11 @@ pub fn amount_text(error: MoneyError) -> Advice {
     }
 }
 
+/// True for a column that a rejects file added: it is no column of the shop's.
+pub fn is_added(name: &str) -> bool {
+    ADDED.iter().any(|(zh, en)| name.trim() == *zh || name.trim() == *en)
+}
+
 /// A file of refused rows: the columns of the input as they stood, then line, field, reason and fix. Mended, it is read like
 /// the original, which ignores the added columns.
 pub struct Rejects<W: io::Write> {
@@ -344,7 +349,6 @@ impl<W: io::Write> Rejects<W> {
     /// # Errors
     /// When `to` cannot be written.
     pub fn new(to: W, header: &[String]) -> io::Result<Rejects<W>> {
-        let is_added = |name: &str| ADDED.iter().any(|(zh, en)| name.trim() == *zh || name.trim() == *en);
         let kept: Vec<usize> = (0..header.len()).filter(|place| !is_added(&header[*place])).collect();
         let mut writer = Writer::new(to)?;
         let own = kept.iter().map(|place| header[*place].as_str());

@@ -15,7 +15,7 @@ use crate::domain::book::{Book, BookRail, Refused, Rules, Warning};
 use crate::domain::sheet::{Column, SheetError, decode};
 use crate::fault::Fault;
 use crate::ops::Ctx;
-use crate::ops::book::{Rejects, column_text, refusal_text, sheet_error_text, warning_text};
+use crate::ops::book::{Rejects, column_text, is_added, refusal_text, sheet_error_text, warning_text};
 use crate::t;
 
 /// Lines that a grouped warning names.
@@ -120,10 +120,11 @@ impl Tally {
     /// # Errors
     /// Never in memory; the type comes from the CSV writer.
     pub fn new(text: &BookText, book: &Book<'_>, dry_run: bool) -> Result<Tally> {
+        let ignored = book.sheet().ignored().into_iter().filter(|name| !is_added(name));
         let findings = Findings {
             file: text.file.clone(),
             encoding: text.encoding,
-            ignored_columns: book.sheet().ignored().into_iter().map(str::to_owned).collect(),
+            ignored_columns: ignored.map(str::to_owned).collect(),
             repeated: 0,
             refused: 0,
             refusals: Vec::new(),
@@ -230,6 +231,8 @@ fn keep_rejects(bytes: &[u8], book: &Path, wish: Option<&Path>) -> Result<PathBu
         return Ok(path.to_owned());
     }
     let stem = book.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    // The rejects of a mended rejects file are the next file of the same book.
+    let stem = stem.split(".rejects").next().unwrap_or(&stem).to_owned();
     let mut count = 1;
     loop {
         let name = if count == 1 { format!("{stem}.rejects.csv") } else { format!("{stem}.rejects-{count}.csv") };
@@ -237,9 +240,13 @@ fn keep_rejects(bytes: &[u8], book: &Path, wish: Option<&Path>) -> Result<PathBu
         match fs::read(&path) {
             Ok(there) if there == bytes => return Ok(path),
             Ok(_) => count += 1,
-            Err(_) => {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 write_whole(&path, bytes)?;
                 return Ok(path);
+            }
+            Err(error) => {
+                let named = Fault::broken(t!("cannot read {file}", file = path.display()));
+                return Err(anyhow::Error::from(error).context(named));
             }
         }
     }

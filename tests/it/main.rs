@@ -5,8 +5,13 @@
 mod audit;
 mod backup;
 mod cli;
+mod config;
+mod customer;
 mod house;
+mod import;
 mod init;
+mod pet;
+mod plan;
 mod plant;
 mod remind;
 mod shop;

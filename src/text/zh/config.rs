@@ -57,6 +57,7 @@ pub const TABLE: Table = &[
     ("folder     {path}", "文件夹     {path}"),
     ("rehearsal  no payment channel here moves real money", "演练       这里的支付渠道都不动真钱"),
     ("default", "默认"),
+    ("shop.toml, as by default", "shop.toml，与默认相同"),
     ("shop.toml", "shop.toml"),
     ("profile", "规则档案"),
     ("Setting", "设置"),

@@ -86,8 +86,8 @@ pub const TABLE: Table = &[
     ("`kibble customer show {customer}` shows who it is", "用 `kibble customer show {customer}` 看看是谁"),
     ("say why the full data is needed", "请写明为什么要看完整信息"),
     ("add --reason TEXT", "加上 --reason TEXT"),
-    ("{customers} new customers and {pets} new pets", "新增 {customers} 位客户、{pets} 只宠物"),
-    ("{count} rows are in kibble already, unchanged", "{count} 行已经导入过，没有变化"),
+    ("new customers: {customers}, new pets: {pets}", "新增客户：{customers}，新增宠物：{pets}"),
+    ("in kibble already, unchanged: {count}", "已经导入过，没有变化：{count}"),
     ("{text} is not a date like 2026-11-05", "{text} 不是像 2026-11-05 这样的日期"),
     ("{text}: {reason}", "{text}：{reason}"),
 ];
