@@ -14,6 +14,7 @@ use crate::domain::order::{Handover, OrderState, Pay};
 use crate::domain::sheet;
 use crate::fault::Fault;
 use crate::ops::order::{self, Basket, Filter, Listed, Placed, Quote, Shown, state_text};
+use crate::ops::wallet::{account_text, entry_text};
 use crate::ops::{Ctx, customer};
 use crate::t;
 
@@ -200,11 +201,8 @@ fn add(args: &AddArgs, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
         if ui.can_ask() && !ui.is_json() {
             show_quote(ui, &quote);
         }
-        let question = t!(
-            "{wallet} from the wallet and {cash} in cash?",
-            wallet = quote.wallet.yuan(),
-            cash = quote.cash.yuan()
-        );
+        let question =
+            t!("{wallet} from the wallet and {cash} in cash?", wallet = quote.wallet.yuan(), cash = quote.cash.yuan());
         if !ui.confirm(&question, true)? {
             return Err(Fault::refused(t!("nothing was ordered")).into());
         }
@@ -222,16 +220,18 @@ fn want(text: &str) -> anyhow::Result<(String, u32)> {
     match text.rsplit_once(':') {
         Some((sku, qty)) if !sku.is_empty() && qty.bytes().all(|b| b.is_ascii_digit()) => match qty.parse() {
             Ok(qty) => Ok((sku.to_owned(), qty)),
-            Err(_) => Err(Fault::usage(t!("{text} is not an item with a number of pieces like STP-001:2", text = text)).into()),
+            Err(_) => {
+                Err(Fault::usage(t!("{text} is not an item with a number of pieces like STP-001:2", text = text))
+                    .into())
+            }
         },
         _ => Ok((text.to_owned(), 1)),
     }
 }
 
 fn show_quote(ui: &Ui, quote: &Quote) {
-    let mut table =
-        Table::new([t!("SKU"), t!("Item"), t!("Qty"), t!("Price"), t!("Total"), t!("Wallet"), t!("Cash")])
-            .right(&[2, 3, 4, 5, 6]);
+    let mut table = Table::new([t!("SKU"), t!("Item"), t!("Qty"), t!("Price"), t!("Total"), t!("Wallet"), t!("Cash")])
+        .right(&[2, 3, 4, 5, 6]);
     for line in &quote.lines {
         table.row([
             line.sku.clone(),
@@ -410,12 +410,12 @@ fn show_order(ui: &Ui, ctx: &Ctx, shown: &Shown) {
     for entry in &shown.entries {
         for (place, (account, amount)) in entry.postings.iter().enumerate() {
             let once = |text: String| if place == 0 { text } else { String::new() };
-            let about = format!("{} {}", entry.kind.word(), entry.reference);
+            let about = entry_text(entry.kind, &entry.reference);
             table.row([
                 once(entry.id.to_string()),
                 once(wall(ctx, entry.at)),
                 once(about),
-                account.clone(),
+                account_text(account),
                 amount.grouped(),
             ]);
         }
@@ -429,7 +429,9 @@ fn ship(args: &ShipArgs, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
     match (&args.tracking, &args.out) {
         (Some(file), _) => track(file, ctx, ui),
         (None, Some(folder)) => send(folder, args.again, ctx, ui),
-        (None, None) => Err(Fault::usage(t!("name the folder for the order files")).hint("--out DIR").into()),
+        (None, None) => {
+            Err(Fault::usage(t!("name the folder for the order files")).hint("kibble orders ship --out DIR").into())
+        }
     }
 }
 
@@ -466,13 +468,7 @@ fn track(file: &std::path::Path, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
             let mut table = Table::new([t!("Line"), t!("Field"), t!("Value"), t!("Reason"), t!("Fix")]).right(&[0]);
             for cell in &done.refused {
                 let field = cell.field.clone().unwrap_or_else(|| t!("row"));
-                table.row([
-                    cell.line.to_string(),
-                    field,
-                    cell.value.clone(),
-                    cell.reason.clone(),
-                    cell.fix.clone(),
-                ]);
+                table.row([cell.line.to_string(), field, cell.value.clone(), cell.reason.clone(), cell.fix.clone()]);
             }
             ui.table(&table);
         }

@@ -86,9 +86,8 @@ pub fn each(conn: &Conn, filter: &Filter, mut visit: impl FnMut(Shelved) -> Resu
                 OR LOWER(name_en) LIKE :like ESCAPE '!' OR LOWER(brand) LIKE :like ESCAPE '!')
          ORDER BY category, sku"
     ))?;
-    let mut rows = query.query(
-        named_params! { ":category": filter.category, ":supplier": filter.supplier, ":like": like },
-    )?;
+    let mut rows =
+        query.query(named_params! { ":category": filter.category, ":supplier": filter.supplier, ":like": like })?;
     while let Some(row) = rows.next()? {
         visit(from_row(row)?)?;
     }

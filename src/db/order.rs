@@ -213,8 +213,7 @@ pub struct OrderEntry {
 
 /// Adds a placed order with its lines.
 pub fn insert(conn: &Conn, new: &NewOrder<'_>, today: NaiveDate, now: At) -> Result<OrderId> {
-    let address =
-        new.address.map(|text| customer::seal_for(conn, new.customer, "order_address", text)).transpose()?;
+    let address = new.address.map(|text| customer::seal_for(conn, new.customer, "order_address", text)).transpose()?;
     let wallet: Money = new.lines.iter().map(|line| line.wallet_part).sum();
     let total: Money = new.lines.iter().map(|line| times(line.unit_price, line.qty)).sum();
     let id: OrderId = conn
@@ -294,11 +293,7 @@ pub fn lines_of_customer(conn: &Conn, id: CustomerId) -> Result<Vec<Line>> {
 
 /// Lines on their way since before `day` begins, by order.
 pub fn shipped_before(conn: &Conn, day_begins: At) -> Result<Vec<Line>> {
-    lines_where(
-        conn,
-        "l.state = 'shipped' AND l.shipped_at < :value ORDER BY l.order_id, l.line",
-        &Instant(day_begins),
-    )
+    lines_where(conn, "l.state = 'shipped' AND l.shipped_at < :value ORDER BY l.order_id, l.line", &Instant(day_begins))
 }
 
 /// Orders that send damaged goods of `id` again and were not called off: their lines' codes.
@@ -446,8 +441,7 @@ pub fn bonus_out(conn: &Conn, id: OrderId) -> Result<Money> {
          WHERE e.kind IN ('order','cancel','return') AND e.ref >= :from AND e.ref < :to",
     )?;
     let (from, to) = references(id);
-    Ok(query
-        .query_row(named_params! { ":bonus": WALLET_BONUS, ":from": from, ":to": to }, |row| row.get("total"))?)
+    Ok(query.query_row(named_params! { ":bonus": WALLET_BONUS, ":from": from, ":to": to }, |row| row.get("total"))?)
 }
 
 /// The stretch of references that are `o-31` or begin with `o-31/`: in the order of bytes `0` comes right after `/`.

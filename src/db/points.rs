@@ -11,14 +11,7 @@ use crate::domain::money::Money;
 use crate::domain::points::PointsKind;
 
 /// Gives points. None are written for zero. The unique index refuses a second grant for the same record.
-pub fn grant(
-    conn: &Conn,
-    customer: CustomerId,
-    kind: PointsKind,
-    reference: &str,
-    points: i64,
-    now: At,
-) -> Result<()> {
+pub fn grant(conn: &Conn, customer: CustomerId, kind: PointsKind, reference: &str, points: i64, now: At) -> Result<()> {
     if points == 0 {
         return Ok(());
     }

@@ -18,9 +18,7 @@ use crate::domain::pet::Species;
 use crate::domain::sheet::decode;
 use crate::fault::Fault;
 use crate::ops::Ctx;
-use crate::ops::book::{
-    Rejects, amount_text, column_text, item_refusal_text, item_warning_text, sheet_error_text,
-};
+use crate::ops::book::{Rejects, amount_text, column_text, item_refusal_text, item_warning_text, sheet_error_text};
 use crate::t;
 
 pub use crate::db::catalog::Filter;
@@ -263,9 +261,8 @@ pub fn set(ctx: &Ctx, sku: &str, change: Change) -> Result<Set> {
         .hint(t!("members never pay more than others; change the other price first"))
         .into());
     }
-    let odd = (item.cost >= item.member_price).then(|| {
-        item_warning_text(&Warning::CostNotBelowMember { cost: item.cost, member_price: item.member_price })
-    });
+    let odd = (item.cost >= item.member_price)
+        .then(|| item_warning_text(&Warning::CostNotBelowMember { cost: item.cost, member_price: item.member_price }));
     let changed = shelved != before;
     if changed {
         ctx.db.write(now, |tx| {
@@ -274,6 +271,21 @@ pub fn set(ctx: &Ctx, sku: &str, change: Change) -> Result<Set> {
         })?;
     }
     Ok(Set { changed, item: listed(ctx, shelved), odd })
+}
+
+/// A category in the chosen language; the shop's own words stay as they are.
+pub fn category_text(word: &str) -> String {
+    match word {
+        "staple" => t!("staple food"),
+        "snack" => t!("snacks"),
+        "freeze_dried" => t!("freeze-dried"),
+        "litter" => t!("litter"),
+        "supplement" => t!("supplements"),
+        "dewormer" => t!("dewormers"),
+        "toy" => t!("toys"),
+        "service" => t!("services"),
+        own => own.to_owned(),
+    }
 }
 
 /// Reads an amount typed for an item.

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic; clippy's own exception sees functions marked #[test] only")]
 
+mod catalog;
 mod cli;
 mod house;
 mod init;
+mod orders;
 mod shop;
+mod wallet;

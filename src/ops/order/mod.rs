@@ -8,8 +8,8 @@ mod undo;
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::db::{self, Conn};
 use crate::db::order::{Line, Order, OrderEntry};
+use crate::db::{self, Conn};
 use crate::domain::agreement::AgreementState;
 use crate::domain::customer::mask_name;
 use crate::domain::date::At;
@@ -77,7 +77,8 @@ pub fn show(ctx: &Ctx, id: OrderId) -> Result<Shown> {
     let back = |of_wallet: bool| -> Money {
         let undone = entries.iter().filter(|entry| matches!(entry.kind, EntryKind::Cancel | EntryKind::Return));
         let postings = undone.flat_map(|entry| &entry.postings);
-        let wanted = postings.filter(|(account, _)| if of_wallet { account.starts_with("wallet:") } else { account == "cash" });
+        let wanted =
+            postings.filter(|(account, _)| if of_wallet { account.starts_with("wallet:") } else { account == "cash" });
         -wanted.map(|(_, amount)| *amount).sum::<Money>()
     };
     Ok(Shown {

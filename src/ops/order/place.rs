@@ -176,9 +176,8 @@ fn lines(ctx: &Ctx, basket: &Basket, member: bool) -> Result<Vec<QuoteLine>> {
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
     let mut lines: Vec<QuoteLine> = Vec::new();
     for (sku, qty) in &basket.wants {
-        let too_many = || {
-            Fault::usage(t!("{sku}: an order takes 1 to {limit} pieces of an item", sku = sku, limit = LIMIT_QTY))
-        };
+        let too_many =
+            || Fault::usage(t!("{sku}: an order takes 1 to {limit} pieces of an item", sku = sku, limit = LIMIT_QTY));
         let place = match places.get(sku.as_str()) {
             Some(place) => *place,
             None => {

@@ -317,8 +317,7 @@ fn begin(folder: &Path, supplier: &str) -> Result<Draft> {
 fn write_row(draft: &mut Draft, to_send: &ToSend) -> Result<()> {
     let line = &to_send.line;
     let (order, qty) = (line.order.to_string(), line.qty.to_string());
-    let cells =
-        [&order, &to_send.name, &to_send.phone, &to_send.address, &line.sku, &line.name, &qty, &to_send.note];
+    let cells = [&order, &to_send.name, &to_send.phone, &to_send.address, &line.sku, &line.name, &qty, &to_send.note];
     draft.writer.row(cells.into_iter().map(String::as_str).chain(["", ""]))?;
     draft.lines += 1;
     Ok(())
@@ -348,7 +347,8 @@ fn finish(draft: Draft, folder: &Path, stamp: &str, kept: &mut Vec<PathBuf>) -> 
 
 /// A supplier's name as a file name on any system.
 fn file_name(supplier: &str) -> String {
-    let name: String = supplier.chars().map(|c| if c.is_alphanumeric() || "-_".contains(c) { c } else { '_' }).collect();
+    let name: String =
+        supplier.chars().map(|c| if c.is_alphanumeric() || "-_".contains(c) { c } else { '_' }).collect();
     if name.is_empty() { "supplier".to_owned() } else { name.chars().take(40).collect() }
 }
 
@@ -430,9 +430,10 @@ fn problem_text(problem: &TrackingProblem) -> Advice {
     match problem {
         TrackingProblem::Row(fault) => row_text(*fault),
         TrackingProblem::Missing => missing_text(),
-        TrackingProblem::NotAnOrder => {
-            advice(t!("this is not an order number"), t!("write the order number as in the order file, for example o-31"))
-        }
+        TrackingProblem::NotAnOrder => advice(
+            t!("this is not an order number"),
+            t!("write the order number as in the order file, for example o-31"),
+        ),
         TrackingProblem::UnknownOrder => {
             advice(t!("the shop has no such order"), t!("compare it with the order file that the supplier got"))
         }

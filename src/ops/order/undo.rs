@@ -116,13 +116,7 @@ pub fn cancel(ctx: &Ctx, id: OrderId, line: Option<u32>, reason: &str) -> Result
 /// For a termination, inside its transaction: calls off every line of a customer that the wallet paid for, at least in part,
 /// and that was not handed over, so that the settlement counts that money (domain facts 1.10). What was paid in cash alone, and
 /// goods sent again, stay on their way: they are no part of the settlement.
-pub fn cancel_undelivered(
-    ctx: &Ctx,
-    tx: &Conn,
-    customer: CustomerId,
-    now: At,
-    reason: &str,
-) -> Result<Vec<OrderId>> {
+pub fn cancel_undelivered(ctx: &Ctx, tx: &Conn, customer: CustomerId, now: At, reason: &str) -> Result<Vec<OrderId>> {
     let lines = db::order::lines_of_customer(tx, customer)?;
     let lines = lines.into_iter().filter(|line| line.state.is_open() && line.wallet_part.is_positive());
     let mut orders = BTreeSet::new();
@@ -164,8 +158,7 @@ pub fn return_line(ctx: &Ctx, id: OrderId, number: u32, qty: u32, reason: &str) 
         }
         book_return(ctx, tx, &order, &line, (qty, returned_qty), back, reason, now)?;
         let state = db::order::refresh(tx, id, now)?;
-        let done =
-            Returned { order: id, line: number, state, qty, returned_qty, wallet: back.wallet, cash: back.cash };
+        let done = Returned { order: id, line: number, state, qty, returned_qty, wallet: back.wallet, cash: back.cash };
         Ok((done, Op::OrderChanged { order: id, state: format!("returned {number}:{qty}"), reason: reason.to_owned() }))
     })
 }
@@ -205,7 +198,10 @@ pub fn resend(ctx: &Ctx, id: OrderId, number: u32, reason: &str, again: bool) ->
         book(ctx, tx, &entry, now)?;
         let state = hand_over_now(ctx, tx, resent, now)?;
         let done = Resent { order: resent, resend_of: id, state, qty, cost };
-        Ok((done, Op::OrderChanged { order: resent, state: format!("resend of {id}/{number}"), reason: reason.to_owned() }))
+        Ok((
+            done,
+            Op::OrderChanged { order: resent, state: format!("resend of {id}/{number}"), reason: reason.to_owned() },
+        ))
     })
 }
 
@@ -304,8 +300,7 @@ fn book_return(
         .of(order.customer)
         .noted(reason)
         .debit(Account::Sales(line.category.clone()), back.total());
-    let entry =
-        give_back(tx, entry, order, back)?.debit(Account::Suppliers, cost).credit(Account::Cost, cost);
+    let entry = give_back(tx, entry, order, back)?.debit(Account::Suppliers, cost).credit(Account::Cost, cost);
     book(ctx, tx, &entry, now)
 }
 
