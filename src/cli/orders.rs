@@ -376,7 +376,7 @@ fn show_order(ui: &Ui, ctx: &Ctx, shown: &Shown) {
     let mut table = Table::new(heading).right(&[0, 3, 4, 5, 6, 7]);
     for line in &shown.lines {
         let state = match line.returned_qty {
-            0 => state_text(line.state),
+            qty if qty == 0 || qty == line.qty => state_text(line.state),
             qty => t!("{state}, {qty} returned", state = state_text(line.state), qty = qty),
         };
         let parcel = [line.carrier.clone(), line.tracking_no.clone()].into_iter().flatten().collect::<Vec<_>>();
