@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use crate::cli::exit::Exit;
 use crate::cli::ui::{Paint, Table, Ui, pad, pad_left};
 use crate::cli::{Globals, open};
+use crate::domain::catalog::category;
 use crate::fault::Fault;
-use crate::ops::catalog::{self, Change, Filter, Import, Imported, Listed, read_price};
+use crate::ops::catalog::{self, Change, Filter, Import, Imported, Listed, category_text, read_price};
 use crate::t;
 use crate::text::{Lang, lang};
 
@@ -136,8 +137,11 @@ fn show_import(ui: &Ui, done: &Imported) {
 
 fn list(args: &ListArgs, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
     let ctx = open(globals, ui)?;
-    let filter =
-        Filter { category: args.category.clone(), search: args.search.clone(), supplier: args.supplier.clone() };
+    let filter = Filter {
+        category: args.category.as_deref().map(category),
+        search: args.search.clone(),
+        supplier: args.supplier.clone(),
+    };
     if ui.is_json() {
         let mut items = Vec::new();
         catalog::list(&ctx, &filter, |item| {
@@ -180,7 +184,7 @@ fn row(item: &Listed) -> String {
     // A star marks an item that does not follow its category.
     let wallet = if item.wallet_override.is_some() { format!("{yes}*") } else { yes };
     let money = [item.price, item.member_price, item.cost].map(|price| price.grouped());
-    cells([&item.sku, &item.category, &money[0], &money[1], &money[2], &wallet], &name, &item.supplier)
+    cells([&item.sku, &category_text(&item.category), &money[0], &money[1], &money[2], &wallet], &name, &item.supplier)
 }
 
 fn cells([sku, category, price, member, cost, wallet]: [&str; 6], name: &str, supplier: &str) -> String {

@@ -14,6 +14,7 @@ use crate::domain::order::{Handover, OrderState, Pay};
 use crate::domain::sheet;
 use crate::fault::Fault;
 use crate::ops::order::{self, Basket, Filter, Listed, Placed, Quote, Shown, state_text};
+use crate::ops::wallet::{account_text, entry_text};
 use crate::ops::{Ctx, customer};
 use crate::t;
 
@@ -375,7 +376,7 @@ fn show_order(ui: &Ui, ctx: &Ctx, shown: &Shown) {
     let mut table = Table::new(heading).right(&[0, 3, 4, 5, 6, 7]);
     for line in &shown.lines {
         let state = match line.returned_qty {
-            0 => state_text(line.state),
+            qty if qty == 0 || qty == line.qty => state_text(line.state),
             qty => t!("{state}, {qty} returned", state = state_text(line.state), qty = qty),
         };
         let parcel = [line.carrier.clone(), line.tracking_no.clone()].into_iter().flatten().collect::<Vec<_>>();
@@ -409,12 +410,12 @@ fn show_order(ui: &Ui, ctx: &Ctx, shown: &Shown) {
     for entry in &shown.entries {
         for (place, (account, amount)) in entry.postings.iter().enumerate() {
             let once = |text: String| if place == 0 { text } else { String::new() };
-            let about = format!("{} {}", entry.kind.word(), entry.reference);
+            let about = entry_text(entry.kind, &entry.reference);
             table.row([
                 once(entry.id.to_string()),
                 once(wall(ctx, entry.at)),
                 once(about),
-                account.clone(),
+                account_text(account),
                 amount.grouped(),
             ]);
         }
@@ -428,7 +429,9 @@ fn ship(args: &ShipArgs, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
     match (&args.tracking, &args.out) {
         (Some(file), _) => track(file, ctx, ui),
         (None, Some(folder)) => send(folder, args.again, ctx, ui),
-        (None, None) => Err(Fault::usage(t!("name the folder for the order files")).hint("--out DIR").into()),
+        (None, None) => {
+            Err(Fault::usage(t!("name the folder for the order files")).hint("kibble orders ship --out DIR").into())
+        }
     }
 }
 

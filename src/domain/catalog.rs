@@ -375,8 +375,8 @@ impl Cells<'_, '_, '_> {
     }
 }
 
-/// The category's own word for what a shop writes.
-fn category(word: &str) -> String {
+/// The category's own word for what a shop writes: `主粮` -> `staple`. Unknown words stay, in lower case.
+pub fn category(word: &str) -> String {
     let word = tidy(word).to_lowercase();
     let known = match word.as_str() {
         "主粮" | "粮" | "宠粮" | "猫粮" | "狗粮" => "staple",

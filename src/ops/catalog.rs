@@ -273,6 +273,21 @@ pub fn set(ctx: &Ctx, sku: &str, change: Change) -> Result<Set> {
     Ok(Set { changed, item: listed(ctx, shelved), odd })
 }
 
+/// A category in the chosen language; the shop's own words stay as they are.
+pub fn category_text(word: &str) -> String {
+    match word {
+        "staple" => t!("staple food"),
+        "snack" => t!("snacks"),
+        "freeze_dried" => t!("freeze-dried"),
+        "litter" => t!("litter"),
+        "supplement" => t!("supplements"),
+        "dewormer" => t!("dewormers"),
+        "toy" => t!("toys"),
+        "service" => t!("services"),
+        own => own.to_owned(),
+    }
+}
+
 /// Reads an amount typed for an item.
 ///
 /// # Errors

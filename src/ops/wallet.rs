@@ -16,6 +16,7 @@ use crate::domain::id::{AgreementId, ChargeId, CustomerId, EntryId};
 use crate::domain::journal::EntryKind;
 use crate::domain::money::Money;
 use crate::ops::Ctx;
+use crate::ops::catalog::category_text;
 use crate::ops::points::{Standing, tier_of};
 use crate::t;
 
@@ -65,19 +66,7 @@ pub struct WalletEntry {
 impl WalletEntry {
     /// Kind and record in the chosen language: `charge a-7/3`.
     pub fn text(&self) -> String {
-        let record = &self.record;
-        match self.kind {
-            EntryKind::Charge => t!("charge {record}", record = record),
-            EntryKind::RefundDue | EntryKind::RefundPaid => t!("refund {record}", record = record),
-            EntryKind::Order => t!("order {record}", record = record),
-            EntryKind::Delivery => t!("delivery {record}", record = record),
-            EntryKind::Cancel => t!("cancelled order {record}", record = record),
-            EntryKind::Return => t!("return {record}", record = record),
-            EntryKind::Resend => t!("goods sent again {record}", record = record),
-            EntryKind::Settlement => t!("settlement {record}", record = record),
-            EntryKind::Opening => t!("opening balance {record}", record = record),
-            EntryKind::Correction => t!("correction {record}", record = record),
-        }
+        entry_text(self.kind, &self.record)
     }
 }
 
@@ -164,6 +153,38 @@ pub fn entries(
         let record = term.map_or(reference, ToString::to_string);
         visit(WalletEntry { entry, at, day, kind, record, amount, balance })
     })
+}
+
+/// What an entry is about, in the chosen language: `charge a-7/3`.
+pub fn entry_text(kind: EntryKind, record: &str) -> String {
+    match kind {
+        EntryKind::Charge => t!("charge {record}", record = record),
+        EntryKind::RefundDue | EntryKind::RefundPaid => t!("refund {record}", record = record),
+        EntryKind::Order => t!("order {record}", record = record),
+        EntryKind::Delivery => t!("delivery {record}", record = record),
+        EntryKind::Cancel => t!("cancelled order {record}", record = record),
+        EntryKind::Return => t!("return {record}", record = record),
+        EntryKind::Resend => t!("goods sent again {record}", record = record),
+        EntryKind::Settlement => t!("settlement {record}", record = record),
+        EntryKind::Opening => t!("opening balance {record}", record = record),
+        EntryKind::Correction => t!("correction {record}", record = record),
+    }
+}
+
+/// An account of the journal in the chosen language.
+pub fn account_text(code: &str) -> String {
+    match code {
+        "wallet:principal" => t!("wallet"),
+        "wallet:bonus" => t!("wallet bonus"),
+        "cash" => t!("cash"),
+        "orders_open" => t!("paid, not yet delivered"),
+        "cost" => t!("cost of goods"),
+        "suppliers" => t!("owed to suppliers"),
+        other => match other.strip_prefix("sales:") {
+            Some(category) => t!("sales: {category}", category = category_text(category)),
+            None => other.to_owned(),
+        },
+    }
 }
 
 fn terms(ctx: &Ctx, agreement: &Agreement) -> Result<Terms> {

@@ -4,6 +4,7 @@
 
 mod audit;
 mod backup;
+mod catalog;
 mod cli;
 mod config;
 mod customer;
@@ -16,3 +17,5 @@ mod plant;
 mod remind;
 mod shop;
 mod stage;
+mod orders;
+mod wallet;

@@ -4,18 +4,21 @@ mod agreement_import;
 mod audit;
 mod backup;
 mod book;
+mod catalog;
 mod cli;
 mod config;
 mod customer;
 mod db;
 mod debit;
 mod init;
+mod order;
 mod pet;
 mod plan;
 mod remind;
 mod report;
 mod risk;
 mod sandbox;
+mod wallet;
 
 /// Pairs of English and Chinese.
 pub type Table = &'static [(&'static str, &'static str)];
@@ -26,16 +29,19 @@ pub const TABLES: &[Table] = &[
     audit::TABLE,
     backup::TABLE,
     book::TABLE,
+    catalog::TABLE,
     cli::TABLE,
     config::TABLE,
     customer::TABLE,
     db::TABLE,
     debit::TABLE,
     init::TABLE,
+    order::TABLE,
     pet::TABLE,
     plan::TABLE,
     remind::TABLE,
     report::TABLE,
     risk::TABLE,
     sandbox::TABLE,
+    wallet::TABLE,
 ];
