@@ -494,6 +494,19 @@ impl Config {
         self.rails.values().all(|rail| matches!(rail.adapter, AdapterKind::Sandbox | AdapterKind::Cash))
     }
 
+    /// The shop's own text of a template, `agreement.zh.txt.j2`, where it overrides the built-in one.
+    ///
+    /// # Errors
+    /// When there is such a file and it cannot be read.
+    pub fn template(&self, name: &str) -> Result<Option<String>> {
+        let path = self.folder.join("templates").join(name);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| path.display().to_string()),
+        }
+    }
+
     /// The rail called `name`.
     ///
     /// # Errors

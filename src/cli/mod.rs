@@ -18,6 +18,7 @@ mod customer;
 mod debit;
 mod help;
 mod init;
+mod mandate;
 mod orders;
 mod pet;
 mod plan;
@@ -25,6 +26,8 @@ mod remind;
 mod report;
 mod restore;
 mod risk;
+mod sandbox;
+mod sign;
 mod usage;
 mod wallet;
 
@@ -105,6 +108,9 @@ enum Thing {
     Restore(restore::Args),
     Adopt(adopt::Args),
     Report(report::Args),
+    Sign(sign::Args),
+    Mandate(mandate::Args),
+    Sandbox(sandbox::Args),
     Completions(completions::Args),
 }
 
@@ -127,6 +133,9 @@ fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
         Thing::Restore(args) => restore::run(args, globals, ui),
         Thing::Adopt(args) => adopt::run(args, globals, ui),
         Thing::Report(args) => report::run(args, globals, ui),
+        Thing::Sign(args) => sign::run(args, globals, ui),
+        Thing::Mandate(args) => mandate::run(args, globals, ui),
+        Thing::Sandbox(args) => sandbox::run(args, globals, ui),
         Thing::Completions(args) => completions::run(args, ui),
     }
 }

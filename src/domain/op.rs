@@ -37,7 +37,7 @@ pub enum Op {
     /// Customers, pets and agreements came from a file.
     BookImported { customers: u64, agreements: u64, refused: u64 },
     /// An agreement was signed by the shop and the customer; the mandate is still to be agreed.
-    AgreementSigned { agreement: AgreementId, sha256: String },
+    AgreementSigned { agreement: AgreementId, customer: CustomerId, pet: PetId, sha256: String },
     /// An agreement changed its state.
     AgreementChanged { agreement: AgreementId, state: String, reason: String },
     /// A mandate was asked for.

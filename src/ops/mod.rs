@@ -20,6 +20,8 @@ pub mod refund;
 pub mod remind;
 pub mod report;
 pub mod risk;
+pub mod sandbox;
+pub mod sign;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod wallet;

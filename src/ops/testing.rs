@@ -133,7 +133,7 @@ impl TestShop {
             };
             let agreement = db::agreement::insert(tx, &new)?;
             db::agreement::activate(tx, agreement, now)?;
-            Ok((agreement, Op::AgreementSigned { agreement, sha256: String::new() }))
+            Ok((agreement, Op::AgreementSigned { agreement, customer, pet, sha256: String::new() }))
         });
         signed.unwrap()
     }

@@ -15,10 +15,11 @@ use crate::domain::charge::Course;
 use crate::domain::id::InstallmentId;
 use crate::domain::money::Money;
 use crate::domain::rail::Reason;
+use crate::domain::refund::RefundState;
 use crate::fault::Fault;
 use crate::ops::debit::list::{Listed, Shelf};
 use crate::ops::debit::{list, pay, reason_text};
-use crate::ops::{Ctx, customer, refund};
+use crate::ops::{Ctx, customer};
 use crate::t;
 use crate::text;
 
@@ -198,14 +199,17 @@ fn run_refund(args: &RefundArgs, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
     if !ui.confirm(&question, false)? {
         return Err(Fault::refused(t!("nothing was changed")).into());
     }
-    let refunded = refund::refund_installment(ctx, args.installment, args.amount, &args.reason, ctx.now())?;
-    ui.answer(&refunded, |ui| {
-        for line in refund::told(&refunded) {
-            ui.data(&line);
+    let refund = pay::refund(ctx, args.installment, args.amount, &args.reason, ctx.now())?;
+    ui.answer(&refund, |ui| {
+        let (id, amount) = (refund.id, refund.amount.yuan());
+        match refund.state {
+            RefundState::Paid => ui.data(&t!("{id}: {amount} went back to the customer", id = id, amount = amount)),
+            RefundState::Declined => ui.warn(&t!("{id}: the rail refused: {said}", id = id, said = refund.said)),
+            _ => ui.data(&t!("{id}: {amount} is on its way; the next runs ask the rail", id = id, amount = amount)),
         }
         Ok(())
     })?;
-    Ok(Exit::Done)
+    Ok(if refund.state == RefundState::Declined { Exit::NeedsPerson } else { Exit::Done })
 }
 
 fn shelf_words() -> impl TypedValueParser<Value = Shelf> {

@@ -10,7 +10,7 @@ use crate::db::charge::NewCharge;
 use crate::db::installment::{DueRow, Installment, Notice};
 use crate::db::message::Message;
 use crate::db::refund::Refund;
-use crate::domain::charge::{Charge, ChargeKind, InstallmentState, order_no};
+use crate::domain::charge::{Charge, ChargeKind, ChargeState, InstallmentState, order_no};
 use crate::domain::date::{At, plus_days};
 use crate::domain::id::{CustomerId, InstallmentId, RunId};
 use crate::domain::money::Money;
@@ -19,6 +19,7 @@ use crate::domain::rail::{Answer, Reply};
 use crate::fault::Fault;
 use crate::ops::Ctx;
 use crate::ops::debit::book::{Asked, apply};
+use crate::ops::refund::refund_charge;
 use crate::t;
 
 /// What became of paying at the counter.
@@ -133,6 +134,20 @@ pub fn postpone(ctx: &Ctx, id: InstallmentId, to: NaiveDate, reason: &str, now: 
         Ok(((), Op::InstallmentPostponed { installment: id, to: to.to_string(), reason: reason.to_owned() }))
     })?;
     Ok(db::installment::get(ctx.db.read(), id)?.expect("it was there a moment ago"))
+}
+
+/// Gives a collected installment back, `amount` of it or all that is left.
+///
+/// # Errors
+/// When it was not collected through kibble, or the wallet does not hold so much any more.
+pub fn refund(ctx: &Ctx, id: InstallmentId, amount: Option<Money>, why: &str, now: At) -> Result<Refund> {
+    let charges = db::charge::of_installment(ctx.db.read(), id)?;
+    let Some(paid) = charges.iter().find(|charge| charge.state == ChargeState::Paid) else {
+        return Err(Fault::refused(t!("{installment} was not collected through kibble", installment = id))
+            .hint(t!("see what happened with `kibble debit show {installment}`", installment = id))
+            .into());
+    };
+    refund_charge(ctx, paid.id, amount.unwrap_or(paid.amount - paid.refunded), why, now)
 }
 
 fn open_row(ctx: &Ctx, id: InstallmentId) -> Result<DueRow> {

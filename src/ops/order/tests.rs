@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-
-=======
 use std::fs;
 
 use super::{
@@ -425,4 +422,3 @@ fn every_wallet_entry_names_its_record_and_the_balance_after_it() {
     let terms = &shown.agreements[0];
     assert_eq!((terms.left, terms.next_due, terms.next_term), (12, "2026-12-05".parse().ok(), Some(1)));
 }
->>>>>>> floor

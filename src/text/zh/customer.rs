@@ -1,14 +1,9 @@
-<<<<<<< HEAD
 //! Chinese for customers, and for the headings that customers, pets and plans share.
-=======
-//! Chinese for finding customers.
->>>>>>> floor
 
 use super::Table;
 
 /// Pairs.
 pub const TABLE: Table = &[
-<<<<<<< HEAD
     ("Who signs and buys", "客户：签协议和买东西的人"),
     ("Add a customer; asks for what the options do not say", "添加客户；选项里没写的会逐项询问"),
     ("Full name, as on the ID card", "姓名，与身份证一致"),
@@ -95,12 +90,4 @@ pub const TABLE: Table = &[
     ("in kibble already, unchanged: {count}", "已经导入过，没有变化：{count}"),
     ("{text} is not a date like 2026-11-05", "{text} 不是像 2026-11-05 这样的日期"),
     ("{text}: {reason}", "{text}：{reason}"),
-=======
-    ("there is no customer {who}", "没有这个客户：{who}"),
-    (
-        "use the id or the phone number; `kibble customer list` shows them",
-        "请用客户编号或手机号；`kibble customer list` 可以查到",
-    ),
-    ("several customers fit {who}: {list}", "有几位客户都符合“{who}”：{list}"),
->>>>>>> floor
 ];

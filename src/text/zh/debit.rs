@@ -167,6 +167,10 @@ pub const TABLE: Table = &[
     ("announcing", "发提醒"),
     ("charging", "扣款中"),
     ("settling", "核实中"),
+    ("{installment} was not collected through kibble", "{installment} 不是通过 kibble 收取的"),
+    ("{id}: {amount} went back to the customer", "{id}：{amount} 已退还顾客"),
+    ("{id}: the rail refused: {said}", "{id}：渠道拒绝退款：{said}"),
+    ("{id}: {amount} is on its way; the next runs ask the rail", "{id}：{amount} 退款处理中，之后的批次会向渠道核实"),
     ("the rail's adapter broke", "渠道的对接程序出错"),
     (
         "the clock says {now}, but the last run was at {last}; nothing was charged",
