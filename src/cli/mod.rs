@@ -9,6 +9,7 @@ pub mod ui;
 mod adopt;
 mod audit;
 mod backup;
+mod check;
 mod completions;
 mod help;
 mod init;
@@ -79,6 +80,7 @@ pub struct Globals {
 enum Thing {
     Init(init::Args),
     Remind(remind::Args),
+    Check(check::Args),
     Audit(audit::Args),
     Backup(backup::Args),
     Restore(restore::Args),
@@ -90,6 +92,7 @@ fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
     match thing {
         Thing::Init(args) => init::run(args, globals, ui),
         Thing::Remind(args) => remind::run(args, globals, ui),
+        Thing::Check(args) => check::run(args, globals, ui),
         Thing::Audit(args) => audit::run(args, globals, ui),
         Thing::Backup(args) => backup::run(args, globals, ui),
         Thing::Restore(args) => restore::run(args, globals, ui),

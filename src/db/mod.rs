@@ -7,6 +7,7 @@ pub mod agreement;
 pub mod audit;
 pub mod backup;
 pub mod charge;
+pub mod check;
 pub mod customer;
 pub mod installment;
 pub mod journal;

@@ -4,6 +4,7 @@ pub mod adopt;
 pub mod audit;
 pub mod backup;
 pub mod book;
+pub mod check;
 pub mod init;
 pub mod remind;
 pub mod witness;

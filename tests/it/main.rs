@@ -4,6 +4,7 @@
 
 mod audit;
 mod backup;
+mod check;
 mod cli;
 mod house;
 mod init;

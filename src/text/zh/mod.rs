@@ -3,6 +3,7 @@
 mod audit;
 mod backup;
 mod book;
+mod check;
 mod cli;
 mod config;
 mod db;
@@ -18,6 +19,7 @@ pub const TABLES: &[Table] = &[
     audit::TABLE,
     backup::TABLE,
     book::TABLE,
+    check::TABLE,
     cli::TABLE,
     config::TABLE,
     db::TABLE,
