@@ -20,12 +20,16 @@ pub enum Op {
     ShopAdopted { copy_no: i64, found: Vec<ChargeId> },
     /// A customer was added.
     CustomerAdded { customer: CustomerId },
+    /// Somebody looked at a customer's data in full.
+    Revealed { customer: CustomerId, reason: String },
     /// A pet was added.
     PetAdded { pet: PetId },
     /// A pet's record changed, for example its status.
     PetChanged { pet: PetId, status: String, reason: String },
     /// A plan is on offer, or was changed.
     PlanSaved { code: String, monthly: Money, terms: u32 },
+    /// A plan is no longer on offer.
+    PlanWithdrawn { code: String },
     /// Items of the catalog were added or changed.
     CatalogImported { added: u64, changed: u64 },
     /// One item was changed by hand.
@@ -33,7 +37,7 @@ pub enum Op {
     /// Customers, pets and agreements came from a file.
     BookImported { customers: u64, agreements: u64, refused: u64 },
     /// An agreement was signed by the shop and the customer; the mandate is still to be agreed.
-    AgreementSigned { agreement: AgreementId, sha256: String },
+    AgreementSigned { agreement: AgreementId, customer: CustomerId, pet: PetId, sha256: String },
     /// An agreement changed its state.
     AgreementChanged { agreement: AgreementId, state: String, reason: String },
     /// A mandate was asked for.
@@ -82,8 +86,8 @@ pub enum Op {
     RunStarted { run: RunId },
     /// A debit run ended.
     RunEnded { run: RunId, needs: u64 },
-    /// A file with personal data left the shop.
-    Exported { what: String, rows: u64 },
+    /// Files with data of the shop were written; with a reason when they show names and phones in full.
+    Exported { what: String, rows: u64, reason: String },
     /// A backup was made.
     BackedUp { file: String },
     /// The database was restored from a backup.
@@ -99,9 +103,11 @@ impl Op {
     /// The record that changed, or empty when there are several.
     pub fn entity(&self) -> String {
         match self {
-            Op::CustomerAdded { customer } | Op::PointsChanged { customer, .. } => customer.to_string(),
+            Op::CustomerAdded { customer } | Op::Revealed { customer, .. } | Op::PointsChanged { customer, .. } => {
+                customer.to_string()
+            }
             Op::PetAdded { pet } | Op::PetChanged { pet, .. } => pet.to_string(),
-            Op::PlanSaved { code, .. } => code.clone(),
+            Op::PlanSaved { code, .. } | Op::PlanWithdrawn { code } => code.clone(),
             Op::ItemChanged { sku, .. } => sku.clone(),
             Op::AgreementSigned { agreement, .. }
             | Op::AgreementChanged { agreement, .. }

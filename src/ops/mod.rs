@@ -1,12 +1,31 @@
 //! Use cases: the order of things. An op takes the [`Ctx`] first, prints nothing, and returns a plain struct of what happened.
 
 pub mod adopt;
+pub mod agreement;
+pub mod agreement_import;
 pub mod audit;
 pub mod backup;
 pub mod book;
+pub mod book_file;
+pub mod catalog;
 pub mod check;
+pub mod customer;
+pub mod debit;
 pub mod init;
+pub mod mandate;
+pub mod order;
+pub mod pet;
+pub mod plan;
+pub mod points;
+pub mod refund;
 pub mod remind;
+pub mod report;
+pub mod risk;
+pub mod sandbox;
+pub mod sign;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod wallet;
 pub mod witness;
 
 use std::cell::RefCell;
@@ -172,6 +191,26 @@ pub fn hand() -> Hand {
 /// Puts a failure that a person can act on into plain words.
 pub fn explain(error: anyhow::Error) -> anyhow::Error {
     crate::db::explain(error)
+}
+
+/// A date as people type it: `2026-11-05`, `2026/11/5`, `2026年11月5日`.
+///
+/// # Errors
+/// For any other text.
+pub fn read_day(text: &str) -> Result<NaiveDate> {
+    crate::domain::sheet::date(text.trim())
+        .map_err(|_| Fault::usage(t!("{text} is not a date like 2026-11-05", text = text)).into())
+}
+
+/// An amount in yuan as people type it.
+///
+/// # Errors
+/// For any other text.
+pub fn read_money(text: &str) -> Result<crate::domain::money::Money> {
+    text.parse().map_err(|error| {
+        let advice = book::amount_text(error);
+        Fault::usage(t!("{text}: {reason}", text = text, reason = advice.reason)).hint(advice.fix).into()
+    })
 }
 
 /// `2026-11-05T09:00`, `2026-11-05 09:00`, `2026-11-05` (midnight) in the shop's zone, or RFC 3339.

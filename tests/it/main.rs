@@ -4,11 +4,19 @@
 
 mod audit;
 mod backup;
+mod catalog;
 mod check;
 mod cli;
+mod config;
+mod customer;
 mod house;
+mod import;
 mod init;
+mod orders;
+mod pet;
+mod plan;
 mod plant;
 mod remind;
 mod shop;
 mod stage;
+mod wallet;
