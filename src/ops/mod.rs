@@ -8,6 +8,7 @@ pub mod backup;
 pub mod book;
 pub mod book_file;
 pub mod catalog;
+pub mod check;
 pub mod customer;
 pub mod debit;
 pub mod init;
