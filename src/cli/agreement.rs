@@ -6,6 +6,7 @@ use clap::Subcommand;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::Value;
 
+use crate::cli::agreement_import;
 use crate::cli::exit::Exit;
 use crate::cli::mandate::show_pursued;
 use crate::cli::ui::{Paint, Table, Ui, columns};
@@ -18,8 +19,9 @@ use crate::domain::statement::Cause;
 use crate::fault::Fault;
 use crate::ops::Ctx;
 use crate::ops::agreement::{self, Pause, Paused, Shown, StatementShown, state_text};
+use crate::ops::customer::resolve;
 use crate::ops::mandate::status_text;
-use crate::ops::sign::{self, find_customer};
+use crate::ops::sign;
 use crate::ops::statement::{self, Confirmed, Terminated, Termination};
 use crate::t;
 
@@ -33,6 +35,7 @@ pub struct Args {
 // A variant carries no doc comment: its help is that of its arguments.
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Import(agreement_import::Args),
     List(List),
     Show(Show),
     Text(TextArgs),
@@ -142,6 +145,7 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> Result<Exit> {
     let ctx = cli::open(globals, ui)?;
     let now = ctx.now();
     match &args.verb {
+        Verb::Import(args) => agreement_import::run(args, globals, ui),
         Verb::List(it) => list(&ctx, ui, it),
         Verb::Show(it) => {
             let shown = agreement::show(&ctx, agreement::find(&ctx, &it.agreement)?, now)?;
@@ -196,7 +200,7 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> Result<Exit> {
 }
 
 fn list(ctx: &Ctx, ui: &Ui, it: &List) -> Result<Exit> {
-    let customer = it.customer.as_deref().map(|who| find_customer(ctx, who)).transpose()?.map(|who| who.id);
+    let customer = it.customer.as_deref().map(|who| resolve(ctx, who)).transpose()?.map(|who| who.id);
     let mut found = Vec::new();
     agreement::list(ctx, customer, it.state, |row| {
         found.push(row);

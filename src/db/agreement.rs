@@ -134,6 +134,18 @@ pub fn import_row(conn: &Conn, id: AgreementId) -> Result<Option<String>> {
     Ok(query.query_row(named_params! { ":id": id }, |row| row.get(0))?)
 }
 
+/// Every agreement for a pet, by id.
+pub fn of_pet(conn: &Conn, pet: PetId) -> Result<Vec<Agreement>> {
+    let mut query =
+        conn.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM agreement WHERE pet_id = :pet ORDER BY id"))?;
+    let mut rows = query.query(named_params! { ":pet": pet })?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(from_row(row)?);
+    }
+    Ok(found)
+}
+
 /// Visits agreements by id, of one customer or in one state when given.
 pub fn each(
     conn: &Conn,

@@ -115,6 +115,31 @@ pub fn answer(conn: &Conn, id: ChargeId, outcome: &Outcome<'_>) -> Result<bool> 
     Ok(changed > 0)
 }
 
+/// Code on a noted charge of which the rail has never heard: it is sent again under the same number, or given up.
+pub const NOT_FOUND: &str = "NOT_FOUND";
+
+/// The rail has never heard of this order number.
+pub fn mark_not_found(conn: &Conn, id: ChargeId) -> Result<()> {
+    conn.sql()
+        .prepare_cached(
+            "UPDATE charge SET state = 'noted', code = :code, said = ''
+             WHERE id = :id AND state IN ('noted','pending','unknown')",
+        )?
+        .execute(named_params! { ":code": NOT_FOUND, ":id": id })?;
+    Ok(())
+}
+
+/// Gives an open charge up: no money moved, and its number is never sent again.
+pub fn void(conn: &Conn, id: ChargeId, code: &str, now: At) -> Result<()> {
+    conn.sql()
+        .prepare_cached(
+            "UPDATE charge SET state = 'void', code = :code, answered_at = :at
+             WHERE id = :id AND state IN ('noted','pending','unknown')",
+        )?
+        .execute(named_params! { ":code": code, ":at": Instant(now), ":id": id })?;
+    Ok(())
+}
+
 /// The pay link of a link charge; it is pending from here on.
 pub fn set_link(conn: &Conn, id: ChargeId, url: &str, until: Option<At>, now: At) -> Result<()> {
     conn.sql()
@@ -158,6 +183,16 @@ pub fn open_page(conn: &Conn, after: ChargeId, limit: u32) -> Result<Vec<Charge>
     ))?;
     let rows = query.query_map(named_params! { ":after": after, ":limit": limit }, from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// How many charges are open.
+pub fn count_open(conn: &Conn) -> Result<u64> {
+    let count: i64 = conn.sql().query_row(
+        "SELECT count(*) FROM charge WHERE state IN ('noted','pending','unknown')",
+        [],
+        |row| row.get(0),
+    )?;
+    Ok(count.unsigned_abs())
 }
 
 /// The paid charges of a customer's agreement that can still be refunded, newest first.

@@ -512,6 +512,14 @@ impl<W: io::Write> Writer<W> {
         self.inner.write_record(&cells).map_err(io::Error::other)
     }
 
+    /// Adds a row whose cells are safe already, because the caller knows text from numbers.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn row_as_is(&mut self, cells: impl IntoIterator<Item = impl AsRef<[u8]>>) -> io::Result<()> {
+        self.inner.write_record(cells).map_err(io::Error::other)
+    }
+
     /// Ends the file and gives back what was written to.
     ///
     /// # Errors
