@@ -27,6 +27,7 @@ pub mod sign;
 pub(crate) mod testing;
 pub mod wallet;
 pub mod witness;
+pub mod statement;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
