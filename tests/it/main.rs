@@ -5,4 +5,5 @@
 mod cli;
 mod house;
 mod init;
+mod report;
 mod shop;
