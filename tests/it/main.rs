@@ -20,6 +20,7 @@ mod plan;
 mod plant;
 mod refund;
 mod remind;
+mod report;
 mod sandbox;
 mod shop;
 mod sign;
