@@ -114,7 +114,10 @@ pub fn terminate(ctx: &Ctx, id: AgreementId, notice: &Termination, now: At) -> R
             db::message::drop_queued(tx, id, template, None)?;
         }
         let statement = db::statement::insert(tx, id, cause, notice.keep_pet, now, confirm_by)?;
-        let letter = letter(ctx, &agreement, "termination_ack", &[("no", agreement.no.clone())]);
+        let days = |days: u32| days.to_string();
+        let (confirm, refund) = (agreement.conditions.confirm_days, agreement.conditions.refund_days);
+        let promised = [("confirm_days", days(confirm)), ("refund_days", days(refund))];
+        let letter = letter(ctx, &agreement, "termination_ack", &promised);
         tell(ctx, tx, letter, now)?;
         let op = Op::Terminated {
             agreement: id,

@@ -27,6 +27,15 @@ pub fn roll(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Result<()
     report.statements_confirmed += statement::confirm_due_statements(ctx, now)?;
     let pursued = mandate::pursue_closing(ctx, now)?;
     report.mandates_closed += pursued.closed;
+    for (mandate, said) in pursued.refused {
+        report.need(Need {
+            record: mandate.to_string(),
+            customer: None,
+            what: Concern::MandateNotClosed { said },
+            next: format!("kibble mandate close {mandate}"),
+            urgent: true,
+        });
+    }
     for (rail, said) in synced.down.into_iter().chain(pursued.down) {
         report.rail_trouble(&rail, Concern::RailDown { said });
     }
