@@ -68,7 +68,10 @@ fn main() {
         count("order_line")
     );
     let shell = Command::new("sqlite3").arg("--version").output().is_ok();
-    println!("{:<14} {:>14} {:>12} {:>14} {:>12} {:>8}", "", "kibble process", "library", "sqlite3 shell", "rusqlite", "ratio");
+    println!(
+        "{:<14} {:>14} {:>12} {:>14} {:>12} {:>8}",
+        "", "kibble process", "library", "sqlite3 shell", "rusqlite", "ratio"
+    );
     for (name, from, to) in SCOPES {
         let (mut process, mut library, mut outside, mut bare) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for _ in 0..ROUNDS {

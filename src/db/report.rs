@@ -197,19 +197,16 @@ pub struct Moved {
 /// Adds up the journal.
 pub fn moved(conn: &Conn, span: &Span) -> Result<Moved> {
     let mut query = conn.sql().prepare_cached(include_str!("report/money.sql"))?;
-    Ok(query.query_row(
-        named_params! { ":from": Day(span.period.from()), ":to": Day(span.period.to()) },
-        |row| {
-            Ok(Moved {
-                collected: row.get("collected")?,
-                collections: row.get("collections")?,
-                refunded: row.get("refunded")?,
-                refunds: row.get("refunds")?,
-                revenue: row.get("revenue")?,
-                cost: row.get("cost")?,
-            })
-        },
-    )?)
+    Ok(query.query_row(named_params! { ":from": Day(span.period.from()), ":to": Day(span.period.to()) }, |row| {
+        Ok(Moved {
+            collected: row.get("collected")?,
+            collections: row.get("collections")?,
+            refunded: row.get("refunded")?,
+            refunds: row.get("refunds")?,
+            revenue: row.get("revenue")?,
+            cost: row.get("cost")?,
+        })
+    })?)
 }
 
 /// What lies in wallets.

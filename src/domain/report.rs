@@ -346,7 +346,8 @@ mod tests {
             assert_eq!(Period::month(text), Ok(period("2026-11-01", "2026-11-30")), "{text}");
         }
         assert_eq!(Period::month("2028-2").unwrap().to(), date("2028-02-29"));
-        for text in ["", "2026", "11-2026", "2026-13", "2026-00", "2026-", "26-11", "2026-11-05", "2026-1x", "十一月"] {
+        for text in ["", "2026", "11-2026", "2026-13", "2026-00", "2026-", "26-11", "2026-11-05", "2026-1x", "十一月"]
+        {
             assert_eq!(Period::month(text), Err(PeriodError::NotAMonth), "{text}");
         }
         assert_eq!(Period::month("1026-11"), Err(PeriodError::FarAway));

@@ -377,7 +377,8 @@ fn the_data_set_of_the_definitions_gives_exactly_its_percentages() {
 #[test]
 fn a_retry_counts_for_its_term_within_24_hours_and_not_a_second_longer() {
     let books = Books::opened();
-    for (place, second) in ["2026-10-06T09:00:00", "2026-10-06T09:00:01", "2026-10-31T23:59:00"].into_iter().enumerate() {
+    for (place, second) in ["2026-10-06T09:00:00", "2026-10-06T09:00:01", "2026-10-31T23:59:00"].into_iter().enumerate()
+    {
         let customer = books.customer("王小明", &format!("1990000010{place}"));
         let id = books.term(books.agreement(customer), 1, "2026-10-05");
         books.debit(id, 1, "2026-10-05T09:00:00", false);
@@ -395,7 +396,8 @@ fn division_by_nothing_shows_a_dash() {
         assert_eq!(it[key], Value::Null, "{key}");
     }
     let ran = books.shop.run("report overview --no-definitions");
-    let line = |label: &str| ran.out.lines().find(|line| line.contains(label)).unwrap_or_else(|| panic!("{}", ran.full()));
+    let line =
+        |label: &str| ran.out.lines().find(|line| line.contains(label)).unwrap_or_else(|| panic!("{}", ran.full()));
     for label in ["collection rate", "success at first try", "days it lasts", "1+ days, by amount"] {
         assert!(line(label).split_whitespace().any(|word| word == "-"), "{}", line(label));
     }

@@ -536,8 +536,7 @@ fn each_in_span(conn: &Conn, sql: &str, span: &Span, mut visit: impl FnMut(&Row<
 /// Runs a statement that knows the period's days only.
 fn each_in_days(conn: &Conn, sql: &str, span: &Span, mut visit: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
     let mut query = conn.sql().prepare(sql)?;
-    let mut rows =
-        query.query(named_params! { ":from": Day(span.period.from()), ":to": Day(span.period.to()) })?;
+    let mut rows = query.query(named_params! { ":from": Day(span.period.from()), ":to": Day(span.period.to()) })?;
     while let Some(row) = rows.next()? {
         visit(row)?;
     }

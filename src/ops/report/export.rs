@@ -67,14 +67,8 @@ const REFUND_HEADINGS: &[&str] = &[
     english!("To pay back"),
     english!("Paid back"),
 ];
-const FEE_HEADINGS: &[&str] = &[
-    english!("Day"),
-    english!("Entry"),
-    english!("Kind"),
-    english!("Reference"),
-    english!("Remark"),
-    english!("Fee"),
-];
+const FEE_HEADINGS: &[&str] =
+    &[english!("Day"), english!("Entry"), english!("Kind"), english!("Reference"), english!("Remark"), english!("Fee")];
 const WALLET_HEADINGS: &[&str] = &[
     english!("Day"),
     english!("Entry"),
@@ -143,13 +137,8 @@ const JOURNAL_HEADINGS: &[&str] = &[
     english!("Debit"),
     english!("Credit"),
 ];
-const SUMMARY_HEADINGS: &[&str] = &[
-    english!("File"),
-    english!("What"),
-    english!("From the file"),
-    english!("From the books"),
-    english!("Note"),
-];
+const SUMMARY_HEADINGS: &[&str] =
+    &[english!("File"), english!("What"), english!("From the file"), english!("From the books"), english!("Note")];
 
 /// What to export.
 #[derive(Clone, Debug)]
@@ -509,10 +498,7 @@ impl Work<'_> {
         let day_before: NaiveDate = plus_days(self.span.period.from(), -1);
         for (day, amount) in [(day_before, wallet_before), (self.span.period.to(), wallet_after)] {
             let what = t!("All wallets at the end of {day}", day = day);
-            table.row(
-                book,
-                &[Cell::text(WALLET), Cell::Text(what), Cell::Empty, Cell::Amount(amount), Cell::Empty],
-            )?;
+            table.row(book, &[Cell::text(WALLET), Cell::Text(what), Cell::Empty, Cell::Amount(amount), Cell::Empty])?;
         }
         self.end(table)
     }

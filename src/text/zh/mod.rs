@@ -12,4 +12,5 @@ mod sandbox;
 pub type Table = &'static [(&'static str, &'static str)];
 
 /// All tables.
-pub const TABLES: &[Table] = &[book::TABLE, cli::TABLE, config::TABLE, db::TABLE, init::TABLE, report::TABLE, sandbox::TABLE];
+pub const TABLES: &[Table] =
+    &[book::TABLE, cli::TABLE, config::TABLE, db::TABLE, init::TABLE, report::TABLE, sandbox::TABLE];

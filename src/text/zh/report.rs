@@ -101,10 +101,16 @@ pub const TABLE: Table = &[
         "到 {day} 逾期达到该天数的未付金额 ÷ 期间内到当天为止应付的金额",
     ),
     ("{days}+ days, by amount", "逾期 {days} 天以上，按金额"),
-    ("agreements with such a term ÷ agreements with a term due by then", "有这类逾期的协议数 ÷ 到当天为止有应付期次的协议数"),
+    (
+        "agreements with such a term ÷ agreements with a term due by then",
+        "有这类逾期的协议数 ÷ 到当天为止有应付期次的协议数",
+    ),
     ("{days}+ days, by agreement", "逾期 {days} 天以上，按协议"),
     ("agreements: {count}", "{count} 份协议"),
-    ("unpaid today and so many days late, whatever month it fell due in", "截至今天逾期达到该天数的未付金额，不论哪个月到期"),
+    (
+        "unpaid today and so many days late, whatever month it fell due in",
+        "截至今天逾期达到该天数的未付金额，不论哪个月到期",
+    ),
     ("{days}+ days, all months", "逾期 {days} 天以上，所有月份"),
     ("in all wallets", "钱包余额合计"),
     ("balances at the end of the period, bonus included", "期末余额，含赠送"),
