@@ -2,7 +2,7 @@
 //!
 //! Every setting has a default; `shop.example.toml` documents all of them, and a test loads it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use chrono::NaiveTime;
 use chrono_tz::Tz;
 use directories::ProjectDirs;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::adapters::rail::PROFILES;
 use crate::domain::agreement::Conditions;
@@ -41,10 +41,25 @@ pub struct Config {
     pub settings: Settings,
     /// The rails with their rules, `cash` always among them.
     pub rails: BTreeMap<String, RailSettings>,
+    /// The settings that stand in `shop.toml`, dotted: `debit.hour`.
+    given: BTreeSet<String>,
+}
+
+/// A setting as `config show` tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ShownSetting {
+    /// Its name in `shop.toml`, dotted: `debit.hour`.
+    pub name: String,
+    /// Its value as `shop.toml` would write it; never a secret.
+    pub value: String,
+    /// True when it stands in `shop.toml`.
+    pub given: bool,
+    /// True when the value is the default.
+    pub default: bool,
 }
 
 /// `shop.toml`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// The shop's name.
@@ -63,7 +78,7 @@ pub struct Settings {
     #[serde(default)]
     pub merchant: Merchant,
     /// Payment rails by name.
-    #[serde(default)]
+    #[serde(default, skip_serializing)]
     rail: BTreeMap<String, RawRail>,
     /// The debit run.
     #[serde(default)]
@@ -89,7 +104,7 @@ pub struct Settings {
 }
 
 /// What stands in the agreement about the shop.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Merchant {
     /// Unified social credit code.
@@ -143,14 +158,16 @@ pub struct RailSettings {
     pub label_en: String,
     /// The rail's fee in basis points.
     pub fee_bps: i64,
+    /// Rules of the profile that `shop.toml` overrides.
+    pub overridden: Vec<String>,
 }
 
 /// The debit run.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Debit {
     /// Time of day from which charges are made.
-    #[serde(deserialize_with = "time_of_day")]
+    #[serde(deserialize_with = "time_of_day", serialize_with = "show_time")]
     pub hour: NaiveTime,
     /// Hours between announcement and the earliest charge, at least 48.
     pub notice_hours: u32,
@@ -175,7 +192,7 @@ pub struct Debit {
 }
 
 /// The numbers promised in the agreement.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Terms {
     /// Days of withdrawal without reasons.
@@ -205,7 +222,7 @@ pub struct Terms {
 }
 
 /// What the wallet may pay for.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Wallet {
     /// Categories the wallet may pay for, unless an item says otherwise.
@@ -215,7 +232,7 @@ pub struct Wallet {
 }
 
 /// A member tier.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tier {
     /// Name in Chinese.
@@ -235,7 +252,7 @@ pub struct Tier {
 }
 
 /// Messages.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Messages {
     /// `print` or `exec`.
@@ -255,7 +272,7 @@ pub struct Messages {
 }
 
 /// The sandbox's behaviour.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SandboxSettings {
     /// Seed of the decisions below.
@@ -269,7 +286,7 @@ pub struct SandboxSettings {
 }
 
 /// Backups kept.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BackupSettings {
     /// Newest of each of that many days.
@@ -415,7 +432,31 @@ impl Config {
         if !rails.contains_key("cash") {
             rails.insert("cash".into(), rail("cash", &counter)?);
         }
-        Ok(Config { folder: folder.to_owned(), settings, rails })
+        let mut given = BTreeMap::new();
+        flatten("", &toml::Value::Table(toml::from_str(text).context("read a moment ago")?), &mut given);
+        Ok(Config { folder: folder.to_owned(), settings, rails, given: given.into_keys().collect() })
+    }
+
+    /// Every setting but the rails, with its value and whether `shop.toml` says so. Arguments of a program may be secrets, so only
+    /// its name is told.
+    ///
+    /// # Errors
+    /// Never for settings that were read; the type comes from the TOML writer.
+    pub fn shown(&self) -> Result<Vec<ShownSetting>> {
+        let mut settings = self.settings.clone();
+        for argument in settings.messages.command.iter_mut().skip(1) {
+            "***".clone_into(argument);
+        }
+        let bare: Settings =
+            toml::from_str("name = ''\nkey_file = ''").context("the two settings without a default")?;
+        let (values, defaults) = (settings.flat()?, bare.flat()?);
+        let shown = values.into_iter().map(|(name, value)| ShownSetting {
+            given: self.given.contains(&name),
+            default: defaults.get(&name) == Some(&value),
+            name,
+            value,
+        });
+        Ok(shown.collect())
     }
 
     /// Where the database lies.
@@ -433,9 +474,37 @@ impl Config {
         self.folder.join("debit.lock")
     }
 
+    /// Where the lock of whoever delivers messages lies.
+    pub fn outbox_lock_path(&self) -> PathBuf {
+        self.folder.join("messages.lock")
+    }
+
+    /// Texts of messages that the shop puts in the place of the built-in ones; may be absent.
+    pub fn letters_path(&self) -> PathBuf {
+        self.folder.join("templates").join("notifications.toml")
+    }
+
+    /// Where backups go when nothing is said.
+    pub fn backups_path(&self) -> PathBuf {
+        self.folder.join("backups")
+    }
+
     /// True when no rail can move real money: only then may time be pretended. Cash is the clerk's own hand.
     pub fn is_rehearsal(&self) -> bool {
         self.rails.values().all(|rail| matches!(rail.adapter, AdapterKind::Sandbox | AdapterKind::Cash))
+    }
+
+    /// The shop's own text of a template, `agreement.zh.txt.j2`, where it overrides the built-in one.
+    ///
+    /// # Errors
+    /// When there is such a file and it cannot be read.
+    pub fn template(&self, name: &str) -> Result<Option<String>> {
+        let path = self.folder.join("templates").join(name);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| path.display().to_string()),
+        }
     }
 
     /// The rail called `name`.
@@ -474,6 +543,15 @@ impl Config {
 }
 
 impl Settings {
+    /// Every setting by its dotted name.
+    fn flat(&self) -> Result<BTreeMap<String, String>> {
+        let mut values = BTreeMap::new();
+        flatten("", &toml::Value::try_from(self).context("settings as TOML")?, &mut values);
+        // A language that is not chosen has no spelling in TOML.
+        values.entry("lang".to_owned()).or_default();
+        Ok(values)
+    }
+
     fn check(&self) -> Result<()> {
         let wrong = |key: &str, why: String| -> Result<()> {
             Err(Fault::refused(t!("shop.toml: {key}: {why}", key = key, why = why)).into())
@@ -557,6 +635,20 @@ pub fn new_key_path(install_code: &str) -> Result<PathBuf> {
 /// The program that is running, for the crontab line.
 pub fn program() -> PathBuf {
     std::env::current_exe().unwrap_or_else(|_| PathBuf::from("kibble"))
+}
+
+/// The command that was typed with the word `from` replaced by `to`, for a hint; `None` when that word was not typed.
+pub fn retyped(from: &str, to: &str) -> Option<String> {
+    let words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    if !words.iter().any(|word| word.trim() == from) {
+        return None;
+    }
+    let words = words.iter().map(|word| match word.trim() == from {
+        true => to.to_owned(),
+        false if word.contains(char::is_whitespace) => format!("'{word}'"),
+        false => word.clone(),
+    });
+    Some(std::iter::once("kibble".to_owned()).chain(words).collect::<Vec<_>>().join(" "))
 }
 
 /// Who is at the keyboard, for the audit trail: `KIBBLE_ACTOR`, else the login name, else `cron` where there is neither.
@@ -695,7 +787,35 @@ fn rail(name: &str, raw: &RawRail) -> Result<RailSettings> {
         label_zh: or(&raw.label_zh, zh),
         label_en: or(&raw.label_en, en),
         fee_bps: raw.fee_bps,
+        overridden: raw.rules.keys().cloned().collect(),
     })
+}
+
+/// The settings of a table by their dotted names. A list is one value, a list of tables is numbered: `tier.1.months`.
+fn flatten(prefix: &str, value: &toml::Value, into: &mut BTreeMap<String, String>) {
+    match value {
+        toml::Value::Table(table) => {
+            for (key, value) in table {
+                let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                flatten(&name, value, into);
+            }
+        }
+        toml::Value::Array(list) if list.iter().any(toml::Value::is_table) => {
+            for (place, value) in list.iter().enumerate() {
+                flatten(&format!("{prefix}.{}", place + 1), value, into);
+            }
+        }
+        toml::Value::String(text) => {
+            into.insert(prefix.to_owned(), text.clone());
+        }
+        other => {
+            into.insert(prefix.to_owned(), other.to_string());
+        }
+    }
+}
+
+fn show_time<S: serde::Serializer>(time: &NaiveTime, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_str(&time.format("%H:%M"))
 }
 
 fn default_profile(name: &str) -> &'static str {

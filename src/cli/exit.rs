@@ -15,6 +15,8 @@ pub enum Exit {
     Done,
     /// The answer that was shown holds something a person must look at: exit code 3.
     NeedsPerson,
+    /// The answer that was shown says that something is broken: exit code 1.
+    Broken,
 }
 
 /// Shows what went wrong, if anything, makes sure that the output arrived, and gives the exit code:
@@ -23,6 +25,7 @@ pub fn end(ui: &Ui, result: anyhow::Result<Exit>) -> ExitCode {
     let code = match &result {
         Ok(Exit::Done) => 0,
         Ok(Exit::NeedsPerson) => Kind::NeedsPerson.exit_code(),
+        Ok(Exit::Broken) => Kind::Broken.exit_code(),
         Err(error) => show(ui, error),
     };
     match ui.finish() {

@@ -6,11 +6,31 @@
 pub mod exit;
 pub mod ui;
 
+mod adopt;
+mod agreement;
+mod agreement_import;
+mod audit;
+mod backup;
+mod catalog;
+mod check;
 mod completions;
+mod config;
+mod customer;
+mod debit;
 mod help;
 mod init;
+mod mandate;
+mod orders;
+mod pet;
+mod plan;
+mod remind;
 mod report;
+mod restore;
+mod risk;
+mod sandbox;
+mod sign;
 mod usage;
+mod wallet;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -22,7 +42,6 @@ use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::cli::exit::Exit;
 use crate::cli::ui::{Color, Progress, Ui, Wishes};
-use crate::config;
 use crate::ops::{self, Ctx, Event};
 use crate::text::{self, Lang};
 
@@ -74,14 +93,52 @@ pub struct Globals {
 #[derive(Debug, Subcommand)]
 enum Thing {
     Init(init::Args),
+    Config(config::Args),
+    Check(check::Args),
+    Plan(plan::Args),
+    Catalog(catalog::Args),
+    Customer(customer::Args),
+    Pet(pet::Args),
+    Sign(Box<sign::Args>),
+    Agreement(agreement::Args),
+    Mandate(mandate::Args),
+    Debit(debit::Args),
+    Risk(risk::Args),
+    Wallet(wallet::Args),
+    Orders(orders::Args),
+    Remind(remind::Args),
     Report(report::Args),
+    Sandbox(sandbox::Args),
+    Audit(audit::Args),
+    Backup(backup::Args),
+    Restore(restore::Args),
+    Adopt(adopt::Args),
     Completions(completions::Args),
 }
 
 fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
     match thing {
         Thing::Init(args) => init::run(args, globals, ui),
+        Thing::Config(args) => config::run(args, globals, ui),
+        Thing::Check(args) => check::run(args, globals, ui),
+        Thing::Plan(args) => plan::run(args, globals, ui),
+        Thing::Catalog(args) => catalog::run(args, globals, ui),
+        Thing::Customer(args) => customer::run(args, globals, ui),
+        Thing::Pet(args) => pet::run(args, globals, ui),
+        Thing::Sign(args) => sign::run(args, globals, ui),
+        Thing::Agreement(args) => agreement::run(args, globals, ui),
+        Thing::Mandate(args) => mandate::run(args, globals, ui),
+        Thing::Debit(args) => debit::run(args, globals, ui),
+        Thing::Risk(args) => risk::run(args, globals, ui),
+        Thing::Wallet(args) => wallet::run(args, globals, ui),
+        Thing::Orders(args) => orders::run(args, globals, ui),
+        Thing::Remind(args) => remind::run(args, globals, ui),
         Thing::Report(args) => report::run(args, globals, ui),
+        Thing::Sandbox(args) => sandbox::run(args, globals, ui),
+        Thing::Audit(args) => audit::run(args, globals, ui),
+        Thing::Backup(args) => backup::run(args, globals, ui),
+        Thing::Restore(args) => restore::run(args, globals, ui),
+        Thing::Adopt(args) => adopt::run(args, globals, ui),
         Thing::Completions(args) => completions::run(args, ui),
     }
 }
@@ -91,7 +148,7 @@ fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
 /// # Errors
 /// Those of [`Ctx::open`].
 pub(crate) fn open(globals: &Globals, ui: &Ui) -> anyhow::Result<Ctx> {
-    let folder = config::find_folder(globals.shop.as_deref())?;
+    let folder = crate::config::find_folder(globals.shop.as_deref())?;
     let ctx = Ctx::open(&folder, globals.now.as_deref())?;
     let bars = ui.bars();
     let mut bar: Option<Progress> = None;
@@ -113,7 +170,7 @@ pub(crate) fn open(globals: &Globals, ui: &Ui) -> anyhow::Result<Ctx> {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    start(&std::env::args_os().collect::<Vec<_>>(), &config::lang_of)
+    start(&std::env::args_os().collect::<Vec<_>>(), &crate::config::lang_of)
 }
 
 /// Runs one command line. `lang_of` says which language the shop in a folder chose (`None`: the shop that would be found

@@ -15,7 +15,7 @@ use crate::domain::money::Money;
 const COLUMNS: &str =
     "id, no, customer_id, pet_id, plan_code, plan_name, source, state, monthly, terms, anchor_day, first_debit,
      signed_on, signed_at, active_at, ends_on, paid_before, reference_cost, conditions, lang, template, text_sha256,
-     paused_until, pause_effect, shift_months, shifted_from, failed_in_row, ended_at, end_cause";
+     paused_on, paused_until, pause_effect, pause_shift, shift_months, shifted_from, failed_in_row, ended_at, end_cause";
 
 /// An agreement to be added.
 #[derive(Clone, Debug)]
@@ -79,10 +79,10 @@ pub fn insert(conn: &Conn, new: &NewAgreement) -> Result<AgreementId> {
         .prepare_cached(
             "INSERT INTO agreement (no, customer_id, pet_id, plan_code, plan_name, source, state, monthly, terms, anchor_day,
                 first_debit, signed_on, signed_at, ends_on, paid_before, reference_cost, conditions, lang, template,
-                text_sealed, text_sha256, shown, shift_months, shifted_from, failed_in_row, import_row)
+                text_sealed, text_sha256, shown, pause_shift, shift_months, shifted_from, failed_in_row, import_row)
              VALUES (:no, :customer, :pet, :plan_code, :plan_name, :source, 'waiting', :monthly, :terms, :anchor_day,
                 :first, :signed_on, :signed_at, :ends_on, :paid_before, :reference_cost, :conditions, :lang, :template,
-                :text, :sha256, :shown, 0, 1, 0, :import_row)
+                :text, :sha256, :shown, 0, 0, 1, 0, :import_row)
              RETURNING id",
         )?
         .query_row(
@@ -132,6 +132,18 @@ pub fn by_no(conn: &Conn, no: &str) -> Result<Option<Agreement>> {
 pub fn import_row(conn: &Conn, id: AgreementId) -> Result<Option<String>> {
     let mut query = conn.sql().prepare_cached("SELECT import_row FROM agreement WHERE id = :id")?;
     Ok(query.query_row(named_params! { ":id": id }, |row| row.get(0))?)
+}
+
+/// Every agreement for a pet, by id.
+pub fn of_pet(conn: &Conn, pet: PetId) -> Result<Vec<Agreement>> {
+    let mut query =
+        conn.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM agreement WHERE pet_id = :pet ORDER BY id"))?;
+    let mut rows = query.query(named_params! { ":pet": pet })?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(from_row(row)?);
+    }
+    Ok(found)
 }
 
 /// Visits agreements by id, of one customer or in one state when given.
@@ -193,11 +205,46 @@ pub fn set_state(conn: &Conn, id: AgreementId, state: AgreementState, ended: Opt
     Ok(())
 }
 
+/// A pause to be written.
+#[derive(Clone, Copy, Debug)]
+pub struct NewPause {
+    /// Its first day.
+    pub on: NaiveDate,
+    /// The day on which it is over.
+    pub until: NaiveDate,
+    /// What it does to the terms that fall into it.
+    pub effect: PauseEffect,
+    /// Whole months that this pause adds, so that an early end can take some of them back.
+    pub added_months: u32,
+}
+
 /// Pauses an agreement.
-pub fn pause(conn: &Conn, id: AgreementId, until: NaiveDate, effect: PauseEffect) -> Result<()> {
+pub fn pause(conn: &Conn, id: AgreementId, pause: &NewPause) -> Result<()> {
     conn.sql().execute(
-        "UPDATE agreement SET state = 'paused', paused_until = :until, pause_effect = :effect WHERE id = :id",
-        named_params! { ":until": Day(until), ":effect": effect.word(), ":id": id },
+        "UPDATE agreement SET state = 'paused', paused_on = :on, paused_until = :until, pause_effect = :effect,
+           pause_shift = :added WHERE id = :id",
+        named_params! {
+            ":on": Day(pause.on),
+            ":until": Day(pause.until),
+            ":effect": pause.effect.word(),
+            ":added": pause.added_months,
+            ":id": id,
+        },
+    )?;
+    Ok(())
+}
+
+/// Moves the terms from `shifted_from` on by `shift_months` in all, with the new last day.
+pub fn reschedule(
+    conn: &Conn,
+    id: AgreementId,
+    shift_months: u32,
+    shifted_from: u32,
+    ends_on: NaiveDate,
+) -> Result<()> {
+    conn.sql().execute(
+        "UPDATE agreement SET shift_months = :months, shifted_from = :from_term, ends_on = :ends_on WHERE id = :id",
+        named_params! { ":months": shift_months, ":from_term": shifted_from, ":ends_on": Day(ends_on), ":id": id },
     )?;
     Ok(())
 }
@@ -205,11 +252,46 @@ pub fn pause(conn: &Conn, id: AgreementId, until: NaiveDate, effect: PauseEffect
 /// Ends a pause; `schedule` is the new shift, when terms were moved, with the new last day.
 pub fn resume(conn: &Conn, id: AgreementId, shift_months: u32, shifted_from: u32, ends_on: NaiveDate) -> Result<()> {
     conn.sql().execute(
-        "UPDATE agreement SET state = 'active', paused_until = NULL, pause_effect = NULL, shift_months = :months,
-           shifted_from = :from_term, ends_on = :ends_on WHERE id = :id",
+        "UPDATE agreement SET state = 'active', paused_on = NULL, paused_until = NULL, pause_effect = NULL, pause_shift = 0,
+           shift_months = :months, shifted_from = :from_term, ends_on = :ends_on WHERE id = :id",
         named_params! { ":months": shift_months, ":from_term": shifted_from, ":ends_on": Day(ends_on), ":id": id },
     )?;
     Ok(())
+}
+
+/// Paused agreements whose pause is over on `today`, by id.
+pub fn pauses_over(conn: &Conn, today: NaiveDate) -> Result<Vec<Agreement>> {
+    many(conn, "state = 'paused' AND paused_until <= :today", today)
+}
+
+/// Running agreements whose last day is past and that have no open term and no charge in the air, by id.
+pub fn finished(conn: &Conn, today: NaiveDate) -> Result<Vec<Agreement>> {
+    many(
+        conn,
+        "state = 'active' AND ends_on < :today
+           AND NOT EXISTS (SELECT 1 FROM installment i WHERE i.agreement_id = agreement.id AND i.state = 'open')
+           AND NOT EXISTS (SELECT 1 FROM charge c WHERE c.agreement_id = agreement.id
+                             AND c.state IN ('noted','pending','unknown'))",
+        today,
+    )
+}
+
+/// Running agreements whose last term is open and falls due from `today` to `until`, with that day, which were not told of it
+/// yet: the message's event is `contract_expiring:` and the id.
+pub fn expiring(conn: &Conn, today: NaiveDate, until: NaiveDate) -> Result<Vec<(AgreementId, NaiveDate)>> {
+    let mut query = conn.sql().prepare_cached(
+        "SELECT i.agreement_id, i.due FROM installment i JOIN agreement a ON a.id = i.agreement_id
+         WHERE i.state = 'open' AND i.course IN ('planned','failing') AND i.due BETWEEN :today AND :until
+           AND a.state = 'active'
+           AND NOT EXISTS (SELECT 1 FROM installment l WHERE l.agreement_id = i.agreement_id AND l.term > i.term
+                             AND l.state <> 'cancelled')
+           AND NOT EXISTS (SELECT 1 FROM message m WHERE m.event = 'contract_expiring:a-' || CAST(a.id AS TEXT))
+         ORDER BY i.agreement_id",
+    )?;
+    let rows = query.query_map(named_params! { ":today": Day(today), ":until": Day(until) }, |row| {
+        Ok((row.get("agreement_id")?, day(row, "due")?))
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Sets the count of failed terms in a row.
@@ -218,6 +300,17 @@ pub fn set_failed_in_row(conn: &Conn, id: AgreementId, count: u32) -> Result<()>
         .prepare_cached("UPDATE agreement SET failed_in_row = :count WHERE id = :id")?
         .execute(named_params! { ":count": count, ":id": id })?;
     Ok(())
+}
+
+fn many(conn: &Conn, condition: &str, today: NaiveDate) -> Result<Vec<Agreement>> {
+    let mut query =
+        conn.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM agreement WHERE {condition} ORDER BY id"))?;
+    let mut rows = query.query(named_params! { ":today": Day(today) })?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(from_row(row)?);
+    }
+    Ok(found)
 }
 
 fn from_row(row: &Row<'_>) -> Result<Agreement> {
@@ -247,8 +340,10 @@ fn from_row(row: &Row<'_>) -> Result<Agreement> {
         lang: row.get("lang")?,
         template: row.get("template")?,
         text_sha256: row.get("text_sha256")?,
+        paused_on: maybe_day(row, "paused_on")?,
         paused_until: maybe_day(row, "paused_until")?,
         pause_effect: effect.as_deref().and_then(PauseEffect::from_word),
+        pause_shift: row.get("pause_shift")?,
         shift_months: row.get("shift_months")?,
         shifted_from: row.get("shifted_from")?,
         failed_in_row: row.get("failed_in_row")?,

@@ -36,17 +36,85 @@ pub struct AuditRow {
 impl AuditRow {
     /// What the row's hash must be.
     pub fn computed_hash(&self) -> String {
-        let at = instant(self.at);
-        let seq = self.seq.to_string();
-        let mut context = digest::Context::new(&digest::SHA256);
-        for part in [&self.prev_hash, &seq, &at, &self.actor, &self.host, &self.op, &self.entity, &self.detail] {
-            // Each part carries its length, so that text cannot move from one column into the next unseen.
-            context.update(part.len().to_string().as_bytes());
-            context.update(b":");
-            context.update(part.as_bytes());
-        }
-        hex(context.finish().as_ref())
+        let (seq, at) = (self.seq.to_string(), instant(self.at));
+        hash_of([&self.prev_hash, &seq, &at, &self.actor, &self.host, &self.op, &self.entity, &self.detail])
     }
+}
+
+/// SHA-256 over the columns of a row as they are spelled in the file.
+fn hash_of(parts: [&str; 8]) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        // Each part carries its length, so that text cannot move from one column into the next unseen.
+        context.update(part.len().to_string().as_bytes());
+        context.update(b":");
+        context.update(part.as_bytes());
+    }
+    hex(context.finish().as_ref())
+}
+
+/// Why the chain does not hold at a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Break {
+    /// The rows before it are missing.
+    Gap,
+    /// It does not follow the row before it: that one was replaced.
+    Link,
+    /// Its own columns were changed.
+    Edited,
+}
+
+/// The chain from its beginning to its end, or to the first row that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Chain {
+    /// How many rows hold.
+    pub sound: u64,
+    /// The first row that does not, and why.
+    pub broken: Option<(i64, Break)>,
+}
+
+/// Walks the chain and recomputes every hash; `step` hears of every thousand rows.
+pub fn walk(conn: &Conn, mut step: impl FnMut(u64)) -> Result<Chain> {
+    const STEP_ROWS: u64 = 1_000;
+    let mut query = conn
+        .sql()
+        .prepare("SELECT seq, at, actor, host, op, entity, detail, prev_hash, hash FROM audit ORDER BY seq")?;
+    let mut rows = query.query([])?;
+    let mut chain = Chain { sound: 0, broken: None };
+    let (mut last, mut last_hash) = (0_i64, String::new());
+    while let Some(row) = rows.next()? {
+        // The columns as they stand, because an edited one need not read as what it should be.
+        let text = |column: &str| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
+        let seq: i64 = row.get("seq")?;
+        let (prev, hash) = (text("prev_hash")?, text("hash")?);
+        let computed = hash_of([
+            prev,
+            &seq.to_string(),
+            text("at")?,
+            text("actor")?,
+            text("host")?,
+            text("op")?,
+            text("entity")?,
+            text("detail")?,
+        ]);
+        let broken = match () {
+            () if seq != last + 1 => Some(Break::Gap),
+            () if computed != hash => Some(Break::Edited),
+            () if prev != last_hash => Some(Break::Link),
+            () => None,
+        };
+        if let Some(broken) = broken {
+            chain.broken = Some((seq, broken));
+            return Ok(chain);
+        }
+        (last, last_hash) = (seq, hash.to_owned());
+        chain.sound += 1;
+        if chain.sound.is_multiple_of(STEP_ROWS) {
+            step(STEP_ROWS);
+        }
+    }
+    Ok(chain)
 }
 
 /// Bytes as lower-case hex.
@@ -109,25 +177,23 @@ pub fn hash_at(conn: &Conn, seq: i64) -> Result<Option<String>> {
     Ok(rows.next()?.map(|row| row.get("hash")).transpose()?)
 }
 
-/// Visits every row from the first on.
-pub fn each(conn: &Conn, mut visit: impl FnMut(AuditRow) -> Result<()>) -> Result<()> {
-    let mut query = conn
-        .sql()
-        .prepare("SELECT seq, at, actor, host, op, entity, detail, prev_hash, hash FROM audit ORDER BY seq")?;
-    let mut rows = query.query([])?;
-    while let Some(row) = rows.next()? {
-        visit(from_row(row)?)?;
-    }
-    Ok(())
-}
-
-/// The newest rows first, at most `limit`; of one record when `entity` is given.
-pub fn newest(conn: &Conn, entity: Option<&str>, limit: u32) -> Result<Vec<AuditRow>> {
+/// The newest rows first, at most `limit`, not older than `since`; of one record when `entity` is given, also where it was one of
+/// several.
+pub fn newest(conn: &Conn, entity: Option<&str>, since: Option<At>, limit: u32) -> Result<Vec<AuditRow>> {
     let mut query = conn.sql().prepare(
         "SELECT seq, at, actor, host, op, entity, detail, prev_hash, hash FROM audit
-         WHERE :entity IS NULL OR entity = :entity ORDER BY seq DESC LIMIT :limit",
+         WHERE (:entity IS NULL OR entity = :entity OR detail LIKE '%\"' || :entity || '\"%')
+           AND (:since IS NULL OR at >= :since) ORDER BY seq DESC LIMIT :limit",
     )?;
-    let rows = query.query_map(named_params! { ":entity": entity, ":limit": limit }, from_row)?;
+    let values = named_params! { ":entity": entity, ":since": since.map(Instant), ":limit": limit };
+    let rows = query.query_map(values, from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The details of every row of one word, oldest first.
+pub fn details(conn: &Conn, op: &str) -> Result<Vec<(String, String)>> {
+    let mut query = conn.sql().prepare("SELECT entity, detail FROM audit WHERE op = :op ORDER BY seq")?;
+    let rows = query.query_map(named_params! { ":op": op }, |row| Ok((row.get("entity")?, row.get("detail")?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -1,5 +1,7 @@
 //! Charges: noted before the rail hears of them, answered afterwards. Booking a paid one is the journal's business.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use rusqlite::{Row, named_params};
 
@@ -7,7 +9,7 @@ use crate::db::Conn;
 use crate::db::types::{Instant, at, maybe_at, word};
 use crate::domain::charge::{Charge, ChargeKind, ChargeState};
 use crate::domain::date::At;
-use crate::domain::id::{ChargeId, InstallmentId, MandateId, RunId};
+use crate::domain::id::{AgreementId, ChargeId, CustomerId, InstallmentId, MandateId, RunId};
 use crate::domain::money::Money;
 use crate::domain::rail::Reason;
 
@@ -113,6 +115,31 @@ pub fn answer(conn: &Conn, id: ChargeId, outcome: &Outcome<'_>) -> Result<bool> 
     Ok(changed > 0)
 }
 
+/// Code on a noted charge of which the rail has never heard: it is sent again under the same number, or given up.
+pub const NOT_FOUND: &str = "NOT_FOUND";
+
+/// The rail has never heard of this order number.
+pub fn mark_not_found(conn: &Conn, id: ChargeId) -> Result<()> {
+    conn.sql()
+        .prepare_cached(
+            "UPDATE charge SET state = 'noted', code = :code, said = ''
+             WHERE id = :id AND state IN ('noted','pending','unknown')",
+        )?
+        .execute(named_params! { ":code": NOT_FOUND, ":id": id })?;
+    Ok(())
+}
+
+/// Gives an open charge up: no money moved, and its number is never sent again.
+pub fn void(conn: &Conn, id: ChargeId, code: &str, now: At) -> Result<()> {
+    conn.sql()
+        .prepare_cached(
+            "UPDATE charge SET state = 'void', code = :code, answered_at = :at
+             WHERE id = :id AND state IN ('noted','pending','unknown')",
+        )?
+        .execute(named_params! { ":code": code, ":at": Instant(now), ":id": id })?;
+    Ok(())
+}
+
 /// The pay link of a link charge; it is pending from here on.
 pub fn set_link(conn: &Conn, id: ChargeId, url: &str, until: Option<At>, now: At) -> Result<()> {
     conn.sql()
@@ -158,13 +185,58 @@ pub fn open_page(conn: &Conn, after: ChargeId, limit: u32) -> Result<Vec<Charge>
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// How many charges are open.
+pub fn count_open(conn: &Conn) -> Result<u64> {
+    let count: i64 = conn.sql().query_row(
+        "SELECT count(*) FROM charge WHERE state IN ('noted','pending','unknown')",
+        [],
+        |row| row.get(0),
+    )?;
+    Ok(count.unsigned_abs())
+}
+
 /// The paid charges of a customer's agreement that can still be refunded, newest first.
-pub fn refundable(conn: &Conn, agreement: crate::domain::id::AgreementId) -> Result<Vec<Charge>> {
+pub fn refundable(conn: &Conn, agreement: AgreementId) -> Result<Vec<Charge>> {
     let mut query = conn.sql().prepare_cached(&format!(
         "SELECT {COLUMNS} FROM charge WHERE agreement_id = :agreement AND state = 'paid' AND refunded < amount
          ORDER BY paid_at DESC, id DESC"
     ))?;
     let rows = query.query_map(named_params! { ":agreement": agreement }, from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The open charges (noted, pending or unknown) of an agreement.
+pub fn open_of(conn: &Conn, agreement: AgreementId) -> Result<Vec<Charge>> {
+    let mut query = conn.sql().prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM charge WHERE agreement_id = :agreement AND state IN ('noted','pending','unknown') ORDER BY id"
+    ))?;
+    let rows = query.query_map(named_params! { ":agreement": agreement }, from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The paid charges of an agreement, oldest first.
+pub fn paid_of(conn: &Conn, agreement: AgreementId) -> Result<Vec<Charge>> {
+    let mut query = conn.sql().prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM charge WHERE agreement_id = :agreement AND state = 'paid' ORDER BY paid_at, id"
+    ))?;
+    let rows = query.query_map(named_params! { ":agreement": agreement }, from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The charge with this order number.
+pub fn by_order_no(conn: &Conn, order_no: &str) -> Result<Option<Charge>> {
+    let mut query = conn.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM charge WHERE order_no = :no"))?;
+    let mut rows = query.query(named_params! { ":no": order_no })?;
+    Ok(rows.next()?.map(from_row).transpose()?)
+}
+
+/// Which agreement each charge of a customer belongs to.
+pub fn agreements_of(conn: &Conn, customer: CustomerId) -> Result<BTreeMap<ChargeId, AgreementId>> {
+    let mut query = conn.sql().prepare_cached(
+        "SELECT c.id, c.agreement_id FROM agreement a JOIN charge c ON c.agreement_id = a.id WHERE a.customer_id = :customer",
+    )?;
+    let rows = query
+        .query_map(named_params! { ":customer": customer }, |row| Ok((row.get("id")?, row.get("agreement_id")?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

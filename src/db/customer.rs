@@ -6,8 +6,10 @@ use serde::Serialize;
 
 use crate::db::Conn;
 use crate::db::types::{Instant, at};
+use crate::domain::customer::mask_name;
 use crate::domain::date::At;
 use crate::domain::id::CustomerId;
+use crate::domain::money::Money;
 use crate::fault::Fault;
 use crate::t;
 
@@ -121,12 +123,56 @@ pub fn each(conn: &Conn, mut visit: impl FnMut(Customer) -> Result<()>) -> Resul
     Ok(())
 }
 
+/// Visits every customer that is not erased, by id, with the number of their agreements and what their wallet holds. One
+/// statement for the whole list.
+pub fn each_listed(conn: &Conn, mut visit: impl FnMut(Customer, u64, Money) -> Result<()>) -> Result<()> {
+    let mut query = conn.sql().prepare(
+        "SELECT c.id, c.wrapped_key, c.name, c.phone, c.id_number, c.address, c.lang, c.created_at,
+                COALESCE(a.agreements, 0) AS agreements, COALESCE(w.balance, 0) AS balance
+         FROM customer c
+         LEFT JOIN (SELECT customer_id, CAST(count(*) AS BIGINT) AS agreements FROM agreement GROUP BY customer_id) a
+           ON a.customer_id = c.id
+         LEFT JOIN (SELECT customer_id, CAST(-SUM(amount) AS BIGINT) AS balance FROM posting
+                    WHERE customer_id > 0 AND account IN ('wallet:principal', 'wallet:bonus') GROUP BY customer_id) w
+           ON w.customer_id = c.id
+         WHERE c.erased_at IS NULL ORDER BY c.id",
+    )?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        let agreements: i64 = row.get("agreements")?;
+        visit(from_row(conn, row)?, agreements.unsigned_abs(), row.get("balance")?)?;
+    }
+    Ok(())
+}
+
 /// How many there are.
 pub fn count(conn: &Conn) -> Result<u64> {
     Ok(conn
         .sql()
         .query_row("SELECT count(*) FROM customer WHERE erased_at IS NULL", [], |row| row.get::<_, i64>(0))?
         .unsigned_abs())
+}
+
+/// How a customer is shown in lists, `王**(0001)`, from a row that holds `wrapped_key`, `name` and `phone`; `—` once erased.
+pub(super) fn label_of(conn: &Conn, row: &Row<'_>) -> Result<String> {
+    let column = |name: &str| row.get::<_, Option<Vec<u8>>>(name);
+    let (Some(wrapped), Some(name), Some(phone)) = (column("wrapped_key")?, column("name")?, column("phone")?) else {
+        return Ok("—".into());
+    };
+    let key = conn.keys().customer_key(&wrapped)?;
+    let (name, phone) = (key.open_text("name", &name)?, key.open_text("phone", &phone)?);
+    let tail: String = phone.chars().skip(phone.chars().count().saturating_sub(4)).collect();
+    Ok(format!("{}({tail})", mask_name(&name)))
+}
+
+/// How a customer is shown in lists.
+pub fn label(conn: &Conn, id: CustomerId) -> Result<String> {
+    let mut query = conn.sql().prepare_cached("SELECT wrapped_key, name, phone FROM customer WHERE id = :id")?;
+    let mut rows = query.query(named_params! { ":id": id })?;
+    match rows.next()? {
+        Some(row) => label_of(conn, row),
+        None => Ok("—".into()),
+    }
 }
 
 /// Seals a text under the customer's key, for other records about the customer.

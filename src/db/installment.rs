@@ -1,5 +1,7 @@
 //! Installments: what falls due when, how collecting it goes, and the notices given for it.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use chrono::NaiveDate;
 use rusqlite::{Row, named_params};
@@ -43,6 +45,8 @@ pub struct Installment {
     pub charge_from: Option<At>,
     /// When it was paid.
     pub paid_at: Option<At>,
+    /// Failed rounds that the customer has been told of.
+    pub told_failures: u32,
     /// Highest overdue level told so far, 0–5.
     pub overdue_level: u32,
     /// When that was told last.
@@ -50,7 +54,7 @@ pub struct Installment {
 }
 
 const COLUMNS: &str = "i.agreement_id, i.term, i.due, i.registered, i.amount, i.state, i.course, i.lane, i.failures,
-     i.first_failed_at, i.next_try_at, i.announced_at, i.charge_from, i.paid_at, i.overdue_level, i.overdue_told_on";
+     i.first_failed_at, i.next_try_at, i.announced_at, i.charge_from, i.paid_at, i.told_failures, i.overdue_level, i.overdue_told_on";
 
 /// What decides about a charge, with what is needed to make it.
 #[derive(Clone, Debug)]
@@ -73,14 +77,29 @@ pub struct DueRow {
     pub contract_no: String,
     /// The provider's number of the mandate.
     pub provider_no: Option<String>,
-    /// An open charge: id and order number.
-    pub open: Option<(ChargeId, String)>,
+    /// An open charge.
+    pub open: Option<OpenCharge>,
     /// Number of attempts so far.
     pub attempts: u32,
     /// Failed terms in a row of the agreement.
     pub failed_in_row: u32,
     /// True when the agreement has a live mandate in the lane after this one.
     pub has_next_lane: bool,
+}
+
+/// The charge that an installment waits for.
+#[derive(Clone, Debug)]
+pub struct OpenCharge {
+    /// Which.
+    pub id: ChargeId,
+    /// Its order number.
+    pub order_no: String,
+    /// On which rail it was asked.
+    pub rail: String,
+    /// How much it asked for.
+    pub amount: Money,
+    /// True when the rail has never heard of it: the same number may be sent again.
+    pub unheard: bool,
 }
 
 /// A place in the order in which due installments are worked through.
@@ -102,11 +121,12 @@ impl Place {
 
 const DUE_SQL: &str = "
 SELECT i.agreement_id, i.term, i.due, i.registered, i.amount, i.state, i.course, i.lane, i.failures, i.first_failed_at,
-       i.next_try_at, i.announced_at, i.charge_from, i.paid_at, i.overdue_level, i.overdue_told_on,
+       i.next_try_at, i.announced_at, i.charge_from, i.paid_at, i.told_failures, i.overdue_level, i.overdue_told_on,
        a.state AS agreement_state, a.paused_until, a.customer_id, a.no, a.terms, a.lang, a.failed_in_row,
        p.status AS pet_status,
        m.id AS mandate_id, m.rail, m.state AS mandate_state, m.contract_no, m.provider_no, m.signed_at, m.valid_until,
        c.id AS open_id, c.state AS open_state, c.kind AS open_kind, c.order_no AS open_order,
+       c.rail AS open_rail, c.amount AS open_amount, c.code AS open_code,
        n.given_at AS rail_notice_at,
        (SELECT COALESCE(MAX(attempt), 0) FROM charge k WHERE k.agreement_id = i.agreement_id AND k.term = i.term) AS attempts,
        EXISTS (SELECT 1 FROM charge k WHERE k.agreement_id = i.agreement_id AND k.run_id = :run AND k.term <> i.term) AS in_run,
@@ -131,6 +151,27 @@ pub fn due_page(conn: &Conn, run: RunId, until: NaiveDate, after: Place, limit: 
     let rows = query.query_map(
         named_params! {
             ":run": run,
+            ":until": Day(until),
+            ":due": Day(after.due),
+            ":agreement": after.id.agreement,
+            ":term": after.id.term,
+            ":limit": limit,
+        },
+        due_row,
+    )?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Up to `limit` open installments due by `until` that have not been announced, after `after`.
+pub fn unannounced_page(conn: &Conn, until: NaiveDate, after: Place, limit: u32) -> Result<Vec<DueRow>> {
+    let mut query = conn.sql().prepare_cached(&format!(
+        "{DUE_SQL} WHERE i.state = 'open' AND i.announced_at IS NULL AND i.due <= :until
+           AND (i.due, i.agreement_id, i.term) > (:due, :agreement, :term)
+         ORDER BY i.due, i.agreement_id, i.term LIMIT :limit"
+    ))?;
+    let rows = query.query_map(
+        named_params! {
+            ":run": RunId::new(0),
             ":until": Day(until),
             ":due": Day(after.due),
             ":agreement": after.id.agreement,
@@ -170,8 +211,9 @@ pub fn create(conn: &Conn, new: &NewInstallment) -> Result<bool> {
     let created = conn
         .sql()
         .prepare_cached(
-            "INSERT INTO installment (agreement_id, term, due, registered, amount, state, course, lane, failures, overdue_level)
-             VALUES (:agreement, :term, :due, :registered, :amount, :state, 'planned', 1, 0, 0)
+            "INSERT INTO installment (agreement_id, term, due, registered, amount, state, course, lane, failures,
+                                      told_failures, overdue_level)
+             VALUES (:agreement, :term, :due, :registered, :amount, :state, 'planned', 1, 0, 0, 0)
              ON CONFLICT (agreement_id, term) DO NOTHING",
         )?
         .execute(named_params! {
@@ -280,7 +322,7 @@ pub fn cancel_open(conn: &Conn, agreement: AgreementId, from_term: u32) -> Resul
 pub fn move_due(conn: &Conn, id: InstallmentId, due: NaiveDate, registered: NaiveDate) -> Result<()> {
     conn.sql().execute(
         "UPDATE installment SET due = :due, registered = :registered, announced_at = NULL, charge_from = NULL,
-           course = 'planned', lane = 1, failures = 0, first_failed_at = NULL, next_try_at = NULL
+           course = 'planned', lane = 1, failures = 0, told_failures = 0, first_failed_at = NULL, next_try_at = NULL
          WHERE agreement_id = :agreement AND term = :term AND state = 'open'",
         named_params! {
             ":due": Day(due),
@@ -312,6 +354,16 @@ pub fn set_charge_from(conn: &Conn, id: InstallmentId, charge_from: At) -> Resul
              WHERE agreement_id = :agreement AND term = :term",
         )?
         .execute(named_params! { ":at": Instant(charge_from), ":agreement": id.agreement, ":term": id.term })?;
+    Ok(())
+}
+
+/// The customer has been told of that many failed rounds.
+pub fn set_told(conn: &Conn, id: InstallmentId, failures: u32) -> Result<()> {
+    conn.sql()
+        .prepare_cached(
+            "UPDATE installment SET told_failures = :failures WHERE agreement_id = :agreement AND term = :term",
+        )?
+        .execute(named_params! { ":failures": failures, ":agreement": id.agreement, ":term": id.term })?;
     Ok(())
 }
 
@@ -349,6 +401,26 @@ pub fn over_page(conn: &Conn, before: NaiveDate, after: Place, limit: u32) -> Re
         },
         due_row,
     )?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Open terms due by `until`, with the number of attempts so far, in order.
+pub fn open_due(conn: &Conn, until: NaiveDate) -> Result<Vec<(Installment, u32)>> {
+    let mut query = conn.sql().prepare(&format!(
+        "SELECT {COLUMNS}, (SELECT COALESCE(MAX(attempt), 0) FROM charge k
+                            WHERE k.agreement_id = i.agreement_id AND k.term = i.term) AS attempts
+         FROM installment i WHERE i.state = 'open' AND i.due <= :until ORDER BY i.agreement_id, i.term"
+    ))?;
+    let rows =
+        query.query_map(named_params! { ":until": Day(until) }, |row| Ok((from_row(row)?, row.get("attempts")?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The highest term that exists, by agreement.
+pub fn last_terms(conn: &Conn) -> Result<BTreeMap<AgreementId, u32>> {
+    let mut query =
+        conn.sql().prepare("SELECT agreement_id, MAX(term) AS last FROM installment GROUP BY agreement_id")?;
+    let rows = query.query_map([], |row| Ok((row.get("agreement_id")?, row.get("last")?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -426,6 +498,88 @@ pub fn backlog(conn: &Conn, until: NaiveDate) -> Result<(u64, Money)> {
     )?)
 }
 
+/// Which installments a listing shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shelf {
+    /// Open and due by the given day.
+    Due,
+    /// Paid, due in the month of the given day.
+    Charged,
+    /// Declined, retries to come or over.
+    Failed,
+    /// Open and due before the given day.
+    Overdue,
+    /// With a charge whose outcome is not known yet.
+    Unknown,
+}
+
+/// One line of a listing.
+#[derive(Clone, Debug, Serialize)]
+pub struct Listed {
+    /// The term.
+    #[serde(flatten)]
+    pub installment: Installment,
+    /// Whose.
+    pub customer: CustomerId,
+    /// Masked.
+    pub label: String,
+    /// Rail of the newest charge, or of the mandate.
+    pub rail: Option<String>,
+    /// Why the newest declined charge was declined.
+    pub reason: Option<String>,
+    /// State of an open charge.
+    pub open_charge: Option<String>,
+}
+
+/// Visits the installments of a shelf, by due date; of one customer when given.
+pub fn each_on(
+    conn: &Conn,
+    shelf: Shelf,
+    day: NaiveDate,
+    customer: Option<CustomerId>,
+    mut visit: impl FnMut(Listed) -> Result<()>,
+) -> Result<()> {
+    let condition = match shelf {
+        Shelf::Due => "i.state = 'open' AND i.course IN ('planned','failing') AND i.due <= :day",
+        Shelf::Charged => "i.state = 'paid' AND i.due >= :month AND i.due <= :day",
+        Shelf::Failed => "i.state = 'open' AND i.course IN ('failing','failed') AND i.due <= :day",
+        Shelf::Overdue => "i.state = 'open' AND i.due < :day",
+        Shelf::Unknown => {
+            "EXISTS (SELECT 1 FROM charge k WHERE k.agreement_id = i.agreement_id AND k.term = i.term
+               AND k.state IN ('noted','pending','unknown') AND k.kind <> 'link')"
+        }
+    };
+    let mut query = conn.sql().prepare(&format!(
+        "SELECT {COLUMNS}, a.customer_id, u.wrapped_key, u.name, u.phone,
+                (SELECT k.rail FROM charge k WHERE k.agreement_id = i.agreement_id AND k.term = i.term
+                  ORDER BY k.attempt DESC LIMIT 1) AS charge_rail,
+                (SELECT m.rail FROM mandate m WHERE m.agreement_id = i.agreement_id AND m.lane = 1
+                  ORDER BY m.id DESC LIMIT 1) AS mandate_rail,
+                (SELECT k.reason FROM charge k WHERE k.agreement_id = i.agreement_id AND k.term = i.term
+                  AND k.state = 'declined' ORDER BY k.attempt DESC LIMIT 1) AS reason,
+                (SELECT k.state FROM charge k WHERE k.agreement_id = i.agreement_id AND k.term = i.term
+                  AND k.state IN ('noted','pending','unknown')) AS open_state
+         FROM installment i JOIN agreement a ON a.id = i.agreement_id JOIN customer u ON u.id = a.customer_id
+         WHERE {condition} AND a.state IN ('active','paused','completed','settling')
+           AND (:customer IS NULL OR a.customer_id = :customer) AND :month = :month AND :day = :day
+         ORDER BY i.due, i.agreement_id, i.term"
+    ))?;
+    let month = chrono::Datelike::with_day(&day, 1).unwrap_or(day);
+    let mut rows = query.query(named_params! { ":day": Day(day), ":month": Day(month), ":customer": customer })?;
+    while let Some(row) = rows.next()? {
+        let charge_rail: Option<String> = row.get("charge_rail")?;
+        visit(Listed {
+            installment: from_row(row)?,
+            customer: row.get("customer_id")?,
+            label: crate::db::customer::label_of(conn, row)?,
+            rail: charge_rail.or(row.get("mandate_rail")?),
+            reason: row.get("reason")?,
+            open_charge: row.get("open_state")?,
+        })?;
+    }
+    Ok(())
+}
+
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Installment> {
     Ok(Installment {
         id: InstallmentId { agreement: row.get("agreement_id")?, term: row.get("term")? },
@@ -441,8 +595,21 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Installment> {
         announced_at: maybe_at(row, "announced_at")?,
         charge_from: maybe_at(row, "charge_from")?,
         paid_at: maybe_at(row, "paid_at")?,
+        told_failures: row.get("told_failures")?,
         overdue_level: row.get("overdue_level")?,
         overdue_told_on: maybe_day(row, "overdue_told_on")?,
+    })
+}
+
+fn open_from(row: &Row<'_>, id: ChargeId) -> rusqlite::Result<OpenCharge> {
+    let code: String = row.get("open_code")?;
+    let state: String = row.get("open_state")?;
+    Ok(OpenCharge {
+        id,
+        order_no: row.get("open_order")?,
+        rail: row.get("open_rail")?,
+        amount: row.get("open_amount")?,
+        unheard: code == crate::db::charge::NOT_FOUND && state == ChargeState::Noted.word(),
     })
 }
 
@@ -488,7 +655,7 @@ fn due_row(row: &Row<'_>) -> rusqlite::Result<DueRow> {
         rail: row.get::<_, Option<String>>("rail")?.unwrap_or_default(),
         contract_no: row.get::<_, Option<String>>("contract_no")?.unwrap_or_default(),
         provider_no: row.get("provider_no")?,
-        open: open.map(|id| Ok::<_, rusqlite::Error>((id, row.get("open_order")?))).transpose()?,
+        open: open.map(|id| open_from(row, id)).transpose()?,
         attempts: row.get("attempts")?,
         failed_in_row: row.get("failed_in_row")?,
         has_next_lane: row.get("next_lane")?,

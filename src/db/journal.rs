@@ -5,10 +5,10 @@ use chrono::NaiveDate;
 use rusqlite::named_params;
 
 use crate::db::Conn;
-use crate::db::types::{Day, Instant};
+use crate::db::types::{Day, Instant, word};
 use crate::domain::date::At;
 use crate::domain::id::{CustomerId, EntryId};
-use crate::domain::journal::{Entry, WALLET_BONUS, WALLET_PRINCIPAL};
+use crate::domain::journal::{Entry, EntryKind, WALLET_BONUS, WALLET_PRINCIPAL};
 use crate::domain::money::Money;
 
 /// Books an entry at `now`, on the business day `day`. An entry whose kind and reference are booked already is refused by the
@@ -72,4 +72,31 @@ pub fn balance(conn: &Conn, customer: CustomerId, account: &str) -> Result<Money
          WHERE customer_id = :customer AND account = :account",
     )?;
     Ok(query.query_row(named_params! { ":customer": customer, ":account": account }, |row| row.get("total"))?)
+}
+
+/// One movement of a customer's paid money in the wallet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WalletMove {
+    /// What it was about.
+    pub kind: EntryKind,
+    /// The record it was about.
+    pub reference: String,
+    /// Positive takes from the wallet, negative puts into it.
+    pub amount: Money,
+}
+
+/// Every movement of a customer's paid money in the wallet, in the order in which they were booked.
+pub fn wallet_moves(conn: &Conn, customer: CustomerId) -> Result<Vec<WalletMove>> {
+    let mut query = conn.sql().prepare_cached(
+        "SELECT e.kind, e.ref, p.amount FROM posting p JOIN entry e ON e.id = p.entry_id
+         WHERE p.customer_id = :customer AND p.account = :account ORDER BY p.entry_id, p.line",
+    )?;
+    let rows = query.query_map(named_params! { ":customer": customer, ":account": WALLET_PRINCIPAL }, |row| {
+        Ok(WalletMove {
+            kind: word(row, "kind", EntryKind::from_word)?,
+            reference: row.get("ref")?,
+            amount: row.get("amount")?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -68,6 +68,16 @@ pub fn page(conn: &Conn, state: MandateStatus, after: MandateId, limit: u32) -> 
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// How many mandates are in `state`.
+pub fn count_in(conn: &Conn, state: MandateStatus) -> Result<u64> {
+    let count: i64 = conn.sql().query_row(
+        "SELECT count(*) FROM mandate WHERE state = :state",
+        named_params! { ":state": state.word() },
+        |row| row.get(0),
+    )?;
+    Ok(count.unsigned_abs())
+}
+
 /// Visits every mandate by id, in one state when given.
 pub fn each(conn: &Conn, state: Option<MandateStatus>, mut visit: impl FnMut(Mandate) -> Result<()>) -> Result<()> {
     let mut query = conn

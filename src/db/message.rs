@@ -1,14 +1,18 @@
 //! The outbox: each event once, queued until a channel took it. Texts are rendered at delivery; what is kept here holds no names.
 
 use anyhow::Result;
-use rusqlite::{Row, named_params};
+use chrono::NaiveDate;
+use rusqlite::{Row, ToSql, named_params};
 use serde::Serialize;
 
 use crate::db::Conn;
-use crate::db::types::{Instant, at, maybe_at, word};
+use crate::db::types::{Instant, at, maybe_at, maybe_day, word};
+use crate::domain::agreement::AgreementState;
+use crate::domain::charge::InstallmentState;
 use crate::domain::date::At;
 use crate::domain::id::{AgreementId, CustomerId, InstallmentId, MessageId};
 use crate::domain::message::{Audience, MessageState, NewMessage};
+use crate::domain::money::Money;
 
 const COLUMNS: &str =
     "id, event, template, audience, customer_id, agreement_id, term, lang, params, created_at, not_before,
@@ -58,6 +62,21 @@ impl Message {
     }
 }
 
+/// A message with what is needed to write and address it, in one row.
+#[derive(Clone, Debug)]
+pub struct Addressed {
+    /// The message.
+    pub message: Message,
+    /// Name and phone of the customer it is about; `None` for nobody, or when they were erased.
+    pub customer: Option<(String, String)>,
+    /// Printed number and state of the agreement it is about.
+    pub agreement: Option<(String, AgreementState)>,
+    /// The pet's name, and whether it died, was lost or was returned.
+    pub pet: Option<(String, bool)>,
+    /// The term it is about: due date, amount and state.
+    pub term: Option<(NaiveDate, Money, InstallmentState)>,
+}
+
 /// Queues a message. An event that is known already is not queued again; returns whether it was.
 pub fn queue(conn: &Conn, new: &NewMessage, now: At) -> Result<bool> {
     let queued = conn
@@ -84,21 +103,49 @@ pub fn queue(conn: &Conn, new: &NewMessage, now: At) -> Result<bool> {
     Ok(queued > 0)
 }
 
-/// Up to `limit` messages that may be sent now, after `after`, by id.
-pub fn sendable(conn: &Conn, now: At, after: MessageId, limit: u32) -> Result<Vec<Message>> {
-    let mut query = conn.sql().prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM message WHERE state = 'queued' AND not_before <= :now AND id > :after ORDER BY id LIMIT :limit"
-    ))?;
-    let rows = query.query_map(named_params! { ":now": Instant(now), ":after": after, ":limit": limit }, from_row)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+/// Up to `limit` messages that may be sent now, after `after`, by id. In quiet hours those to the shop only.
+pub fn sendable(conn: &Conn, now: At, quiet: bool, after: MessageId, limit: u32) -> Result<Vec<Addressed>> {
+    let condition =
+        "m.state = 'queued' AND m.not_before <= :now AND m.id > :after AND (:quiet = 0 OR m.audience = 'merchant')
+         ORDER BY m.id LIMIT :limit";
+    let values = named_params! { ":now": Instant(now), ":quiet": i64::from(quiet), ":after": after, ":limit": limit };
+    addressed(conn, condition, values)
 }
 
-/// Messages that were being sent when a run died: nobody knows whether they arrived.
-pub fn in_doubt(conn: &Conn) -> Result<Vec<Message>> {
-    let mut query =
-        conn.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE state = 'sending' ORDER BY id"))?;
-    let rows = query.query_map([], from_row)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+/// How many messages may be sent now.
+pub fn count_sendable(conn: &Conn, now: At, quiet: bool) -> Result<u64> {
+    let mut query = conn.sql().prepare_cached(
+        "SELECT count(*) AS number FROM message
+         WHERE state = 'queued' AND not_before <= :now AND (:quiet = 0 OR audience = 'merchant')",
+    )?;
+    let values = named_params! { ":now": Instant(now), ":quiet": i64::from(quiet) };
+    Ok(query.query_row(values, |row| row.get::<_, i64>("number"))?.unsigned_abs())
+}
+
+/// Messages that were being sent when a run died: nobody knows whether they arrived. In quiet hours those to the shop only.
+pub fn in_doubt(conn: &Conn, quiet: bool) -> Result<Vec<Addressed>> {
+    let condition = "m.state = 'sending' AND (:quiet = 0 OR m.audience = 'merchant') ORDER BY m.id";
+    addressed(conn, condition, named_params! { ":quiet": i64::from(quiet) })
+}
+
+/// The newest messages first, at most `limit`, with whom they are for; of one customer or in one state when given.
+pub fn newest_addressed(
+    conn: &Conn,
+    customer: Option<CustomerId>,
+    state: Option<MessageState>,
+    limit: u32,
+) -> Result<Vec<Addressed>> {
+    let condition = "(:customer IS NULL OR m.customer_id = :customer) AND (:state IS NULL OR m.state = :state)
+         ORDER BY m.id DESC LIMIT :limit";
+    let values = named_params! { ":customer": customer, ":state": state.map(MessageState::word), ":limit": limit };
+    addressed(conn, condition, values)
+}
+
+/// The message with this id.
+pub fn get(conn: &Conn, id: MessageId) -> Result<Option<Message>> {
+    let mut query = conn.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE id = :id"))?;
+    let mut rows = query.query(named_params! { ":id": id })?;
+    Ok(rows.next()?.map(from_row).transpose()?)
 }
 
 /// Moves a message to `state`, with what the channel said.
@@ -125,6 +172,21 @@ pub fn requeue(conn: &Conn, id: MessageId, not_before: At) -> Result<()> {
     conn.sql()
         .prepare_cached("UPDATE message SET state = 'queued', not_before = :at WHERE id = :id")?
         .execute(named_params! { ":at": Instant(not_before), ":id": id })?;
+    Ok(())
+}
+
+/// The channel could not be reached: the message goes back into the queue, not before `not_before`, with what was said.
+pub fn put_back(conn: &Conn, id: MessageId, not_before: At, channel: &str, said: &str) -> Result<()> {
+    conn.sql()
+        .prepare_cached(
+            "UPDATE message SET state = 'queued', not_before = :at, channel = :channel, said = :said WHERE id = :id",
+        )?
+        .execute(named_params! {
+            ":at": Instant(not_before),
+            ":channel": channel,
+            ":said": said,
+            ":id": id,
+        })?;
     Ok(())
 }
 
@@ -164,6 +226,51 @@ pub fn of_installment(conn: &Conn, id: InstallmentId) -> Result<Vec<Message>> {
     ))?;
     let rows = query.query_map(named_params! { ":agreement": id.agreement, ":term": id.term }, from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn addressed(conn: &Conn, condition: &str, values: &[(&str, &dyn ToSql)]) -> Result<Vec<Addressed>> {
+    let mut query = conn.sql().prepare_cached(&format!(
+        "SELECT m.id, m.event, m.template, m.audience, m.customer_id, m.agreement_id, m.term, m.lang, m.params, m.created_at,
+                m.not_before, m.state, m.channel, m.sent_at, m.said, m.tries,
+                c.wrapped_key, c.name AS customer_name, c.phone AS customer_phone,
+                a.no AS agreement_no, a.state AS agreement_state, p.name AS pet_name, p.status AS pet_status,
+                i.due, i.amount, i.state AS term_state
+         FROM message m
+         LEFT JOIN customer c ON c.id = m.customer_id AND c.erased_at IS NULL
+         LEFT JOIN agreement a ON a.id = m.agreement_id
+         LEFT JOIN pet p ON p.id = a.pet_id
+         LEFT JOIN installment i ON i.agreement_id = m.agreement_id AND i.term = m.term
+         WHERE {condition}"
+    ))?;
+    let mut rows = query.query(values)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(addressed_row(conn, row)?);
+    }
+    Ok(found)
+}
+
+fn addressed_row(conn: &Conn, row: &Row<'_>) -> Result<Addressed> {
+    let customer = match row.get::<_, Option<Vec<u8>>>("wrapped_key")? {
+        Some(wrapped) => {
+            let key = conn.keys().customer_key(&wrapped)?;
+            let open = |from: &str, column: &str| key.open_text(column, &row.get::<_, Vec<u8>>(from)?);
+            Some((open("customer_name", "name")?, open("customer_phone", "phone")?))
+        }
+        None => None,
+    };
+    let agreement = match row.get::<_, Option<String>>("agreement_no")? {
+        Some(no) => Some((no, word(row, "agreement_state", AgreementState::from_word)?)),
+        None => None,
+    };
+    let status: Option<String> = row.get("pet_status")?;
+    let gone = matches!(status.as_deref(), Some("died" | "lost" | "returned"));
+    let term = match maybe_day(row, "due")? {
+        Some(due) => Some((due, row.get("amount")?, word(row, "term_state", InstallmentState::from_word)?)),
+        None => None,
+    };
+    let pet = row.get::<_, Option<String>>("pet_name")?.map(|name| (name, gone));
+    Ok(Addressed { message: from_row(row)?, customer, agreement, pet, term })
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Message> {

@@ -15,15 +15,9 @@ const APPLICATION_ID: i64 = 0x6b69_626c;
 /// Runs the steps that are missing, one transaction each, so that two commands that start together do not collide.
 pub(super) fn run(sql: &Connection) -> Result<()> {
     let version: i64 = sql.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let known = i64::try_from(STEPS.len()).expect("a handful of steps");
+    let known = newest();
     if version > known {
-        return Err(Fault::refused(t!(
-            "this shop database is of a newer kibble (format {version}; this one knows up to {known})",
-            version = version,
-            known = known
-        ))
-        .hint(t!("install the newer kibble on this machine; nothing was changed"))
-        .into());
+        return Err(too_new(version).into());
     }
     let application: i64 = sql.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let tables: i64 = sql.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -36,6 +30,28 @@ pub(super) fn run(sql: &Connection) -> Result<()> {
         step(sql, number)?;
     }
     Ok(())
+}
+
+/// The newest format that this kibble knows.
+pub(super) fn newest() -> i64 {
+    i64::try_from(STEPS.len()).expect("a handful of steps")
+}
+
+/// The format of a file, without changing it; `None` when it is not kibble's.
+pub(super) fn version_of(sql: &Connection) -> Result<Option<i64>> {
+    let application: i64 = sql.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let version: i64 = sql.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok((application == APPLICATION_ID && version > 0).then_some(version))
+}
+
+/// A file of a newer kibble.
+pub(super) fn too_new(version: i64) -> Fault {
+    Fault::refused(t!(
+        "this shop database is of a newer kibble (format {version}; this one knows up to {known})",
+        version = version,
+        known = newest()
+    ))
+    .hint(t!("install the newer kibble on this machine; nothing was changed"))
 }
 
 fn step(sql: &Connection, number: i64) -> Result<()> {

@@ -5,15 +5,20 @@
 
 pub mod agreement;
 pub mod audit;
+pub mod backup;
+pub mod catalog;
 pub mod charge;
+pub mod check;
 pub mod customer;
 pub mod installment;
 pub mod journal;
 pub mod mandate;
 pub mod message;
 mod migrate;
+pub mod order;
 pub mod pet;
 pub mod plan;
+pub mod points;
 pub mod refund;
 pub mod report;
 pub mod risk;
@@ -22,6 +27,7 @@ pub mod seal;
 pub mod shop;
 pub mod statement;
 mod types;
+pub mod wallet;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -115,8 +121,21 @@ impl Db {
     /// # Errors
     /// Those of `work`, and of a full disk, a locked or a read-only file; nothing is changed then.
     pub fn write<T>(&self, now: At, work: impl FnOnce(&Conn) -> Result<(T, Op)>) -> Result<T> {
+        self.write_or_undo(now, |tx| work(tx).map(|(value, op)| (value, Some(op))))
+    }
+
+    /// As [`Db::write`], but work that returns no [`Op`] is undone and leaves no audit row: a dry run takes the same steps as the
+    /// real one, and an import that found nothing new changes nothing.
+    ///
+    /// # Errors
+    /// As [`Db::write`].
+    pub fn write_or_undo<T>(&self, now: At, work: impl FnOnce(&Conn) -> Result<(T, Option<Op>)>) -> Result<T> {
         self.conn.sql.execute_batch("BEGIN IMMEDIATE")?;
         let done = work(&self.conn).and_then(|(value, op)| {
+            let Some(op) = op else {
+                self.conn.sql.execute_batch("ROLLBACK").context("ROLLBACK")?;
+                return Ok(value);
+            };
             audit::append(&self.conn, &self.hand, now, &op)?;
             self.conn.sql.execute_batch("COMMIT").context("COMMIT")?;
             Ok(value)

@@ -136,6 +136,37 @@ pub fn get(conn: &Conn, id: PetId) -> Result<Option<Pet>> {
     Ok(rows.next()?.map(from_row).transpose()?)
 }
 
+/// The pet with this chip number.
+pub fn by_chip(conn: &Conn, chip_no: &str) -> Result<Option<Pet>> {
+    let mut query = conn.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM pet WHERE chip_no = :chip"))?;
+    let mut rows = query.query(named_params! { ":chip": chip_no })?;
+    Ok(rows.next()?.map(from_row).transpose()?)
+}
+
+/// A customer's pet of this name, species and breed, for books that are read again; with `free`, only one that no agreement
+/// is for.
+pub fn like(
+    conn: &Conn,
+    customer: CustomerId,
+    name: &str,
+    species: &str,
+    breed: &str,
+    free: bool,
+) -> Result<Option<PetId>> {
+    let mut query = conn.sql().prepare_cached(
+        "SELECT id FROM pet WHERE customer_id = :customer AND name = :name AND species = :species AND breed = :breed
+           AND (NOT :free OR NOT EXISTS (SELECT 1 FROM agreement WHERE pet_id = pet.id)) ORDER BY id LIMIT 1",
+    )?;
+    let mut rows = query.query(named_params! {
+        ":customer": customer,
+        ":name": name,
+        ":species": species,
+        ":breed": breed,
+        ":free": free,
+    })?;
+    Ok(rows.next()?.map(|row| row.get("id")).transpose()?)
+}
+
 /// Pets, of one customer or in one status when given, by id.
 pub fn list(conn: &Conn, customer: Option<CustomerId>, status: Option<Status>) -> Result<Vec<Pet>> {
     let mut query = conn.sql().prepare(&format!(

@@ -143,6 +143,22 @@ pub fn of_charge(conn: &Conn, charge: ChargeId) -> Result<Vec<Refund>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// The refunds of a customer, oldest first.
+pub fn of_customer(conn: &Conn, customer: CustomerId) -> Result<Vec<Refund>> {
+    let mut query = conn
+        .sql()
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM refund WHERE customer_id = :customer ORDER BY id"))?;
+    let rows = query.query_map(named_params! { ":customer": customer }, from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The refund with this number.
+pub fn by_no(conn: &Conn, refund_no: &str) -> Result<Option<Refund>> {
+    let mut query = conn.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM refund WHERE refund_no = :no"))?;
+    let mut rows = query.query(named_params! { ":no": refund_no })?;
+    Ok(rows.next()?.map(from_row).transpose()?)
+}
+
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Refund> {
     Ok(Refund {
         id: row.get("id")?,

@@ -5,9 +5,10 @@ use rusqlite::{Row, named_params};
 use serde::Serialize;
 
 use crate::db::Conn;
+use crate::db::customer::label_of;
 use crate::db::types::{Instant, at, maybe_at};
 use crate::domain::date::At;
-use crate::domain::id::AgreementId;
+use crate::domain::id::{AgreementId, CustomerId};
 
 const COLUMNS: &str = "agreement_id, kind, since, reason, cleared_at, cleared_by, clear_reason";
 
@@ -60,6 +61,22 @@ pub fn list(conn: &Conn, agreement: Option<AgreementId>) -> Result<Vec<Flag>> {
     ))?;
     let rows = query.query_map(named_params! { ":agreement": agreement }, from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Every standing flag with its customer and masked label, oldest first.
+pub fn standing<T>(conn: &Conn, mut make: impl FnMut(Flag, CustomerId, String) -> T) -> Result<Vec<T>> {
+    let mut query = conn.sql().prepare(
+        "SELECT f.agreement_id, f.kind, f.since, f.reason, f.cleared_at, f.cleared_by, f.clear_reason,
+                a.customer_id, u.wrapped_key, u.name, u.phone
+         FROM flag f JOIN agreement a ON a.id = f.agreement_id JOIN customer u ON u.id = a.customer_id
+         WHERE f.cleared_at IS NULL ORDER BY f.since, f.id",
+    )?;
+    let mut rows = query.query([])?;
+    let mut flags = Vec::new();
+    while let Some(row) = rows.next()? {
+        flags.push(make(from_row(row)?, row.get("customer_id")?, label_of(conn, row)?));
+    }
+    Ok(flags)
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Flag> {

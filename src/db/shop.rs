@@ -75,11 +75,13 @@ pub fn set_restored(conn: &Conn, now: At) -> Result<()> {
     Ok(())
 }
 
-/// Makes this copy the shop's database: order numbers of two copies can never collide from here on. Returns the new copy number.
-pub fn adopt(conn: &Conn) -> Result<i64> {
+/// Makes this copy the shop's database: its copy number becomes one more than its own and than `newest`, the highest that was
+/// seen, so that order numbers of two copies never collide. Returns the new copy number.
+pub fn adopt(conn: &Conn, newest: i64) -> Result<i64> {
     Ok(conn.sql().query_row(
-        "UPDATE shop SET copy_no = copy_no + 1, restored_at = NULL WHERE id = 1 RETURNING copy_no",
-        [],
-        |row| row.get(0),
+        "UPDATE shop SET copy_no = CASE WHEN copy_no > :newest THEN copy_no ELSE :newest END + 1, restored_at = NULL
+         WHERE id = 1 RETURNING copy_no",
+        named_params! { ":newest": newest },
+        |row| row.get("copy_no"),
     )?)
 }

@@ -1,5 +1,7 @@
 //! Settlement statements: one per terminated agreement.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use rusqlite::{Row, named_params};
 use serde::Serialize;
@@ -7,7 +9,7 @@ use serde::Serialize;
 use crate::db::Conn;
 use crate::db::types::{Instant, at, maybe_at};
 use crate::domain::date::At;
-use crate::domain::id::{AgreementId, StatementId};
+use crate::domain::id::{AgreementId, CustomerId, OrderId, StatementId};
 use crate::domain::money::Money;
 
 const COLUMNS: &str = "id, agreement_id, cause, keep_pet, notice_at, confirm_by, confirmed_at, confirmed_by, figures, refund, claim, state";
@@ -108,6 +110,79 @@ pub fn in_state(conn: &Conn, state: &str) -> Result<Vec<Statement>> {
     let mut query =
         conn.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM statement WHERE state = :state ORDER BY id"))?;
     let rows = query.query_map(named_params! { ":state": state }, from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The statement with this id.
+pub fn get(conn: &Conn, id: StatementId) -> Result<Option<Statement>> {
+    let mut query = conn.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM statement WHERE id = :id"))?;
+    let mut rows = query.query(named_params! { ":id": id })?;
+    Ok(rows.next()?.map(from_row).transpose()?)
+}
+
+/// Open statements whose deadline has passed, by id.
+pub fn due(conn: &Conn, now: At) -> Result<Vec<Statement>> {
+    let mut query = conn.sql().prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM statement WHERE state = 'open' AND confirm_by <= :now ORDER BY id"
+    ))?;
+    let rows = query.query_map(named_params! { ":now": Instant(now) }, from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Which agreement each statement of a customer settles.
+pub fn agreements_of(conn: &Conn, customer: CustomerId) -> Result<BTreeMap<StatementId, AgreementId>> {
+    let mut query = conn.sql().prepare_cached(
+        "SELECT s.id, s.agreement_id FROM agreement a JOIN statement s ON s.agreement_id = a.id
+         WHERE a.customer_id = :customer",
+    )?;
+    let rows = query
+        .query_map(named_params! { ":customer": customer }, |row| Ok((row.get("id")?, row.get("agreement_id")?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Goods that a customer's wallet paid for and that are out of the shop's hands, what came back left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Delivered {
+    /// Lines.
+    pub lines: i64,
+    /// What the wallet was charged.
+    pub charged: Money,
+    /// The same goods without membership or discount.
+    pub list: Money,
+}
+
+/// What was delivered to a customer, or is on its way, and paid by the wallet. A line that the wallet paid in part counts with
+/// that part of its list price.
+pub fn delivered(conn: &Conn, customer: CustomerId) -> Result<Delivered> {
+    let mut query = conn.sql().prepare_cached(
+        "SELECT l.qty, l.returned_qty, l.unit_price, l.list_price, l.wallet_part
+         FROM orders o JOIN order_line l ON l.order_id = o.id
+         WHERE o.customer_id = :customer AND l.wallet_part > 0 AND l.state IN ('shipped','delivered')",
+    )?;
+    let mut rows = query.query(named_params! { ":customer": customer })?;
+    let mut sum = Delivered::default();
+    while let Some(row) = rows.next()? {
+        let (qty, returned): (i64, i64) = (row.get("qty")?, row.get("returned_qty")?);
+        let (unit, list, wallet): (Money, Money, Money) =
+            (row.get("unit_price")?, row.get("list_price")?, row.get("wallet_part")?);
+        let kept = qty - returned;
+        let charged = wallet.share(kept, qty);
+        let price = unit.times(qty).unwrap_or(wallet).max(wallet);
+        let list = list.times(kept).unwrap_or(charged);
+        sum.lines += i64::from(kept > 0);
+        sum.charged += charged;
+        sum.list += if price.is_positive() { list.share(wallet.fen(), price.fen()) } else { list };
+    }
+    Ok(sum)
+}
+
+/// The orders of a customer that are paid and not yet out of the shop's hands: they are cancelled before a settlement.
+pub fn undelivered(conn: &Conn, customer: CustomerId) -> Result<Vec<OrderId>> {
+    let mut query = conn.sql().prepare_cached(
+        "SELECT DISTINCT o.id FROM orders o JOIN order_line l ON l.order_id = o.id
+         WHERE o.customer_id = :customer AND l.wallet_part > 0 AND l.state IN ('placed','sent') ORDER BY o.id",
+    )?;
+    let rows = query.query_map(named_params! { ":customer": customer }, |row| row.get("id"))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -145,10 +145,14 @@ pub struct Agreement {
     pub template: String,
     /// SHA-256 of the text with its digest line replaced by `-`.
     pub text_sha256: Option<String>,
+    /// First day of the pause.
+    pub paused_on: Option<NaiveDate>,
     /// Until when it is paused.
     pub paused_until: Option<NaiveDate>,
     /// What the pause does.
     pub pause_effect: Option<PauseEffect>,
+    /// Whole months that the pause added.
+    pub pause_shift: u32,
     /// Whole months by which later terms were moved.
     pub shift_months: u32,
     /// First term moved.
@@ -161,6 +165,9 @@ pub struct Agreement {
     pub end_cause: Option<String>,
 }
 
+/// The longest that pauses may move terms, ten years: beyond it a date was mistyped.
+const MOST_MONTHS: u32 = 120;
+
 impl Agreement {
     /// What fixes its due dates.
     pub fn schedule(&self) -> Schedule {
@@ -171,6 +178,22 @@ impl Agreement {
             shift_months: self.shift_months,
             shifted_from: self.shifted_from,
         }
+    }
+
+    /// The schedule when the terms from `from_term` on move by as few whole months as make `from_term` fall due on `day` or
+    /// later, and by how many more than before. Dates come from the anchor, so short months do not make later ones drift.
+    pub fn schedule_from(&self, from_term: u32, day: NaiveDate) -> (Schedule, u32) {
+        let now = self.schedule();
+        let mut moved = Schedule { shifted_from: from_term, ..now };
+        // A term before the first moved one was not moved at all, so the count starts from none there.
+        if from_term < now.shifted_from {
+            moved.shift_months = 0;
+        }
+        let before = moved.shift_months;
+        while moved.due(from_term) < day && moved.shift_months < MOST_MONTHS {
+            moved.shift_months += 1;
+        }
+        (moved, moved.shift_months - before)
     }
 
     /// All terms together.

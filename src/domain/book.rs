@@ -8,6 +8,7 @@ use chrono::NaiveDate;
 use ring::digest::{SHA256, digest};
 
 use super::customer::{Age, IdNumber, IdNumberError, NameError, PersonName, Phone, PhoneError, mask_name};
+use super::id::{AgreementId, CustomerId};
 use super::money::{Money, MoneyError};
 use super::pet::Species;
 use super::sheet::{self, Column, DateError, Row, RowFault, Rows, Sheet, SheetError, date, tidy_prose, whole};
@@ -121,8 +122,28 @@ impl Column for Field {
 pub struct Rules {
     /// Today in the shop's zone.
     pub today: NaiveDate,
-    /// Names of the rails that the shop has, for example `alipay`.
-    pub rails: Vec<String>,
+    /// The rails that the shop has.
+    pub rails: Vec<BookRail>,
+}
+
+/// A rail as a book may name it, and the debit days it takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BookRail {
+    /// Its name in the shop's settings, for example `alipay`.
+    pub name: String,
+    /// What else it is called.
+    pub labels: Vec<String>,
+    /// Largest debit day that leaves room for every retry (day of the month).
+    pub debit_day_max: u32,
+    /// Largest day of the month that the rail accepts.
+    pub registered_day_max: u32,
+}
+
+impl BookRail {
+    /// A rail of no other name that takes every day a book may hold.
+    pub fn named(name: &str) -> BookRail {
+        BookRail { name: name.to_owned(), labels: Vec::new(), debit_day_max: 28, registered_day_max: 28 }
+    }
 }
 
 /// A sound row.
@@ -215,6 +236,20 @@ pub enum Warning {
     BalanceLarge(Money),
     /// A species that kibble has no word for; it becomes "other".
     SpeciesOther(String),
+    /// The rail accepts the debit day but closes before every retry has had its turn.
+    NoRoomForRetries {
+        /// Largest debit day that leaves room.
+        max: u32,
+    },
+    /// The customer is known with another phone number, which stays.
+    PhoneDiffers {
+        /// Who.
+        customer: CustomerId,
+    },
+    /// No plan has this name, amount and number of terms; the book's words are kept.
+    PlanUnknown(String),
+    /// Every term was collected already.
+    NothingLeft,
 }
 
 /// What is wrong with a cell or a row.
@@ -269,6 +304,23 @@ pub enum Problem {
     ContractTwice {
         /// The line of the other row.
         line: u64,
+    },
+    /// The rail does not accept this day.
+    DebitDayNotTaken {
+        /// The largest that it does.
+        max: u32,
+    },
+    /// An agreement of this number is there already and says something else.
+    KnownOtherwise {
+        /// Which.
+        agreement: AgreementId,
+        /// Where the two differ.
+        fields: Vec<Field>,
+    },
+    /// A customer of another name has this ID number.
+    IdOfAnother {
+        /// Who.
+        customer: CustomerId,
     },
 }
 
@@ -346,7 +398,7 @@ impl<'t> Book<'t> {
 
     /// The rows, one by one.
     pub fn rows(&self) -> Outcomes<'_, 't> {
-        Outcomes { book: self, rows: self.sheet.rows(), seen: BTreeMap::new() }
+        Outcomes { book: self, rows: self.sheet.rows(), seen: BTreeMap::new(), last: None }
     }
 
     fn read(&self, row: &Row) -> Result<Candidate, Vec<Refusal>> {
@@ -379,6 +431,13 @@ impl<'t> Book<'t> {
         let balance = cells.parse_optional(Field::Balance, balance);
         let note = cells.optional(Field::Note, 500);
 
+        if let (Some(day), Some(rail)) = (debit_day, rail) {
+            if day > rail.registered_day_max {
+                cells.refuse(Field::DebitDay, Problem::DebitDayNotTaken { max: rail.registered_day_max });
+            } else if day > rail.debit_day_max {
+                warnings.push(Warning::NoRoomForRetries { max: rail.debit_day_max });
+            }
+        }
         if let (Some(id), Some(day)) = (&id_number, signed_on) {
             match Age::on(id.birth_date(), day) {
                 // A book holds agreements that already run. Whether one binds that was signed at seventeen is for people to
@@ -416,7 +475,7 @@ impl<'t> Book<'t> {
                 terms: terms?,
                 signed_on: signed_on?,
                 debit_day: debit_day?,
-                rail: rail?,
+                rail: rail?.name.clone(),
                 contract_no: contract_no?,
                 address,
                 balance,
@@ -428,7 +487,7 @@ impl<'t> Book<'t> {
     }
 
     /// The rail that a word means, if the shop has it.
-    fn rail(&self, text: &str) -> Result<String, Problem> {
+    fn rail(&self, text: &str) -> Result<&BookRail, Problem> {
         let word = text.to_lowercase();
         let meant = match word.as_str() {
             "支付宝" | "支付宝代扣" | "alipay" => "alipay",
@@ -436,8 +495,10 @@ impl<'t> Book<'t> {
             "现金" | "cash" => "cash",
             other => other,
         };
-        let found = self.rules.rails.iter().find(|rail| rail.to_lowercase() == meant);
-        found.cloned().ok_or_else(|| Problem::UnknownRail { known: self.rules.rails.clone() })
+        let rails = &self.rules.rails;
+        let labelled = |rail: &&BookRail| rail.labels.iter().any(|label| label.to_lowercase() == word);
+        let found = rails.iter().find(|rail| rail.name.to_lowercase() == meant).or_else(|| rails.iter().find(labelled));
+        found.ok_or_else(|| Problem::UnknownRail { known: rails.iter().map(|rail| rail.name.clone()).collect() })
     }
 }
 
@@ -447,6 +508,18 @@ pub struct Outcomes<'b, 't> {
     book: &'b Book<'t>,
     rows: Rows<'t>,
     seen: BTreeMap<String, (u64, [u8; 32])>,
+    /// The row behind the last sound outcome.
+    last: Option<Row>,
+}
+
+impl Outcomes<'_, '_> {
+    /// Refuses the last sound row for a reason that only its reader could see, for example that its number is taken.
+    pub fn refuse_last(&self, field: Field, problem: Problem) -> Refused {
+        let row = self.last.clone().unwrap_or(Row { line: 0, cells: Vec::new(), fault: None });
+        let value = self.book.sheet.raw(&row, field).to_owned();
+        let refusal = Refusal { line: row.line, field: Some(field), value, problem };
+        Refused { line: row.line, cells: row.cells, refusals: vec![refusal] }
+    }
 }
 
 impl Iterator for Outcomes<'_, '_> {
@@ -472,6 +545,7 @@ impl Iterator for Outcomes<'_, '_> {
             }
             None => {
                 self.seen.insert(candidate.contract_no.clone(), (row.line, print));
+                self.last = Some(row);
                 Some(Outcome::Sound(Box::new(candidate)))
             }
         }
@@ -547,7 +621,7 @@ fn balance(text: &str) -> Result<Money, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Book, Candidate, Field, Outcome, Problem, Rules, Warning};
+    use super::{Book, BookRail, Candidate, Field, Outcome, Problem, Rules, Warning};
     use crate::domain::customer::{IdNumberError, PhoneError};
     use crate::domain::money::MoneyError;
     use crate::domain::sheet::{DateError, RowFault, SheetError, decode};
@@ -564,7 +638,7 @@ mod tests {
     }
 
     fn on(today: &str) -> Rules {
-        Rules { today: today.parse().unwrap(), rails: vec!["alipay".to_owned(), "wechat".to_owned()] }
+        Rules { today: today.parse().unwrap(), rails: ["alipay", "wechat"].map(BookRail::named).to_vec() }
     }
 
     fn read(bytes: &[u8]) -> Vec<Outcome> {
@@ -625,7 +699,7 @@ mod tests {
                 Outcome::Sound(_) => {}
             }
         }
-        let known = rules().rails;
+        let known = rules().rails.into_iter().map(|rail| rail.name).collect();
         assert_eq!(
             refused,
             [
@@ -706,7 +780,12 @@ mod tests {
             ("119999198506150016", "11999920081122005X", Field::IdNumber, Problem::TooYoung { years: 17 }),
             (",9,", ",29,", Field::DebitDay, Problem::DebitDayTooLate),
             (",9,", ",0,", Field::DebitDay, Problem::DebitDayOutside),
-            ("支付宝", "现金", Field::Rail, Problem::UnknownRail { known: rules().rails }),
+            (
+                "支付宝",
+                "现金",
+                Field::Rail,
+                Problem::UnknownRail { known: vec!["alipay".to_owned(), "wechat".to_owned()] },
+            ),
             ("团子", "　", Field::PetName, Problem::Missing),
             ("H1,", "H1,-1", Field::Balance, Problem::BalanceNegative),
         ] {

@@ -40,6 +40,12 @@ pub struct Item {
     pub supplier: String,
 }
 
+/// Whether the wallet may pay for something: the item's own word, else whether its category is among those the shop lets
+/// the wallet pay for (domain facts 5).
+pub fn wallet_pays(own: Option<bool>, category: &str, categories: &[String]) -> bool {
+    own.unwrap_or_else(|| categories.iter().any(|known| known == category))
+}
+
 /// A column of the price list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Field {
@@ -369,8 +375,8 @@ impl Cells<'_, '_, '_> {
     }
 }
 
-/// The category's own word for what a shop writes.
-fn category(word: &str) -> String {
+/// The category's own word for what a shop writes: `主粮` -> `staple`. Unknown words stay, in lower case.
+pub fn category(word: &str) -> String {
     let word = tidy(word).to_lowercase();
     let known = match word.as_str() {
         "主粮" | "粮" | "宠粮" | "猫粮" | "狗粮" => "staple",
@@ -404,7 +410,7 @@ fn yes_or_no(text: &str) -> Result<bool, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CATEGORIES, Field, Item, Outcome, PriceList, Problem, Warning};
+    use super::{CATEGORIES, Field, Item, Outcome, PriceList, Problem, Warning, wallet_pays};
     use crate::domain::pet::Species;
     use crate::domain::sheet::{RowFault, decode};
     use proptest::prelude::{any, proptest};
@@ -434,6 +440,20 @@ mod tests {
                 (it.field, it.problem)
             }
             other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_items_own_word_goes_before_its_category() {
+        let categories = ["staple".to_owned()];
+        for (own, category, pays) in [
+            (None, "staple", true),
+            (None, "toy", false),
+            (None, "", false),
+            (Some(false), "staple", false),
+            (Some(true), "toy", true),
+        ] {
+            assert_eq!(wallet_pays(own, category, &categories), pays, "{own:?} {category}");
         }
     }
 

@@ -259,12 +259,12 @@ pub fn decide(now: At, it: &Candidate, profile: &Profile, hour: ChargeHour) -> D
     if now < due_at {
         return stop(Stop::NotDue, Some(due_at));
     }
-    let Some(charge_from) = it.charge_from else {
-        return stop(Stop::NotAnnounced, None);
-    };
     if now >= window.closes() {
         return stop(Stop::WindowPassed, None);
     }
+    let Some(charge_from) = it.charge_from else {
+        return stop(Stop::NotAnnounced, None);
+    };
     if now < charge_from {
         return stop(Stop::NoticeTooYoung, window.next(charge_from));
     }

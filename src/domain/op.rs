@@ -16,16 +16,20 @@ use crate::domain::money::Money;
 pub enum Op {
     /// The shop's database was made.
     ShopOpened { install_code: String },
-    /// A settings change that lives in the database.
-    ShopAdopted { copy_no: i64 },
+    /// A copied or restored database became the shop's: its copy number, and the charges that the rails told of.
+    ShopAdopted { copy_no: i64, found: Vec<ChargeId> },
     /// A customer was added.
     CustomerAdded { customer: CustomerId },
+    /// Somebody looked at a customer's data in full.
+    Revealed { customer: CustomerId, reason: String },
     /// A pet was added.
     PetAdded { pet: PetId },
     /// A pet's record changed, for example its status.
     PetChanged { pet: PetId, status: String, reason: String },
     /// A plan is on offer, or was changed.
     PlanSaved { code: String, monthly: Money, terms: u32 },
+    /// A plan is no longer on offer.
+    PlanWithdrawn { code: String },
     /// Items of the catalog were added or changed.
     CatalogImported { added: u64, changed: u64 },
     /// One item was changed by hand.
@@ -33,7 +37,7 @@ pub enum Op {
     /// Customers, pets and agreements came from a file.
     BookImported { customers: u64, agreements: u64, refused: u64 },
     /// An agreement was signed by the shop and the customer; the mandate is still to be agreed.
-    AgreementSigned { agreement: AgreementId, sha256: String },
+    AgreementSigned { agreement: AgreementId, customer: CustomerId, pet: PetId, sha256: String },
     /// An agreement changed its state.
     AgreementChanged { agreement: AgreementId, state: String, reason: String },
     /// A mandate was asked for.
@@ -74,8 +78,10 @@ pub enum Op {
     PointsChanged { customer: CustomerId, points: i64, reason: String },
     /// Messages were queued by hand.
     MessagesQueued { template: String, count: u64 },
-    /// Messages were handed to their channel.
-    MessagesSent { sent: Vec<MessageId>, failed: Vec<MessageId> },
+    /// Messages went their way: each with the state it moved to.
+    MessagesMoved { moves: Vec<(MessageId, &'static str)> },
+    /// A failed message was put back into the queue by hand.
+    MessageRetried { message: MessageId },
     /// A debit run began.
     RunStarted { run: RunId },
     /// A debit run ended.
@@ -97,9 +103,11 @@ impl Op {
     /// The record that changed, or empty when there are several.
     pub fn entity(&self) -> String {
         match self {
-            Op::CustomerAdded { customer } | Op::PointsChanged { customer, .. } => customer.to_string(),
+            Op::CustomerAdded { customer } | Op::Revealed { customer, .. } | Op::PointsChanged { customer, .. } => {
+                customer.to_string()
+            }
             Op::PetAdded { pet } | Op::PetChanged { pet, .. } => pet.to_string(),
-            Op::PlanSaved { code, .. } => code.clone(),
+            Op::PlanSaved { code, .. } | Op::PlanWithdrawn { code } => code.clone(),
             Op::ItemChanged { sku, .. } => sku.clone(),
             Op::AgreementSigned { agreement, .. }
             | Op::AgreementChanged { agreement, .. }
@@ -113,6 +121,7 @@ impl Op {
             Op::RefundNoted { refund, .. } | Op::RefundAnswered { refund, .. } => refund.to_string(),
             Op::StatementConfirmed { statement, .. } => statement.to_string(),
             Op::OrderPlaced { order, .. } | Op::OrderChanged { order, .. } => order.to_string(),
+            Op::MessageRetried { message } => message.to_string(),
             Op::RunStarted { run } | Op::RunEnded { run, .. } => run.to_string(),
             _ => String::new(),
         }

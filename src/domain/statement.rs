@@ -3,6 +3,9 @@
 //!
 //! Paid orders that were never delivered are cancelled and added back by the caller before it asks.
 
+use std::collections::BTreeMap;
+
+use super::id::AgreementId;
 use super::money::Money;
 
 /// Why the agreement ended. It decides the price of delivered goods, the compensation and the interest.
@@ -282,6 +285,79 @@ pub fn settle(ended: &Ended) -> Result<Statement, Unsettleable> {
     })
 }
 
+/// One movement of a customer's paid money in the wallet, as [`shares`] reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Move {
+    /// Money came in for an agreement; `None` for a correction that belongs to none.
+    In(Option<AgreementId>, Money),
+    /// Money of an agreement went back to the customer.
+    Back(Option<AgreementId>, Money),
+    /// Goods were bought.
+    Spent(Money),
+    /// Goods came back, or were never delivered.
+    Unspent(Money),
+}
+
+/// What one agreement brought into a customer's wallet, and what is left of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Share {
+    /// Paid in, less what went back.
+    pub paid: Money,
+    /// Not spent.
+    pub left: Money,
+}
+
+/// Whose money a customer's wallet holds, where several agreements feed it: goods are bought with the oldest money first,
+/// and what is unspent again returns to the money that was spent last. With one agreement it is simply the wallet.
+pub fn shares(moves: &[Move]) -> BTreeMap<Option<AgreementId>, Share> {
+    // Money as it came in: whose, how much, how much of it is left.
+    let mut pools: Vec<(Option<AgreementId>, Money, Money)> = Vec::new();
+    let mut shares: BTreeMap<Option<AgreementId>, Share> = BTreeMap::new();
+    for step in moves {
+        match *step {
+            Move::In(whose, amount) => {
+                pools.push((whose, amount, amount));
+                shares.entry(whose).or_default().paid += amount;
+            }
+            Move::Back(whose, amount) => {
+                shares.entry(whose).or_default().paid -= amount;
+                let mut rest = amount;
+                for pool in pools.iter_mut().rev().filter(|pool| pool.0 == whose) {
+                    take(&mut pool.2, &mut rest);
+                }
+                // More went back than is left of its own money: the customer's other money stands in for it.
+                for pool in &mut pools {
+                    take(&mut pool.2, &mut rest);
+                }
+            }
+            Move::Spent(amount) => {
+                let mut rest = amount;
+                for pool in &mut pools {
+                    take(&mut pool.2, &mut rest);
+                }
+            }
+            Move::Unspent(amount) => {
+                let mut rest = amount;
+                for pool in pools.iter_mut().rev() {
+                    let room = (pool.1 - pool.2).min(rest);
+                    pool.2 += room;
+                    rest -= room;
+                }
+            }
+        }
+    }
+    for (whose, _, left) in pools {
+        shares.entry(whose).or_default().left += left;
+    }
+    shares
+}
+
+fn take(left: &mut Money, rest: &mut Money) {
+    let taken = (*left).min(*rest);
+    *left -= taken;
+    *rest -= taken;
+}
+
 /// A sum of amounts that must not be negative, or become absurd.
 fn sum(amounts: impl Iterator<Item = Money>) -> Result<Money, Unsettleable> {
     let mut total: i64 = 0;
@@ -296,7 +372,7 @@ fn sum(amounts: impl Iterator<Item = Money>) -> Result<Money, Unsettleable> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Basis, Cause, Ended, Line, Money, Rates, Unsettleable, Warning, settle};
+    use super::{AgreementId, Basis, Cause, Ended, Line, Money, Rates, Unsettleable, Warning, settle};
     use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
     fn fen(fen: i64) -> Money {
@@ -323,6 +399,28 @@ mod tests {
             rates: Rates::default(),
             days: 0,
         }
+    }
+
+    #[test]
+    fn one_agreements_settlement_never_takes_anothers_money() {
+        use super::{Move, Share, shares};
+        let (first, second) = (Some(AgreementId::new(1)), Some(AgreementId::new(2)));
+        let moves = [
+            Move::In(first, fen(10_000)),
+            Move::In(second, fen(20_000)),
+            Move::Spent(fen(12_000)),
+            Move::Unspent(fen(1_000)),
+        ];
+        let now = shares(&moves);
+        assert_eq!(now[&first], Share { paid: fen(10_000), left: fen(0) });
+        assert_eq!(now[&second], Share { paid: fen(20_000), left: fen(19_000) });
+
+        let ended = [&moves[..], &[Move::Back(second, fen(5_000))]].concat();
+        assert_eq!(shares(&ended)[&second], Share { paid: fen(15_000), left: fen(14_000) });
+        // The first agreement's own money is spent, so giving some of it back uses what the customer has.
+        let lent = [&moves[..], &[Move::Back(first, fen(5_000))]].concat();
+        assert_eq!(shares(&lent)[&first], Share { paid: fen(5_000), left: fen(0) });
+        assert_eq!(shares(&lent)[&second].left, fen(14_000));
     }
 
     #[test]

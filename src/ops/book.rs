@@ -102,6 +102,25 @@ pub fn refusal_text(refusal: &book::Refusal) -> Advice {
             t!("line {line} has the same number but says something else", line = line),
             t!("give each agreement its own number, or delete the row that is wrong"),
         ),
+        Problem::DebitDayNotTaken { max } => advice(
+            t!("this payment channel takes debit days up to {max}", max = max),
+            t!("agree another day with the customer and write it here"),
+        ),
+        Problem::KnownOtherwise { agreement, fields } => {
+            let names: Vec<_> = fields.iter().map(|field| field.name()).collect();
+            advice(
+                t!(
+                    "{agreement} has this number already and says something else: {fields}",
+                    agreement = agreement,
+                    fields = chosen_list(&names)
+                ),
+                t!("correct the row, or give it a number of its own; a file never changes an agreement"),
+            )
+        }
+        Problem::IdOfAnother { customer } => advice(
+            t!("{customer} has this ID number and another name", customer = customer),
+            t!("compare name and ID number with the ID card"),
+        ),
     }
 }
 
@@ -126,6 +145,18 @@ pub fn warning_text(warning: &Warning) -> String {
             )
         }
         Warning::SpeciesOther(word) => t!("the species {word} is kept as \"other\"", word = word),
+        Warning::NoRoomForRetries { max } => {
+            t!("a debit day above {max} leaves no room for every retry on this payment channel", max = max)
+        }
+        Warning::PhoneDiffers { customer } => {
+            t!("{customer} is known with another phone number, which was kept", customer = customer)
+        }
+        Warning::PlanUnknown(plan) => {
+            t!("no plan {plan} has this amount and number of terms; the name is kept as the book has it", plan = plan)
+        }
+        Warning::NothingLeft => {
+            t!("every term was collected before: the agreement is kept as completed, without a mandate")
+        }
     }
 }
 
@@ -203,7 +234,8 @@ pub fn sheet_error_text(error: &SheetError) -> Advice {
     }
 }
 
-fn row_text(fault: RowFault) -> Advice {
+/// What is wrong with a row as a whole, and the fix.
+pub(super) fn row_text(fault: RowFault) -> Advice {
     match fault {
         RowFault::CellCount { found, expected } => advice(
             t!("the row has {found} cells but the header has {expected}", found = found, expected = expected),
@@ -218,7 +250,8 @@ fn row_text(fault: RowFault) -> Advice {
     }
 }
 
-fn missing_text() -> Advice {
+/// What is said about an empty cell that must hold something.
+pub(super) fn missing_text() -> Advice {
     advice(t!("nothing is written here"), t!("fill it in"))
 }
 
@@ -229,7 +262,8 @@ fn too_long_text(limit: usize) -> Advice {
     )
 }
 
-fn name_text(error: NameError) -> Advice {
+/// Why a name was refused, and the fix. Also for prompts and flags.
+pub fn name_text(error: NameError) -> Advice {
     match error {
         NameError::Empty => missing_text(),
         NameError::TooShort => {
@@ -295,6 +329,11 @@ pub fn amount_text(error: MoneyError) -> Advice {
     }
 }
 
+/// True for a column that a rejects file added: it is no column of the shop's.
+pub fn is_added(name: &str) -> bool {
+    ADDED.iter().any(|(zh, en)| name.trim() == *zh || name.trim() == *en)
+}
+
 /// A file of refused rows: the columns of the input as they stood, then line, field, reason and fix. Mended, it is read like
 /// the original, which ignores the added columns.
 pub struct Rejects<W: io::Write> {
@@ -310,7 +349,6 @@ impl<W: io::Write> Rejects<W> {
     /// # Errors
     /// When `to` cannot be written.
     pub fn new(to: W, header: &[String]) -> io::Result<Rejects<W>> {
-        let is_added = |name: &str| ADDED.iter().any(|(zh, en)| name.trim() == *zh || name.trim() == *en);
         let kept: Vec<usize> = (0..header.len()).filter(|place| !is_added(&header[*place])).collect();
         let mut writer = Writer::new(to)?;
         let own = kept.iter().map(|place| header[*place].as_str());
@@ -364,7 +402,7 @@ impl<W: io::Write> Rejects<W> {
 #[cfg(test)]
 mod tests {
     use super::{Rejects, item_refusal_text, refusal_text, sheet_error_text};
-    use crate::domain::book::{Book, Outcome, Rules};
+    use crate::domain::book::{Book, BookRail, Outcome, Rules};
     use crate::domain::catalog::{self, PriceList};
     use crate::domain::sheet::{SheetError, decode};
     use crate::text::chinese;
@@ -372,7 +410,7 @@ mod tests {
     const BOOK: &[u8] = include_bytes!("../../examples/data/customers-gbk.csv");
 
     fn rules() -> Rules {
-        Rules { today: "2026-11-21".parse().unwrap(), rails: vec!["alipay".to_owned(), "wechat".to_owned()] }
+        Rules { today: "2026-11-21".parse().unwrap(), rails: ["alipay", "wechat"].map(BookRail::named).to_vec() }
     }
 
     /// The rejects file of a book, and how many rows were sound.

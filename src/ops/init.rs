@@ -166,7 +166,9 @@ fn settings_text(new: &NewShop, key_file: &Path) -> String {
     let (_, after) = rest.split_once(AFTER_RAILS).expect("the example documents the debit run after the rails");
     let after = format!("{AFTER_RAILS}{after}");
     let own = |text: &str| -> String { text.lines().map(|line| own_line(line, new, key_file) + "\n").collect() };
-    own(before) + &rails_text(&new.rails) + &own(&after)
+    // Below the rails nothing is this shop's own: a tier's name_en is the tier's.
+    let rest: String = after.lines().map(|line| in_lang(line, new.lang) + "\n").collect();
+    own(before) + &rails_text(&new.rails) + &rest
 }
 
 fn own_line(line: &str, new: &NewShop, key_file: &Path) -> String {

@@ -1,9 +1,33 @@
 //! Use cases: the order of things. An op takes the [`Ctx`] first, prints nothing, and returns a plain struct of what happened.
 
+pub mod adopt;
+pub mod agreement;
+pub mod agreement_import;
+pub mod audit;
+pub mod backup;
 pub mod book;
+pub mod book_file;
+pub mod catalog;
+pub mod check;
+pub mod customer;
+pub mod debit;
 pub mod init;
+pub mod mandate;
+pub mod order;
+pub mod pet;
+pub mod plan;
+pub mod points;
+pub mod refund;
 pub mod remind;
 pub mod report;
+pub mod risk;
+pub mod sandbox;
+pub mod sign;
+pub mod statement;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod wallet;
+pub mod witness;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -69,15 +93,7 @@ impl Ctx {
     /// When settings, key or database are missing or wrong, or when time is pretended although a rail moves real money.
     pub fn open(folder: &Path, now: Option<&str>) -> Result<Ctx> {
         let config = Config::load(folder)?;
-        let clock = match now {
-            None => Clock::System,
-            Some(_) if !config.is_rehearsal() => {
-                return Err(
-                    Fault::usage(t!("--now is for rehearsals: a payment rail of this shop moves real money")).into()
-                );
-            }
-            Some(text) => Clock::fixed(read_now(text, config.settings.timezone)?),
-        };
+        let clock = clock_for(&config, now)?;
         Ctx::wire(config, clock)
     }
 
@@ -154,6 +170,20 @@ impl Ctx {
     }
 }
 
+/// The clock of a command: the system's, or the pretended time in the words of the `--now` option.
+///
+/// # Errors
+/// When time is pretended although a rail moves real money, or the text is no time.
+pub fn clock_for(config: &Config, now: Option<&str>) -> Result<Clock> {
+    match now {
+        None => Ok(Clock::System),
+        Some(_) if !config.is_rehearsal() => {
+            Err(Fault::usage(t!("--now is for rehearsals: a payment rail of this shop moves real money")).into())
+        }
+        Some(text) => Ok(Clock::fixed(read_now(text, config.settings.timezone)?)),
+    }
+}
+
 /// Who and which machine, for the audit trail.
 pub fn hand() -> Hand {
     Hand { actor: config::actor(), host: config::host() }
@@ -162,6 +192,26 @@ pub fn hand() -> Hand {
 /// Puts a failure that a person can act on into plain words.
 pub fn explain(error: anyhow::Error) -> anyhow::Error {
     crate::db::explain(error)
+}
+
+/// A date as people type it: `2026-11-05`, `2026/11/5`, `2026年11月5日`.
+///
+/// # Errors
+/// For any other text.
+pub fn read_day(text: &str) -> Result<NaiveDate> {
+    crate::domain::sheet::date(text.trim())
+        .map_err(|_| Fault::usage(t!("{text} is not a date like 2026-11-05", text = text)).into())
+}
+
+/// An amount in yuan as people type it.
+///
+/// # Errors
+/// For any other text.
+pub fn read_money(text: &str) -> Result<crate::domain::money::Money> {
+    text.parse().map_err(|error| {
+        let advice = book::amount_text(error);
+        Fault::usage(t!("{text}: {reason}", text = text, reason = advice.reason)).hint(advice.fix).into()
+    })
 }
 
 /// `2026-11-05T09:00`, `2026-11-05 09:00`, `2026-11-05` (midnight) in the shop's zone, or RFC 3339.

@@ -7,6 +7,7 @@
 //! No crate: the one that fits costs 68 crates of build for what is a table and a loop, and reads its files by key, so that
 //! the English would no longer stand in the code.
 
+pub mod letters;
 mod zh;
 
 use std::collections::HashMap;

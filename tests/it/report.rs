@@ -512,7 +512,7 @@ fn a_name_like_a_formula_stays_text() {
     let sheets = unzipped(&books.shop.path("out/2026-11.xlsx"));
     assert!(sheets.values().all(|xml| !xml.contains("<f>")));
     assert!(sheets.values().any(|xml| xml.contains("<t>=1+1</t>")));
-    let audit = db::audit::newest(books.ctx.db.read(), None, 1).unwrap();
+    let audit = db::audit::newest(books.ctx.db.read(), None, None, 1).unwrap();
     assert!(audit[0].op == "exported" && audit[0].detail.contains("tax audit"), "{audit:?}");
 }
 

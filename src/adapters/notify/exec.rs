@@ -1,6 +1,37 @@
-//! Runs a program of the shop's own for each message.
+//! Runs a program of the shop's own that sends messages. One run for many messages, JSON lines in both directions, no shell.
+//!
+//! On stdin, a line for each message: `{"v":1,"id":"n-9","template":"debit_failed","audience":"customer","phone":"…","lang":"zh",
+//! "text":"…"}`. On stdout, a line for each: `{"id":"n-9","result":"sent","said":"…"}` with the results `sent`, `later` (the
+//! channel is down, nothing was sent), `refused` (never try this one again), `unknown`. The same id is the same message, so a
+//! program that keeps the ids it has sent can refuse to send one twice.
+//!
+//! A program that cannot be started has sent nothing. One that ends with exit code 75 (EX_TEMPFAIL) says the same of every
+//! message it did not answer. After any other end, or when time is up, nobody knows about the messages it did not answer.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use crate::adapters::notify::{Notify, Parcel, Receipt};
+use crate::fault::io_reason;
+use crate::t;
+
+/// Version of the lines.
+const VERSION: u32 = 1;
+/// Exit code with which a program says that it sent nothing of what it did not answer (`EX_TEMPFAIL` of sysexits).
+const NOTHING_SENT: i32 = 75;
+/// How long the program may take to end after its last line, in milliseconds.
+const END_MS: u64 = 1_000;
+/// How often its end is looked for, in milliseconds.
+const LOOK_MS: u64 = 10;
+/// Characters kept of what the program says.
+const SAID_MAX_CHARS: usize = 200;
 
 /// The program.
 pub struct Exec {
@@ -8,10 +39,77 @@ pub struct Exec {
     timeout_seconds: u64,
 }
 
+#[derive(Serialize)]
+struct Line<'a> {
+    v: u32,
+    #[serde(flatten)]
+    parcel: &'a Parcel,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    id: String,
+    result: String,
+    #[serde(default)]
+    said: String,
+}
+
+/// How the run of the program ended.
+enum Ended {
+    /// By itself.
+    Exit(Option<i32>),
+    /// Time was up; it was killed.
+    TimeUp,
+}
+
 impl Exec {
     /// `command` is the program and its arguments; it is stopped after `timeout_seconds`.
     pub fn new(command: Vec<String>, timeout_seconds: u64) -> Exec {
         Exec { command, timeout_seconds }
+    }
+
+    fn start(&self) -> std::io::Result<Child> {
+        let (program, arguments) = self.command.split_first().ok_or(std::io::ErrorKind::NotFound)?;
+        Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            // What a program complains about may hold phone numbers, and nobody reads it.
+            .stderr(Stdio::null())
+            .spawn()
+    }
+
+    /// The program's answers by message, and how it ended.
+    fn talk(&self, mut child: Child, parcels: &[Parcel]) -> (BTreeMap<String, Answer>, Ended) {
+        let lines: String = parcels.iter().map(|parcel| line(parcel) + "\n").collect();
+        if let Some(mut stdin) = child.stdin.take() {
+            // A program that stops reading says so by how it ends; what it did not answer stays open.
+            thread::spawn(move || drop(stdin.write_all(lines.as_bytes())));
+        }
+        let answers = Arc::new(Mutex::new(BTreeMap::new()));
+        let (done, is_done) = mpsc::channel::<()>();
+        if let Some(stdout) = child.stdout.take() {
+            let answers = answers.clone();
+            thread::spawn(move || {
+                for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
+                    if let Ok(answer) = serde_json::from_slice::<Answer>(&line) {
+                        answers.lock().unwrap_or_else(PoisonError::into_inner).insert(answer.id.clone(), answer);
+                    }
+                }
+                // Its end tells the one who waits.
+                drop(done);
+            });
+        }
+        let ended = match is_done.recv_timeout(Duration::from_secs(self.timeout_seconds)) {
+            Err(RecvTimeoutError::Timeout) => Ended::TimeUp,
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => end_of(&mut child),
+        };
+        if matches!(ended, Ended::TimeUp) {
+            drop(child.kill());
+            drop(child.wait());
+        }
+        let answers = std::mem::take(&mut *answers.lock().unwrap_or_else(PoisonError::into_inner));
+        (answers, ended)
     }
 }
 
@@ -21,7 +119,109 @@ impl Notify for Exec {
     }
 
     fn send(&self, parcels: &[Parcel]) -> Vec<Receipt> {
-        let said = format!("{} {}", self.command.join(" "), self.timeout_seconds);
-        vec![Receipt::Later { said }; parcels.len()]
+        let child = match self.start() {
+            Ok(child) => child,
+            Err(error) => {
+                let said = t!("the program cannot be started: {why}", why = io_reason(&error));
+                return vec![Receipt::Later { said }; parcels.len()];
+            }
+        };
+        let (mut answers, ended) = self.talk(child, parcels);
+        parcels.iter().map(|parcel| receipt(parcel, answers.remove(&parcel.id), &ended)).collect()
+    }
+}
+
+fn line(parcel: &Parcel) -> String {
+    serde_json::to_string(&Line { v: VERSION, parcel }).expect("a parcel is made of text, which JSON can always write")
+}
+
+/// Waits a moment for a program that has closed its output.
+fn end_of(child: &mut Child) -> Ended {
+    for _ in 0..(END_MS / LOOK_MS) {
+        match child.try_wait() {
+            Ok(Some(status)) => return Ended::Exit(ExitStatus::code(&status)),
+            Ok(None) => thread::sleep(Duration::from_millis(LOOK_MS)),
+            Err(_) => return Ended::Exit(None),
+        }
+    }
+    Ended::TimeUp
+}
+
+fn receipt(parcel: &Parcel, answer: Option<Answer>, ended: &Ended) -> Receipt {
+    if let Some(answer) = answer {
+        let said = scrubbed(&answer.said, &parcel.phone);
+        return match answer.result.as_str() {
+            "sent" => Receipt::Sent { said },
+            "later" => Receipt::Later { said },
+            "refused" => Receipt::Refused { said },
+            _ => Receipt::Unknown { said },
+        };
+    }
+    match ended {
+        Ended::Exit(Some(NOTHING_SENT)) => Receipt::Later { said: t!("the program sent nothing (exit code 75)") },
+        Ended::Exit(Some(code)) => {
+            Receipt::Unknown { said: t!("the program ended with exit code {code} without an answer", code = code) }
+        }
+        Ended::Exit(None) => Receipt::Unknown { said: t!("the program was stopped before it answered") },
+        Ended::TimeUp => Receipt::Unknown { said: t!("the program took too long and was stopped") },
+    }
+}
+
+/// What the program said, short, without the phone number and without control characters.
+fn scrubbed(said: &str, phone: &str) -> String {
+    let said = if phone.is_empty() { said.to_owned() } else { said.replace(phone, "***") };
+    said.chars().filter(|c| !c.is_control()).take(SAID_MAX_CHARS).collect()
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::{Exec, Notify, Parcel, Receipt};
+
+    fn parcels() -> Vec<Parcel> {
+        let parcel = |number: u32| Parcel {
+            id: format!("n-{number}"),
+            template: "debit_failed".into(),
+            audience: "customer".into(),
+            phone: "19900000001".into(),
+            lang: "zh".into(),
+            text: "第1期\"199.00\"元".into(),
+        };
+        vec![parcel(1), parcel(2)]
+    }
+
+    /// Runs `script` as the shop's program.
+    fn said(script: &str, seconds: u64) -> Vec<Receipt> {
+        Exec::new(vec!["/bin/sh".into(), "-c".into(), script.into()], seconds).send(&parcels())
+    }
+
+    #[test]
+    fn each_message_gets_its_own_answer_whatever_the_order() {
+        let script = r#"
+            read -r one; read -r two
+            case "$one" in '{"v":1,"id":"n-1","template":"debit_failed"'*) ;; *) exit 1 ;; esac
+            echo '{"id":"n-2","result":"refused","said":"no such number 19900000001"}'
+            echo 'a line that is no answer'
+            echo '{"id":"n-1","result":"sent","said":"x-77"}'
+        "#;
+        let refused = Receipt::Refused { said: "no such number ***".into() };
+        assert_eq!(said(script, 10), [Receipt::Sent { said: "x-77".into() }, refused]);
+    }
+
+    #[test]
+    fn a_program_that_cannot_start_has_sent_nothing() {
+        let gone = Exec::new(vec!["/no/such/program".into()], 5).send(&parcels());
+        assert!(gone.iter().all(|it| matches!(it, Receipt::Later { .. })), "{gone:?}");
+    }
+
+    #[test]
+    fn nobody_knows_what_a_program_did_that_died_or_hung_without_an_answer() {
+        let one = r#"read -r one; echo '{"id":"n-1","result":"sent"}'; "#;
+        for (end, seconds) in [("exit 9", 10), ("exec sleep 60", 1)] {
+            let receipts = said(&format!("{one}{end}"), seconds);
+            assert_eq!(receipts[0], Receipt::Sent { said: String::new() });
+            assert!(matches!(receipts[1], Receipt::Unknown { .. }), "{end}: {receipts:?}");
+        }
+        let receipts = said(&format!("{one}exit 75"), 10);
+        assert!(matches!(receipts[1], Receipt::Later { .. }), "{receipts:?}");
     }
 }

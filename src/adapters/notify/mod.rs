@@ -54,4 +54,10 @@ pub trait Notify: Send + Sync {
 
     /// Hands over messages; one receipt for each, in order.
     fn send(&self, parcels: &[Parcel]) -> Vec<Receipt>;
+
+    /// After a crash: which of these messages the channel has, in order. `None` when it cannot tell.
+    fn took(&self, parcels: &[Parcel]) -> Option<Vec<bool>> {
+        let _ = parcels;
+        None
+    }
 }

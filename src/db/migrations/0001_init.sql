@@ -101,8 +101,10 @@ CREATE TABLE agreement (
   template        TEXT NOT NULL,
   text_sha256     TEXT,
   shown           TEXT NOT NULL,
+  paused_on       TEXT,
   paused_until    TEXT,
   pause_effect    TEXT CHECK (pause_effect IN ('extend','skip')),
+  pause_shift     INTEGER NOT NULL,
   shift_months    INTEGER NOT NULL,
   shifted_from    INTEGER NOT NULL,
   failed_in_row   INTEGER NOT NULL,
@@ -150,12 +152,14 @@ CREATE TABLE installment (
   announced_at    TEXT,
   charge_from     TEXT,
   paid_at         TEXT,
+  told_failures   INTEGER NOT NULL,
   overdue_level   INTEGER NOT NULL,
   overdue_told_on TEXT,
   PRIMARY KEY (agreement_id, term)
 ) STRICT;
 CREATE INDEX installment_day ON installment (due);
 CREATE INDEX installment_due ON installment (due, agreement_id, term) WHERE state = 'open' AND course IN ('planned','failing');
+CREATE INDEX installment_unannounced ON installment (due, agreement_id, term) WHERE state = 'open' AND announced_at IS NULL;
 CREATE INDEX installment_over ON installment (due, agreement_id, term) WHERE state = 'open' AND course IN ('failed','missed');
 
 CREATE TABLE notice (
@@ -275,6 +279,7 @@ CREATE TABLE item (
   price           INTEGER NOT NULL CHECK (price >= 0),
   member_price    INTEGER NOT NULL CHECK (member_price >= 0 AND member_price <= price),
   wallet_ok       INTEGER CHECK (wallet_ok IN (0,1)),
+  wallet_by_hand  INTEGER NOT NULL DEFAULT 0 CHECK (wallet_by_hand IN (0,1)),
   supplier        TEXT NOT NULL,
   on_sale         INTEGER NOT NULL CHECK (on_sale IN (0,1)),
   updated_at      TEXT NOT NULL
@@ -322,6 +327,7 @@ CREATE TABLE order_line (
   PRIMARY KEY (order_id, line)
 ) STRICT;
 CREATE INDEX order_line_state ON order_line (state, supplier, order_id);
+CREATE INDEX orders_resent ON orders (resend_of) WHERE resend_of IS NOT NULL;
 CREATE INDEX order_line_delivered ON order_line (delivered_at) WHERE delivered_at IS NOT NULL;
 
 CREATE TABLE statement (

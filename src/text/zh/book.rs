@@ -162,4 +162,32 @@ pub const TABLE: Table = &[
     ("this is not an amount", "这不是金额"),
     ("an amount has at most two decimals", "金额最多两位小数"),
     ("this amount is too large", "金额太大了"),
+    ("this payment channel takes debit days up to {max}", "这个支付渠道的扣款日最晚是 {max} 日"),
+    ("agree another day with the customer and write it here", "和客户另约一个日子，填在这里"),
+    (
+        "{agreement} has this number already and says something else: {fields}",
+        "{agreement} 已经用了这个编号，但内容不一样：{fields}",
+    ),
+    (
+        "correct the row, or give it a number of its own; a file never changes an agreement",
+        "改正这一行，或换一个编号；导入文件不会修改已有的协议",
+    ),
+    ("{customer} has this ID number and another name", "{customer} 用的是这个身份证号，但姓名不同"),
+    ("compare name and ID number with the ID card", "对照身份证核对姓名和号码"),
+    (
+        "a debit day above {max} leaves no room for every retry on this payment channel",
+        "扣款日晚于 {max} 日，这个支付渠道失败后来不及全部重试",
+    ),
+    (
+        "{customer} is known with another phone number, which was kept",
+        "{customer} 原来登记的是另一个手机号，已保留原号",
+    ),
+    (
+        "no plan {plan} has this amount and number of terms; the name is kept as the book has it",
+        "没有金额和期数都相符的套餐“{plan}”；按表里的名称保存",
+    ),
+    (
+        "every term was collected before: the agreement is kept as completed, without a mandate",
+        "各期都已收完：协议按已完成保存，不再要代扣授权",
+    ),
 ];

@@ -1,16 +1,55 @@
 //! The Chinese tables, one per word. A pair is the English as it stands in the code, and its Chinese.
 
+mod agreement;
+mod agreement_import;
+mod audit;
+mod backup;
 mod book;
+mod catalog;
+mod check;
 mod cli;
 mod config;
+mod customer;
 mod db;
+mod debit;
 mod init;
+mod order;
+mod pet;
+mod plan;
+mod rehearsal;
+mod remind;
 mod report;
+mod risk;
 mod sandbox;
+mod sign;
+mod wallet;
 
 /// Pairs of English and Chinese.
 pub type Table = &'static [(&'static str, &'static str)];
 
 /// All tables.
-pub const TABLES: &[Table] =
-    &[book::TABLE, cli::TABLE, config::TABLE, db::TABLE, init::TABLE, report::TABLE, sandbox::TABLE];
+pub const TABLES: &[Table] = &[
+    agreement::TABLE,
+    agreement_import::TABLE,
+    audit::TABLE,
+    backup::TABLE,
+    book::TABLE,
+    catalog::TABLE,
+    check::TABLE,
+    cli::TABLE,
+    config::TABLE,
+    customer::TABLE,
+    db::TABLE,
+    debit::TABLE,
+    init::TABLE,
+    order::TABLE,
+    pet::TABLE,
+    plan::TABLE,
+    rehearsal::TABLE,
+    remind::TABLE,
+    report::TABLE,
+    risk::TABLE,
+    sandbox::TABLE,
+    sign::TABLE,
+    wallet::TABLE,
+];

@@ -1,0 +1,117 @@
+//! `kibble audit`: who changed what, and whether the trail is whole.
+
+use chrono::NaiveDate;
+use serde::Serialize;
+
+use crate::cli::exit::Exit;
+use crate::cli::ui::{Table, Ui};
+use crate::cli::{self, Globals};
+use crate::fault::Fault;
+use crate::ops::Ctx;
+use crate::ops::audit::{self, AuditRow, Break, Verified};
+use crate::t;
+
+/// Who changed what, when
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    List(ListArgs),
+    Verify(VerifyArgs),
+}
+
+/// List changes, the newest first
+#[derive(Debug, clap::Args)]
+struct ListArgs {
+    /// Only changes of this record, for example a-7 or a-7/3
+    #[arg(long, value_name = "RECORD")]
+    record: Option<String>,
+    /// Only changes from this day on
+    #[arg(long, value_name = "DATE")]
+    since: Option<String>,
+    /// At most this many
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: u32,
+}
+
+/// Recompute the chain of hashes: shows the first row that was edited or removed
+#[derive(Debug, clap::Args)]
+struct VerifyArgs {}
+
+/// Runs the verb.
+///
+/// # Errors
+/// Those of [`audit`], and a date that is none.
+pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
+    let ctx = cli::open(globals, ui)?;
+    match &args.verb {
+        Verb::List(args) => list(&ctx, args, ui),
+        Verb::Verify(_) => verify(&ctx, ui),
+    }
+}
+
+#[derive(Serialize)]
+struct Rows<'a> {
+    rows: &'a [AuditRow],
+}
+
+fn list(ctx: &Ctx, args: &ListArgs, ui: &Ui) -> anyhow::Result<Exit> {
+    let wrong = |text: &String| Fault::usage(t!("{text} is not a date like 2026-11-05", text = text));
+    let since = match &args.since {
+        Some(text) => Some(text.parse::<NaiveDate>().map_err(|_| wrong(text))?),
+        None => None,
+    };
+    let rows = audit::list(ctx, args.record.as_deref(), since, args.limit)?;
+    ui.answer(&Rows { rows: &rows }, |ui| {
+        if rows.is_empty() {
+            ui.status(&t!("no change"));
+            return Ok(());
+        }
+        let mut table = Table::new([t!("No."), t!("Time"), t!("Who"), t!("Change"), t!("Record"), t!("Detail")]);
+        for row in &rows {
+            table.row([
+                row.seq.to_string(),
+                row.at.with_timezone(&ctx.zone()).format("%Y-%m-%d %H:%M:%S").to_string(),
+                format!("{}@{}", row.actor, row.host),
+                row.op.clone(),
+                row.entity.clone(),
+                row.detail.clone(),
+            ]);
+        }
+        ui.table(&table.right(&[0]));
+        Ok(())
+    })?;
+    Ok(Exit::Done)
+}
+
+fn verify(ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
+    let verified = audit::verify(ctx)?;
+    ui.answer(&verified, |ui| {
+        show(&verified, ui);
+        Ok(())
+    })?;
+    Ok(if verified.holds() { Exit::Done } else { Exit::Broken })
+}
+
+fn show(it: &Verified, ui: &Ui) {
+    match &it.broken {
+        None => ui.data(&t!("{rows} rows, every one follows the one before it", rows = it.rows)),
+        Some(broken) => {
+            let why = match broken.kind {
+                Break::Gap => t!("rows before it are missing"),
+                Break::Link => t!("the row before it was replaced"),
+                Break::Edited => t!("it was edited"),
+            };
+            ui.data(&t!("broken at row {seq}: {why}", seq = broken.seq, why = why));
+            ui.hint(&t!("compare with a backup: `kibble audit list` shows the rows around it"));
+        }
+    }
+    let text = it.witness.text();
+    if !text.is_empty() {
+        ui.warn(&text);
+    }
+}

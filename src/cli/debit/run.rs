@@ -1,0 +1,348 @@
+//! `kibble debit run`: what happened and what needs a person, in that order; with `--dry-run` what would happen, and why not.
+
+use serde::Serialize;
+
+use crate::cli::exit::Exit;
+use crate::cli::ui::{Paint, Ui, columns};
+use crate::config::Config;
+use crate::domain::charge::Stop;
+use crate::domain::date::At;
+use crate::domain::money::Money;
+use crate::domain::rail::Profile;
+use crate::ops::debit::plan::{Planned, Rest, plan};
+use crate::ops::debit::report::{Concern, RunReport};
+use crate::ops::debit::{self, Options, Outcome, reason_text};
+use crate::ops::{Ctx, customer};
+use crate::t;
+use crate::text::{self, Lang};
+
+/// At most so many lines of what needs a person are printed; the rest is counted.
+const NEEDS_SHOWN: usize = 30;
+
+/// Charge, retry, remind and flag: everything that is due; safe at any moment and twice
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Show what would be charged and sent, and why everything else would not; touch nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Go on although much has piled up or the clock leapt; you have looked at it
+    #[arg(long)]
+    confirm_backlog: bool,
+}
+
+/// Runs the cycle once, or shows what it would do.
+///
+/// # Errors
+/// Those of [`debit::run`].
+pub fn run(args: &Args, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
+    if args.dry_run {
+        return dry_run(ctx, ui);
+    }
+    let options = Options { confirm_backlog: args.confirm_backlog };
+    match debit::run(ctx, &options)? {
+        Outcome::Busy => {
+            #[derive(Serialize)]
+            struct Busy {
+                busy: bool,
+            }
+            ui.answer(&Busy { busy: true }, |ui| {
+                ui.status(&t!("another debit run is at work; nothing to do"));
+                Ok(())
+            })?;
+            Ok(Exit::Done)
+        }
+        Outcome::Ran(report) => {
+            ui.answer(&report, |ui| show(ctx, ui, &report))?;
+            Ok(if report.needs_person() { Exit::NeedsPerson } else { Exit::Done })
+        }
+    }
+}
+
+fn show(ctx: &Ctx, ui: &Ui, report: &RunReport) -> anyhow::Result<()> {
+    let title = t!(
+        "Debit run {run} · {time} · {zone}",
+        run = report.run,
+        time = long_time(ctx, report.at),
+        zone = ctx.zone().name()
+    );
+    ui.data(&ui.paint(Paint::Heading, &title));
+    let lines = happened(ctx, report);
+    if lines.is_empty() {
+        ui.data(&format!("  {}", t!("nothing was due")));
+    }
+    for line in columns(&lines, &[]) {
+        ui.data(&format!("  {line}"));
+    }
+    needs(ctx, ui, report)
+}
+
+/// What happened, a line a step; steps in which nothing happened are left out.
+fn happened(ctx: &Ctx, report: &RunReport) -> Vec<Vec<String>> {
+    let mut lines: Vec<Vec<String>> = Vec::new();
+    let mut line = |word: String, count: String, rest: String| lines.push(vec![word, count, rest]);
+    let settled: u64 = report.settled.values().sum();
+    if settled > 0 {
+        let parts: Vec<String> =
+            report.settled.iter().map(|(word, count)| format!("{count} {}", effect_text(word))).collect();
+        line(t!("settled"), t!("{count} open charges", count = settled), parts.join(" · "));
+    }
+    if report.refunds_paid > 0 {
+        line(t!("refunds"), t!("{count} paid", count = report.refunds_paid), String::new());
+    }
+    if report.mandates_live + report.mandates_closed + report.mandates_ended > 0 {
+        let parts = [
+            (report.mandates_live, t!("{count} agreed", count = report.mandates_live)),
+            (report.mandates_closed, t!("{count} closed", count = report.mandates_closed)),
+            (report.mandates_ended, t!("{count} ended outside", count = report.mandates_ended)),
+        ];
+        line(t!("mandates"), joined(&parts), String::new());
+    }
+    if report.completed + report.resumed + report.statements_confirmed > 0 {
+        let parts = [
+            (report.completed, t!("{count} completed", count = report.completed)),
+            (report.resumed, t!("{count} resumed", count = report.resumed)),
+            (report.statements_confirmed, t!("{count} settled by deadline", count = report.statements_confirmed)),
+        ];
+        line(t!("agreements"), joined(&parts), String::new());
+    }
+    if report.announced > 0 {
+        let days = report.announced_for.map_or(String::new(), |(first, last)| match first == last {
+            true => t!("for {day}", day = first),
+            false => t!("for {first} to {last}", first = first, last = last),
+        });
+        line(t!("announced"), t!("{count} debits", count = report.announced), days);
+    }
+    if report.charged > 0 || report.paid > 0 {
+        line(t!("charged"), t!("{count} due", count = report.charged), charged(report));
+    }
+    if report.retries > 0 {
+        let at = report.next_retry.map_or(String::new(), |at| near_time(ctx, report.at, at));
+        line(t!("retries"), t!("{count} planned", count = report.retries), at);
+    }
+    if report.links > 0 {
+        line(t!("pay links"), t!("{count} made", count = report.links), String::new());
+    }
+    if report.missed > 0 {
+        line(t!("missed"), t!("{count} windows", count = report.missed), String::new());
+    }
+    if report.messages_sent + report.messages_waiting > 0 {
+        let parts = [
+            (report.messages_sent, t!("{count} sent", count = report.messages_sent)),
+            (report.messages_waiting, t!("{count} waiting", count = report.messages_waiting)),
+        ];
+        line(t!("messages"), joined(&parts), String::new());
+    }
+    lines
+}
+
+fn joined(parts: &[(u64, String)]) -> String {
+    parts.iter().filter(|part| part.0 > 0).map(|part| part.1.clone()).collect::<Vec<_>>().join(" · ")
+}
+
+fn charged(report: &RunReport) -> String {
+    let mut parts = vec![t!("{count} paid {amount}", count = report.paid, amount = report.paid_amount.yuan())];
+    let declined: u64 = report.declined.values().sum();
+    if declined > 0 {
+        let reasons: Vec<String> = report
+            .declined
+            .iter()
+            .map(|(reason, count)| format!("{count} {}", reason_text(Some(*reason), text::lang())))
+            .collect();
+        parts.push(t!("{count} declined ({reasons})", count = declined, reasons = list(&reasons)));
+    }
+    if report.pending > 0 {
+        parts.push(t!("{count} pending", count = report.pending));
+    }
+    if report.unknown > 0 {
+        parts.push(t!("{count} unknown", count = report.unknown));
+    }
+    parts.join(" · ")
+}
+
+fn list(parts: &[String]) -> String {
+    parts.join(if text::lang() == Lang::Zh { "、" } else { ", " })
+}
+
+fn effect_text(word: &str) -> String {
+    match word {
+        "paid" => t!("paid"),
+        "declined" => t!("declined"),
+        "pending" => t!("pending"),
+        "void" => t!("closed unpaid"),
+        "paid_twice" => t!("paid twice"),
+        _ => t!("unknown"),
+    }
+}
+
+fn needs(ctx: &Ctx, ui: &Ui, report: &RunReport) -> anyhow::Result<()> {
+    if report.needs.is_empty() {
+        return Ok(());
+    }
+    ui.data(&ui.paint(Paint::Warn, &t!("Needs you")));
+    let mut rows = Vec::new();
+    // What cannot wait comes first.
+    let mut needs: Vec<_> = report.needs.iter().collect();
+    needs.sort_by_key(|need| !need.urgent);
+    for need in needs.into_iter().take(NEEDS_SHOWN) {
+        let who = match need.customer {
+            Some(customer) => customer::label(ctx, customer)?,
+            None => String::new(),
+        };
+        rows.push(vec![need.record.clone(), who, concern_text(ctx, &need.what), need.next.clone()]);
+    }
+    for line in columns(&rows, &[]) {
+        ui.data(&format!("  {line}"));
+    }
+    if report.needs.len() > NEEDS_SHOWN {
+        let more = report.needs.len() - NEEDS_SHOWN;
+        ui.data(&format!("  {}", t!("and {count} more: `kibble debit list failed`", count = more)));
+    }
+    Ok(())
+}
+
+fn concern_text(ctx: &Ctx, concern: &Concern) -> String {
+    match concern {
+        Concern::TriesFailed { reason, high_risk } => {
+            let reason = reason_text(Some(*reason), text::lang());
+            if *high_risk {
+                t!("all tries declined, {reason}; high risk from now on", reason = reason)
+            } else {
+                t!("all tries declined, {reason}", reason = reason)
+            }
+        }
+        Concern::MandateEnded { by } if by == "customer" => t!("mandate ended by the customer"),
+        Concern::MandateEnded { .. } => t!("mandate ended at the rail"),
+        Concern::Missed { due } => t!("not collected in the rail's window after {due}", due = due),
+        Concern::Unknown { rail } => t!("outcome unknown at {rail}; the next run asks again", rail = rail),
+        Concern::PaidTwice { rail } => t!("{rail} reports a second payment; give it back", rail = rail),
+        Concern::RailDown { said } => t!("rail cannot be reached: {said}", said = said),
+        Concern::RailMisconfigured { said } => t!("rail refuses our settings: {said}", said = said),
+        Concern::RefundDeclined { said } => t!("refund refused: {said}", said = said),
+        Concern::MessagesStuck { said } => t!("messages cannot be handed over: {said}", said = said),
+        Concern::MessageFailed => t!("message cannot be sent"),
+        Concern::StatementOpen { confirm_by } => {
+            t!("settlement to confirm; confirms itself {time}", time = short_time(ctx, *confirm_by))
+        }
+    }
+}
+
+fn long_time(ctx: &Ctx, at: At) -> String {
+    let local = at.with_timezone(&ctx.zone());
+    let weekday = match (text::lang(), chrono::Datelike::weekday(&local).num_days_from_monday()) {
+        (Lang::En, _) => local.format("%a").to_string(),
+        (Lang::Zh, day) => {
+            format!("周{}", ["一", "二", "三", "四", "五", "六", "日"][usize::try_from(day % 7).unwrap_or(0)])
+        }
+    };
+    format!("{weekday} {}", local.format("%Y-%m-%d %H:%M"))
+}
+
+fn short_time(ctx: &Ctx, at: At) -> String {
+    at.with_timezone(&ctx.zone()).format("%Y-%m-%d %H:%M").to_string()
+}
+
+fn near_time(ctx: &Ctx, now: At, at: At) -> String {
+    if ctx.today(now) == ctx.today(at) {
+        t!("today {time}", time = at.with_timezone(&ctx.zone()).format("%H:%M"))
+    } else {
+        short_time(ctx, at)
+    }
+}
+
+#[derive(Serialize)]
+struct DryRun {
+    at: At,
+    charges: u64,
+    amount: Money,
+    announcements: u64,
+    #[serde(flatten)]
+    rest: Rest,
+    installments: Vec<Planned>,
+}
+
+fn dry_run(ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
+    let now = ctx.now();
+    let mut answer = DryRun {
+        at: now,
+        charges: 0,
+        amount: Money::ZERO,
+        announcements: 0,
+        rest: Rest::default(),
+        installments: Vec::new(),
+    };
+    // As text, lines go out as they come; only the one JSON document is collected.
+    let json = ui.is_json();
+    let rest = plan(ctx, now, |planned| {
+        answer.charges += u64::from(planned.charge);
+        answer.announcements += u64::from(planned.announce);
+        if planned.charge {
+            answer.amount += planned.amount;
+        }
+        if json {
+            answer.installments.push(planned);
+        } else {
+            ui.data(&format!("  {}", planned_text(ctx, &planned)));
+        }
+        Ok(())
+    })?;
+    answer.rest = rest;
+    ui.answer(&answer, |ui| {
+        ui.data(&t!(
+            "would charge {count} with {amount}, announce {announced}, ask about {open} open charges, close {closing} mandates, send {messages} messages; nothing was touched",
+            count = answer.charges,
+            amount = answer.amount.yuan(),
+            announced = answer.announcements,
+            open = answer.rest.to_settle,
+            closing = answer.rest.mandates_closing,
+            messages = answer.rest.messages
+        ));
+        Ok(())
+    })?;
+    Ok(Exit::Done)
+}
+
+fn planned_text(ctx: &Ctx, planned: &Planned) -> String {
+    let id = planned.installment.to_string();
+    let amount = planned.amount.yuan();
+    if planned.charge {
+        return match planned.retry {
+            false => t!("{id}  charge {amount} on {rail}", id = id, amount = amount, rail = planned.rail),
+            true => t!("{id}  charge {amount} on {rail} again", id = id, amount = amount, rail = planned.rail),
+        };
+    }
+    let why = planned.stop.map_or(String::new(), |stop| stop_text(ctx, planned, stop));
+    if planned.announce {
+        return t!("{id}  announce {amount}, not charged: {why}", id = id, amount = amount, why = why);
+    }
+    t!("{id}  not charged: {why}", id = id, why = why)
+}
+
+/// The rule that stops a charge, and when that changes.
+fn stop_text(ctx: &Ctx, planned: &Planned, stop: Stop) -> String {
+    let until = planned.until.map_or_else(|| "—".to_owned(), |at| short_time(ctx, at));
+    match stop {
+        Stop::NotOpen => t!("it is settled"),
+        Stop::AgreementNotLive => t!("the agreement is not running"),
+        Stop::Paused => t!("the agreement is paused until {until}", until = until),
+        Stop::PetGone => t!("the pet died, is lost or was returned"),
+        Stop::TriesOver => t!("all tries are over; the customer pays by link or at the counter"),
+        Stop::NoMandate => t!("no live mandate"),
+        Stop::OpenCharge => t!("an earlier attempt has no outcome yet"),
+        Stop::NotDue => t!("agreed for {due}, from {until}", due = planned.due, until = until),
+        Stop::NotAnnounced => t!("not announced yet"),
+        Stop::NoticeTooYoung => t!("the announcement is younger than 48 hours; earliest charge {until}", until = until),
+        Stop::RailNotice => t!("the rail's own notice must come first; earliest charge {until}", until = until),
+        Stop::RetryLater => t!("next retry {until}", until = until),
+        Stop::OutsideHours => {
+            let hours = hours_of(&ctx.config, &planned.rail);
+            t!("{rail} accepts debits {hours}; next {until}", rail = planned.rail, hours = hours, until = until)
+        }
+        Stop::WindowPassed => t!("the rail's window has passed; postpone it or let the customer pay by link"),
+        Stop::OnePerRun => t!("another term of this agreement goes first; one per run"),
+    }
+}
+
+fn hours_of(config: &Config, rail: &str) -> String {
+    let profile: Option<&Profile> = config.rails.get(rail).map(|rail| &rail.profile);
+    profile.map_or(String::new(), |profile| profile.hours.to_string())
+}

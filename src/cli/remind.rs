@@ -1,0 +1,198 @@
+//! `kibble remind`: messages to customers and to the shop.
+
+use serde::Serialize;
+
+use crate::cli::exit::Exit;
+use crate::cli::ui::{Table, Ui};
+use crate::cli::{self, Globals};
+use crate::domain::id::{CustomerId, MessageId};
+use crate::domain::message::MessageState;
+use crate::fault::Fault;
+use crate::ops::Ctx;
+use crate::ops::remind::{self, Delivered, Listed, Preview, state_text};
+use crate::t;
+
+/// Messages to customers and to the shop
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    List(ListArgs),
+    Send(SendArgs),
+    Retry(RetryArgs),
+}
+
+/// List messages, the newest first
+#[derive(Debug, clap::Args)]
+struct ListArgs {
+    /// Only those in this state
+    #[arg(long, value_parser = ["queued", "sending", "sent", "failed", "dropped"])]
+    state: Option<String>,
+    /// Only those about this customer, for example c-12
+    #[arg(long, value_name = "CUSTOMER")]
+    customer: Option<String>,
+    /// At most this many
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: u32,
+}
+
+/// Send what is queued and may be sent at this hour
+#[derive(Debug, clap::Args)]
+struct SendArgs {
+    /// Show the texts, masked, and send nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// With --dry-run: show at most this many
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    limit: u32,
+}
+
+/// Put a message that could not be sent back into the queue
+#[derive(Debug, clap::Args)]
+struct RetryArgs {
+    /// The message, for example n-9
+    #[arg(value_name = "MESSAGE")]
+    message: String,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// Those of [`remind`], and ids that are none.
+pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
+    let ctx = cli::open(globals, ui)?;
+    match &args.verb {
+        Verb::List(args) => list(&ctx, args, ui),
+        Verb::Send(args) if args.dry_run => preview(&ctx, args, ui),
+        Verb::Send(_) => send(&ctx, ui),
+        Verb::Retry(args) => retry(&ctx, args, ui),
+    }
+}
+
+#[derive(Serialize)]
+struct Messages<'a> {
+    messages: &'a [Listed],
+}
+
+fn list(ctx: &Ctx, args: &ListArgs, ui: &Ui) -> anyhow::Result<Exit> {
+    let customer = args.customer.as_deref().map(customer_id).transpose()?;
+    let state = args.state.as_deref().and_then(MessageState::from_word);
+    let messages = remind::list(ctx, customer, state, args.limit)?;
+    ui.answer(&Messages { messages: &messages }, |ui| {
+        if messages.is_empty() {
+            ui.status(&t!("no message"));
+            return Ok(());
+        }
+        let heads = [t!("Message"), t!("Time"), t!("To"), t!("Text"), t!("About"), t!("State"), t!("Remark")];
+        let mut table = Table::new(heads);
+        for it in &messages {
+            let at = it.message.sent_at.unwrap_or(it.message.not_before);
+            let about = match (it.message.installment(), it.message.agreement) {
+                (Some(installment), _) => installment.to_string(),
+                (None, Some(agreement)) => agreement.to_string(),
+                (None, None) => it.message.customer.map(|id| id.to_string()).unwrap_or_default(),
+            };
+            table.row([
+                it.message.id.to_string(),
+                at.with_timezone(&ctx.zone()).format("%Y-%m-%d %H:%M").to_string(),
+                it.to.clone(),
+                it.message.template.clone(),
+                about,
+                state_text(it.message.state),
+                it.message.said.clone(),
+            ]);
+        }
+        ui.table(&table);
+        Ok(())
+    })?;
+    Ok(Exit::Done)
+}
+
+#[derive(Serialize)]
+struct Previews<'a> {
+    waiting: u64,
+    messages: &'a [Preview],
+}
+
+fn preview(ctx: &Ctx, args: &SendArgs, ui: &Ui) -> anyhow::Result<Exit> {
+    let (waiting, messages) = remind::preview(ctx, ctx.now(), args.limit)?;
+    ui.answer(&Previews { waiting, messages: &messages }, |ui| {
+        for it in &messages {
+            let text = match (&it.text, &it.why) {
+                (Some(text), _) => text.clone(),
+                (None, why) => t!("not sent: {why}", why = why.as_deref().unwrap_or_default()),
+            };
+            ui.data(&format!("{}  {}  {text}", it.id, it.to));
+        }
+        ui.status(&t!("{count} messages could be sent now; nothing was sent", count = waiting));
+        Ok(())
+    })?;
+    Ok(Exit::Done)
+}
+
+fn send(ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
+    let delivered = remind::deliver(ctx, ctx.now())?;
+    ui.answer(&delivered, |ui| {
+        show(&delivered, ui);
+        Ok(())
+    })?;
+    let needs = !delivered.failed.is_empty() || !delivered.in_doubt.is_empty() || delivered.channel_down.is_some();
+    Ok(if needs { Exit::NeedsPerson } else { Exit::Done })
+}
+
+fn show(it: &Delivered, ui: &Ui) {
+    if it.busy {
+        ui.status(&t!("another kibble is sending messages at this moment; nothing was done"));
+        return;
+    }
+    ui.data(&t!("{count} messages sent", count = it.sent));
+    if it.dropped > 0 {
+        ui.data(&t!("{count} overtaken by events and dropped", count = it.dropped));
+    }
+    if let Some(why) = &it.channel_down {
+        ui.warn(&t!("the message channel does not work: {why}", why = why));
+    }
+    if it.later > 0 {
+        ui.data(&t!("{count} wait until the channel works again", count = it.later));
+    }
+    if !it.in_doubt.is_empty() {
+        ui.warn(&t!(
+            "nobody knows whether these arrived; they count as sent: {messages}",
+            messages = ids(&it.in_doubt)
+        ));
+    }
+    if !it.failed.is_empty() {
+        ui.warn(&t!("not sent: {messages}", messages = ids(&it.failed)));
+        ui.hint(&t!("`kibble remind list --state failed` says why; mend it, then `kibble remind retry MESSAGE`"));
+    }
+}
+
+#[derive(Serialize)]
+struct Retried {
+    message: MessageId,
+    not_before: crate::domain::date::At,
+}
+
+fn retry(ctx: &Ctx, args: &RetryArgs, ui: &Ui) -> anyhow::Result<Exit> {
+    let message: MessageId =
+        args.message.parse().map_err(|_| Fault::usage(t!("{text} is not a message like n-9", text = args.message)))?;
+    let not_before = remind::retry(ctx, message, ctx.now())?;
+    ui.answer(&Retried { message, not_before }, |ui| {
+        let at = not_before.with_timezone(&ctx.zone()).format("%Y-%m-%d %H:%M");
+        ui.data(&t!("{message} is queued again, to be sent from {at} on", message = message, at = at));
+        Ok(())
+    })?;
+    Ok(Exit::Done)
+}
+
+fn customer_id(text: &str) -> anyhow::Result<CustomerId> {
+    text.parse().map_err(|_| Fault::usage(t!("{text} is not a customer like c-12", text = text)).into())
+}
+
+fn ids(messages: &[MessageId]) -> String {
+    messages.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

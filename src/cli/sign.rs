@@ -1,0 +1,284 @@
+//! `kibble sign`: customer, pet, plan, payment rail, debit day; guided on a terminal, by flags, or from one file.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::cli::exit::Exit;
+use crate::cli::mandate::show_link;
+use crate::cli::ui::{Paint, Ui, columns};
+use crate::cli::{self, Globals};
+use crate::domain::date::At;
+use crate::domain::id::AgreementId;
+use crate::fault::Fault;
+use crate::ops::Ctx;
+use crate::ops::sign::{self, Acknowledged, Form, Prepared, Signed};
+use crate::t;
+
+/// Sign an agreement: customer, pet, plan, payment rail, debit day
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A file with one key per flag, TOML or JSON; flags go before it
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// A new mandate for this agreement, whose mandate ended
+    #[arg(long, value_name = "AGREEMENT")]
+    again: Option<AgreementId>,
+    /// A customer of the shop: id, phone number or name
+    #[arg(long, value_name = "CUSTOMER")]
+    customer: Option<String>,
+    /// A new customer's name, as on the ID card
+    #[arg(long)]
+    name: Option<String>,
+    /// A new customer's mobile number
+    #[arg(long)]
+    phone: Option<String>,
+    /// A new customer's ID number
+    #[arg(long, value_name = "NUMBER")]
+    id_number: Option<String>,
+    /// Where a new customer's goods go
+    #[arg(long)]
+    address: Option<String>,
+    /// A pet of the shop, for example p-12
+    #[arg(long, value_name = "PET")]
+    pet: Option<String>,
+    /// A new pet's name
+    #[arg(long, value_name = "NAME")]
+    pet_name: Option<String>,
+    /// A new pet's species
+    #[arg(long)]
+    species: Option<String>,
+    /// A new pet's breed
+    #[arg(long)]
+    breed: Option<String>,
+    /// A new pet's sex
+    #[arg(long)]
+    sex: Option<String>,
+    /// A new pet's date of birth
+    #[arg(long, value_name = "DATE")]
+    born: Option<String>,
+    /// A new pet's chip number, 15 digits
+    #[arg(long, value_name = "NUMBER")]
+    chip: Option<String>,
+    /// Number of a new pet's quarantine certificate
+    #[arg(long, value_name = "NUMBER")]
+    quarantine: Option<String>,
+    /// Where a new pet comes from
+    #[arg(long)]
+    source: Option<String>,
+    /// What a new pet cost the shop, with vaccination and quarantine; shown in the agreement
+    #[arg(long, value_name = "AMOUNT")]
+    reference_cost: Option<String>,
+    /// The plan's code
+    #[arg(long)]
+    plan: Option<String>,
+    /// The payment rail that is debited
+    #[arg(long)]
+    rail: Option<String>,
+    /// A payment rail that is tried after the first has declined
+    #[arg(long, value_name = "RAIL")]
+    second_rail: Option<String>,
+    /// Day of the month on which is debited; without it the day of signing
+    #[arg(long, value_name = "DAY")]
+    debit_day: Option<String>,
+    /// Language of the agreement's text, zh or en
+    #[arg(long, value_name = "LANG")]
+    text: Option<String>,
+    /// The customer has read and understood every important point
+    #[arg(long)]
+    acknowledged: bool,
+    /// The staff explained every important point in person
+    #[arg(long)]
+    explained: bool,
+}
+
+/// Signs, asking for what the flags and the file do not say.
+///
+/// # Errors
+/// Those of [`sign::prepare`] and [`sign::sign`], and a missing flag where nobody can be asked.
+pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> Result<Exit> {
+    let ctx = cli::open(globals, ui)?;
+    let now = ctx.now();
+    if let Some(agreement) = args.again {
+        let again = sign::again(&ctx, agreement, args.rail.as_deref(), now)?;
+        ui.answer(&again, |ui| {
+            ui.data(&t!("{no} gets a new mandate; it runs on once the customer agrees.", no = again.no));
+            again.links.iter().try_for_each(|link| show_link(ui, link))
+        })?;
+        return Ok(Exit::Done);
+    }
+    let mut form = form(args)?;
+    if ui.can_ask() {
+        ask(&ctx, ui, &mut form, now)?;
+    }
+    let prepared = sign::prepare(&ctx, &form, now)?;
+    for warning in &prepared.warnings {
+        ui.warn(warning);
+    }
+    let acknowledged = acknowledge(&ctx, ui, &form, &prepared, now)?;
+    let signed = sign::sign(&ctx, &prepared, &acknowledged, now)?;
+    ui.answer(&signed, |ui| show(ui, &signed))?;
+    Ok(Exit::Done)
+}
+
+fn form(args: &Args) -> Result<Form> {
+    let mut form = match &args.file {
+        None => Form::default(),
+        Some(path) => {
+            let name = path.display().to_string();
+            Form::read(&name, &fs::read_to_string(path).with_context(|| name.clone())?)?
+        }
+    };
+    let flags = [
+        (&args.customer, &mut form.customer),
+        (&args.name, &mut form.name),
+        (&args.phone, &mut form.phone),
+        (&args.id_number, &mut form.id_number),
+        (&args.address, &mut form.address),
+        (&args.pet, &mut form.pet),
+        (&args.pet_name, &mut form.pet_name),
+        (&args.species, &mut form.species),
+        (&args.breed, &mut form.breed),
+        (&args.sex, &mut form.sex),
+        (&args.born, &mut form.born),
+        (&args.chip, &mut form.chip),
+        (&args.quarantine, &mut form.quarantine),
+        (&args.source, &mut form.source),
+        (&args.reference_cost, &mut form.reference_cost),
+        (&args.plan, &mut form.plan),
+        (&args.rail, &mut form.rail),
+        (&args.second_rail, &mut form.second_rail),
+        (&args.debit_day, &mut form.debit_day),
+        (&args.text, &mut form.text),
+    ];
+    for (flag, place) in flags {
+        if flag.is_some() {
+            place.clone_from(flag);
+        }
+    }
+    form.acknowledged |= args.acknowledged;
+    form.explained |= args.explained;
+    Ok(form)
+}
+
+/// Step by step: what the form does not say yet.
+fn ask(ctx: &Ctx, ui: &Ui, form: &mut Form, now: At) -> Result<()> {
+    if form.customer.is_none() && form.name.is_none() {
+        let known = t!("a customer of the shop");
+        let new = t!("a new customer");
+        if ui.select(&t!("Who signs?"), &[new, known], Some(0), "--customer")? == 1 {
+            form.customer = Some(ui.input(&t!("Id, phone number or name"), None, "--customer")?);
+        }
+    }
+    if form.customer.is_none() {
+        text(ui, &mut form.name, t!("Name, as on the ID card"), "--name", None)?;
+        text(ui, &mut form.phone, t!("Mobile number"), "--phone", None)?;
+        text(ui, &mut form.id_number, t!("ID number"), "--id-number", None)?;
+        text(ui, &mut form.address, t!("Address for deliveries (may be empty)"), "--address", Some(""))?;
+    }
+    if form.pet.is_none() && form.pet_name.is_none() {
+        let choices = [t!("a new pet"), t!("a pet with a record")];
+        if ui.select(&t!("Which pet?"), &choices, Some(0), "--pet")? == 1 {
+            form.pet = Some(ui.input(&t!("The pet's id, for example p-12"), None, "--pet")?);
+        }
+    }
+    if form.pet.is_none() {
+        text(ui, &mut form.pet_name, t!("The pet's name"), "--pet-name", None)?;
+        text(ui, &mut form.species, t!("Species: cat, dog, rabbit, other"), "--species", Some("cat"))?;
+        text(ui, &mut form.breed, t!("Breed (may be empty)"), "--breed", Some(""))?;
+        text(ui, &mut form.sex, t!("Sex: male, female, unknown"), "--sex", Some("unknown"))?;
+        text(ui, &mut form.born, t!("Date of birth, for example 2026-08-10 (may be empty)"), "--born", Some(""))?;
+        let cost = t!("What the pet cost the shop, in yuan; shown in the agreement");
+        text(ui, &mut form.reference_cost, cost, "--reference-cost", None)?;
+    }
+    if form.plan.is_none() {
+        let plans = sign::plans(ctx)?;
+        let rows: Vec<Vec<String>> = plans
+            .iter()
+            .map(|plan| {
+                let months = t!("{terms} months", terms = plan.terms);
+                vec![plan.code.clone(), plan.monthly.yuan(), months, plan.total().yuan()]
+            })
+            .collect();
+        let chosen = ui.select(&t!("Which plan?"), &columns(&rows, &[1, 3]), Some(0), "--plan")?;
+        form.plan = plans.get(chosen).map(|plan| plan.code.clone());
+    }
+    if form.rail.is_none() {
+        let rails = sign::mandate_rails(ctx);
+        let chosen = ui.select(&t!("Which payment rail?"), &rails, Some(0), "--rail")?;
+        form.rail = rails.get(chosen).cloned();
+    }
+    if form.debit_day.is_none() {
+        let rails: Vec<String> = form.rail.iter().chain(&form.second_rail).cloned().collect();
+        let offer = sign::day_offer(ctx, &rails, ctx.today(now))?;
+        if !offer.fits() {
+            let days = [offer.largest, 1].map(|day| day.to_string());
+            let question = t!("Day {day} cannot be the debit day there. Which day instead?", day = offer.wanted);
+            let chosen = ui.select(&question, &days, Some(0), "--debit-day")?;
+            form.debit_day = days.get(chosen).cloned();
+        }
+    }
+    Ok(())
+}
+
+fn text(ui: &Ui, place: &mut Option<String>, question: String, flag: &str, default: Option<&str>) -> Result<()> {
+    if place.is_none() {
+        *place = Some(ui.input(&question, default, flag)?);
+    }
+    Ok(())
+}
+
+/// Shows the important points and takes the customer's word for each; with `--acknowledged` it was given beforehand.
+fn acknowledge(ctx: &Ctx, ui: &Ui, form: &Form, prepared: &Prepared, now: At) -> Result<Vec<Acknowledged>> {
+    if form.acknowledged {
+        let point = Acknowledged { shown_at: now, acknowledged_at: now, explained: form.explained };
+        return Ok(vec![point; prepared.points.len()]);
+    }
+    if !ui.can_ask() {
+        return Err(Fault::refused(t!("the customer has not acknowledged every important point"))
+            .hint(t!("show the points and give --acknowledged when the customer has understood them"))
+            .into());
+    }
+    let mut acknowledged = Vec::new();
+    for point in &prepared.points {
+        let shown_at = ctx.now();
+        ui.status(&ui.paint(Paint::Heading, point));
+        if !ui.confirm(&t!("Has the customer read and understood this?"), false)? {
+            return Err(Fault::refused(t!("the customer has not acknowledged every important point"))
+                .hint(t!("explain the point, then sign again; nothing was written"))
+                .into());
+        }
+        let explained =
+            form.explained || ui.confirm(&t!("Did you explain it in person?"), prepared.senior_years.is_some())?;
+        acknowledged.push(Acknowledged { shown_at, acknowledged_at: ctx.now(), explained });
+    }
+    Ok(acknowledged)
+}
+
+fn show(ui: &Ui, signed: &Signed) -> Result<()> {
+    ui.data(&t!(
+        "Signed: {no}, {agreement}, customer {customer}, pet {pet}",
+        no = signed.no,
+        agreement = signed.agreement,
+        customer = signed.customer,
+        pet = signed.pet
+    ));
+    ui.data(&format!(
+        "  {}",
+        t!(
+            "{terms} × {monthly} = {total}, debited on day {day}, first {first}, last {last}, until {end}",
+            terms = signed.terms,
+            monthly = signed.monthly.yuan(),
+            total = signed.total.yuan(),
+            day = signed.debit_day,
+            first = signed.first_due,
+            last = signed.last_due,
+            end = signed.ends_on
+        )
+    ));
+    ui.data(&format!("  {}", t!("digest {sha256}, evidence {level}", sha256 = signed.sha256, level = signed.evidence)));
+    signed.links.iter().try_for_each(|link| show_link(ui, link))?;
+    ui.hint(&t!("the text for both sides: `kibble agreement text {agreement}`", agreement = signed.agreement));
+    Ok(())
+}

@@ -1,0 +1,175 @@
+//! Copies of the database file: made while others work, checked before anybody relies on them. Owns the file's own checks and
+//! its journal; which copy is kept where is `ops/backup.rs`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags};
+use serde::Serialize;
+
+use crate::db::seal::Keyring;
+use crate::db::types::{at, maybe_at};
+use crate::db::{Conn, Db, Hand, connect, migrate};
+use crate::domain::date::At;
+use crate::fault::Fault;
+use crate::t;
+
+/// Pages copied between two reports of progress.
+const STEP_PAGES: i32 = 512;
+/// How often a step that met somebody else's write is repeated before giving up, and the pause between, in milliseconds.
+const TRIES: u32 = 200;
+const PAUSE_MS: u64 = 25;
+
+/// What a database file is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Inspected {
+    /// Which shop's.
+    pub install_code: String,
+    /// Which copy.
+    pub copy_no: i64,
+    /// When the shop was opened.
+    pub created_at: At,
+    /// When it was restored, if it was not adopted since.
+    pub restored_at: Option<At>,
+    /// Number and hash of the last audit row.
+    pub audit_seq: i64,
+    /// Its hash.
+    pub audit_hash: String,
+    /// When the last change was made; `None` for a shop that was never used.
+    pub last_change: Option<At>,
+}
+
+/// Copies the open database into the file at `to`, which must be empty or absent. Others may go on reading and writing.
+/// `step` hears how many pages are done, and of how many.
+///
+/// # Errors
+/// When the file cannot be written, or somebody else writes without a pause.
+pub fn copy(db: &Db, to: &Path, step: impl FnMut(i32, i32)) -> Result<()> {
+    copy_pages(&db.conn.sql, to, step)
+}
+
+/// Copies the database in the file at `from`, with whatever its log still holds.
+///
+/// # Errors
+/// When it cannot be read, or `to` cannot be written.
+pub fn copy_file(from: &Path, to: &Path, step: impl FnMut(i32, i32)) -> Result<()> {
+    copy_pages(&open_to_read(from)?, to, step)
+}
+
+fn copy_pages(from: &Connection, to: &Path, mut step: impl FnMut(i32, i32)) -> Result<()> {
+    let mut target = Connection::open(to).with_context(|| to.display().to_string())?;
+    {
+        let backup = Backup::new(from, &mut target)?;
+        let mut tries = 0;
+        loop {
+            match backup.step(STEP_PAGES)? {
+                StepResult::Done => break,
+                StepResult::More => tries = 0,
+                _ if tries >= TRIES => bail!(t!("the database is being written without a pause")),
+                _ => {
+                    tries += 1;
+                    std::thread::sleep(Duration::from_millis(PAUSE_MS));
+                }
+            }
+            let progress = backup.progress();
+            step(progress.pagecount - progress.remaining, progress.pagecount);
+        }
+    }
+    // One file without a log beside it, so that it can be carried about; a shop's live file gets its log back at `restore`.
+    let _: String = target.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0))?;
+    Ok(())
+}
+
+/// Says what the file at `path` is; with `thorough`, after checking every page and every reference in it. Changes nothing.
+///
+/// # Errors
+/// When it is not a kibble database, is of a newer kibble, or is damaged.
+pub fn inspect(path: &Path, thorough: bool) -> Result<Inspected> {
+    let not_ours = || Fault::refused(t!("{path} is not a kibble database", path = path.display()));
+    if !path.is_file() {
+        return Err(Fault::not_found(t!("there is no file {path}", path = path.display())).into());
+    }
+    let sql = open_to_read(path)?;
+    let version = migrate::version_of(&sql).map_err(|error| error.context(not_ours()))?;
+    match version {
+        Some(version) if version > migrate::newest() => {
+            return Err(migrate::too_new(version).into());
+        }
+        Some(_) => {}
+        None => return Err(not_ours().into()),
+    }
+    if thorough {
+        check_pages(&sql, path)?;
+    }
+    let shop =
+        sql.query_row("SELECT install_code, copy_no, created_at, restored_at FROM shop WHERE id = 1", [], |row| {
+            Ok((row.get("install_code")?, row.get("copy_no")?, at(row, "created_at")?, maybe_at(row, "restored_at")?))
+        });
+    let (install_code, copy_no, created_at, restored_at) =
+        shop.map_err(|error| anyhow::Error::from(error).context(not_ours()))?;
+    let mut inspected = Inspected {
+        install_code,
+        copy_no,
+        created_at,
+        restored_at,
+        audit_seq: 0,
+        audit_hash: String::new(),
+        last_change: None,
+    };
+    let mut query = sql.prepare("SELECT seq, hash, at FROM audit ORDER BY seq DESC LIMIT 1")?;
+    let mut rows = query.query([])?;
+    if let Some(row) = rows.next()? {
+        inspected.audit_seq = row.get("seq")?;
+        inspected.audit_hash = row.get("hash")?;
+        inspected.last_change = Some(at(row, "at")?);
+    }
+    Ok(inspected)
+}
+
+/// Opens the copy at `path` for good: brings it up to date and gives it the log that a live file has.
+///
+/// # Errors
+/// As [`Db::open`].
+pub fn revive(path: &Path, keys: Keyring, hand: Hand) -> Result<Db> {
+    let db = Db { conn: Conn { sql: connect(path, true)?, keys }, hand, path: path.to_owned() };
+    migrate::run(&db.conn.sql)?;
+    super::shop::check_key(&db.conn)?;
+    Ok(db)
+}
+
+/// Folds the log of the file at `path` into it, so that one file holds everything. A damaged file is left as it is.
+pub fn fold_log(path: &Path) -> bool {
+    let folded = connect(path, false)
+        .and_then(|sql| Ok(sql.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))?));
+    folded.is_ok_and(|busy| busy == 0)
+}
+
+fn open_to_read(path: &Path) -> Result<Connection> {
+    let sql = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .with_context(|| path.display().to_string())?;
+    sql.busy_timeout(Duration::from_secs(5))?;
+    Ok(sql)
+}
+
+fn check_pages(sql: &Connection, path: &Path) -> Result<()> {
+    let damaged = |what: &str| {
+        Fault::broken(t!("{path} is damaged: {what}", path = path.display(), what = what))
+            .hint(t!("use an older copy; the one before it may be sound"))
+    };
+    let mut query = sql.prepare("PRAGMA integrity_check(1)")?;
+    let said: String = query
+        .query_row([], |row| row.get(0))
+        .map_err(|error| anyhow::Error::from(error).context(damaged("integrity_check")))?;
+    if said != "ok" {
+        return Err(damaged(said.lines().next().unwrap_or_default()).into());
+    }
+    let mut query = sql.prepare("PRAGMA foreign_key_check")?;
+    let mut rows = query.query([])?;
+    if let Some(row) = rows.next()? {
+        let table: String = row.get(0)?;
+        return Err(damaged(&table).into());
+    }
+    Ok(())
+}

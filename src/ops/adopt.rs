@@ -1,0 +1,278 @@
+//! Makes a restored or copied database the shop's own. The state that was lost may have charged what looks open here, so the
+//! rails are asked about every order number that it could have used before anything is charged again.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use chrono::NaiveDate;
+use serde::Serialize;
+
+use crate::db;
+use crate::db::charge::{NewCharge, Outcome};
+use crate::db::installment::NewInstallment;
+use crate::db::shop::Identity;
+use crate::domain::agreement::{Agreement, AgreementState};
+use crate::domain::charge::{Charge, ChargeKind, ChargeState, Course, InstallmentState, order_no};
+use crate::domain::date::At;
+use crate::domain::id::{AgreementId, ChargeId, InstallmentId, MandateId};
+use crate::domain::money::Money;
+use crate::domain::op::Op;
+use crate::domain::rail::{Answer, Reason, Reply};
+use crate::fault::Fault;
+use crate::ops::{Ctx, Event, witness};
+use crate::t;
+
+/// Attempts beyond the known ones that a lost state may have made for one installment: three of a debit, a second mandate's,
+/// a pay link.
+const LOST_ATTEMPTS: u32 = 6;
+
+/// What adopting found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Adopted {
+    /// This database's copy number from now on; part of every new order number.
+    pub copy_no: i64,
+    /// How many order numbers the rails were asked about.
+    pub asked: u64,
+    /// Charges that this database did not know. They are unknown until the next debit run settles them.
+    pub found: Vec<Found>,
+}
+
+/// A charge of the lost state.
+#[derive(Clone, Debug, Serialize)]
+pub struct Found {
+    /// Its new record here.
+    pub charge: ChargeId,
+    /// Which term.
+    pub installment: InstallmentId,
+    /// On which rail.
+    pub rail: String,
+    /// Its order number.
+    pub order_no: String,
+    /// How much.
+    pub amount: Money,
+    /// `paid` or `pending`: what the rail says.
+    pub answer: &'static str,
+}
+
+/// A term that the lost state may have charged.
+struct Doubt {
+    id: InstallmentId,
+    amount: Money,
+    attempts: u32,
+    /// A debit while the automatic tries go on, else a link.
+    kind: ChargeKind,
+    /// A charge of it that is open here. When the lost state went on to another one, this one is over.
+    open: Option<Charge>,
+    /// The term itself, when it does not exist here.
+    missing: Option<NewInstallment>,
+    rails: BTreeMap<String, MandateId>,
+}
+
+/// A charge to be written.
+struct Lost {
+    doubt: usize,
+    rail: String,
+    mandate: Option<MandateId>,
+    attempt: u32,
+    order_no: String,
+    reply: Reply,
+    /// What the rail says of the charge that is open here.
+    open: Option<Reply>,
+}
+
+/// Adopts the database.
+///
+/// # Errors
+/// When a rail cannot say now what became of an order number; nothing is changed then.
+pub fn adopt(ctx: &Ctx, now: At) -> Result<Adopted> {
+    let identity = db::shop::identity(ctx.db.read())?;
+    // Where another copy was used meanwhile, its numbers are asked about too, and ours must come after them.
+    let newest = witness::seen_copy_no(ctx, &identity.install_code).unwrap_or_default().max(identity.copy_no);
+    let doubts = doubts(ctx, ctx.today(now))?;
+    let questions: usize = doubts.iter().map(|it| it.rails.len()).sum();
+    let copies = (newest - identity.copy_no + 1).unsigned_abs();
+    let total = u64::try_from(questions).unwrap_or_default() * u64::from(LOST_ATTEMPTS) * copies;
+    ctx.say(Event::Begin { label: t!("asking the payment channels"), total });
+    let asked = ask(ctx, &doubts, &identity, newest);
+    ctx.say(Event::End);
+    let (lost, unsure) = asked?;
+    if let Some(first) = unsure.first() {
+        return Err(Fault::refused(t!(
+            "the payment channels cannot say now what became of {count} order numbers, the first is {order_no}; nothing was changed",
+            count = unsure.len(),
+            order_no = first
+        ))
+        .hint(t!("run `kibble adopt` again when they answer"))
+        .into());
+    }
+    let (copy_no, found) = ctx.db.write(now, |tx| {
+        let mut found = Vec::new();
+        for it in &lost {
+            found.push(note(tx, &doubts[it.doubt], it, now)?);
+        }
+        let copy_no = db::shop::adopt(tx, newest)?;
+        let op = Op::ShopAdopted { copy_no, found: found.iter().map(|it| it.charge).collect() };
+        Ok(((copy_no, found), op))
+    })?;
+    witness::remember(ctx)?;
+    Ok(Adopted { copy_no, asked: total, found })
+}
+
+/// Every open term that was due, and the terms that the lost state may have created since.
+fn doubts(ctx: &Ctx, today: NaiveDate) -> Result<Vec<Doubt>> {
+    let conn = ctx.db.read();
+    let mut rails: BTreeMap<AgreementId, BTreeMap<String, MandateId>> = BTreeMap::new();
+    db::mandate::each(conn, None, |mandate| {
+        rails.entry(mandate.agreement).or_default().insert(mandate.rail, mandate.id);
+        Ok(())
+    })?;
+    let mut charges = open_charges(conn)?;
+    let mut open: BTreeMap<AgreementId, Vec<Doubt>> = BTreeMap::new();
+    for (term, attempts) in db::installment::open_due(conn, today)? {
+        let over = matches!(term.course, Course::Failed | Course::Missed);
+        let rails = rails.get(&term.id.agreement).cloned().unwrap_or_default();
+        open.entry(term.id.agreement).or_default().push(Doubt {
+            id: term.id,
+            amount: term.amount,
+            attempts,
+            kind: if over { ChargeKind::Link } else { ChargeKind::Debit },
+            open: charges.remove(&term.id),
+            missing: None,
+            rails,
+        });
+    }
+    let last = db::installment::last_terms(conn)?;
+    db::agreement::each(conn, None, None, |agreement| {
+        let known = last.get(&agreement.id).copied().unwrap_or(agreement.paid_before);
+        let rails = rails.get(&agreement.id).cloned().unwrap_or_default();
+        let missing = missing(ctx, &agreement, known, today, &rails);
+        open.entry(agreement.id).or_default().extend(missing);
+        Ok(())
+    })?;
+    Ok(open.into_values().flatten().collect())
+}
+
+fn missing(
+    ctx: &Ctx,
+    agreement: &Agreement,
+    known: u32,
+    today: NaiveDate,
+    rails: &BTreeMap<String, MandateId>,
+) -> Vec<Doubt> {
+    let running = matches!(agreement.state, AgreementState::Waiting | AgreementState::Active | AgreementState::Paused);
+    let Some(profile) = rails.keys().find_map(|rail| ctx.config.rails.get(rail)).map(|rail| &rail.profile) else {
+        return Vec::new();
+    };
+    let schedule = agreement.schedule();
+    if !running {
+        return Vec::new();
+    }
+    let due = (known + 1..=agreement.terms).map(|term| (term, schedule.due(term))).take_while(|(_, due)| *due <= today);
+    let doubt = |(term, due)| {
+        let id = InstallmentId { agreement: agreement.id, term };
+        let amount = agreement.monthly;
+        let new =
+            NewInstallment { id, due, registered: profile.registered(due), amount, state: InstallmentState::Open };
+        Doubt { id, amount, attempts: 0, kind: ChargeKind::Debit, open: None, missing: Some(new), rails: rails.clone() }
+    };
+    due.map(doubt).collect()
+}
+
+fn open_charges(conn: &db::Conn) -> Result<BTreeMap<InstallmentId, Charge>> {
+    const PAGE: u32 = 500;
+    let mut found = BTreeMap::new();
+    let mut after = ChargeId::new(0);
+    loop {
+        let page = db::charge::open_page(conn, after, PAGE)?;
+        let Some(last) = page.last() else { return Ok(found) };
+        after = last.id;
+        found.extend(page.into_iter().map(|charge| (charge.installment, charge)));
+    }
+}
+
+/// Asks every rail about every number. Gives what was found, and the numbers nobody can say anything about.
+fn ask(ctx: &Ctx, doubts: &[Doubt], identity: &Identity, newest: i64) -> Result<(Vec<Lost>, Vec<String>)> {
+    let (mut lost, mut unsure) = (Vec::new(), Vec::new());
+    for (place, doubt) in doubts.iter().enumerate() {
+        let mut found: Option<Lost> = None;
+        for (name, mandate) in &doubt.rails {
+            let rail = ctx.rail(name)?;
+            for copy_no in identity.copy_no..=newest {
+                for attempt in doubt.attempts + 1..=doubt.attempts + LOST_ATTEMPTS {
+                    let order_no = order_no(&identity.install_code, copy_no, doubt.id, attempt);
+                    let reply = rail.query_charge(&order_no, doubt.amount);
+                    ctx.say(Event::Step(1));
+                    match reply.answer {
+                        Answer::Unknown => unsure.push(order_no),
+                        // One installment is collected at most once, so there is no second one to find.
+                        Answer::Paid | Answer::Pending(_) if found.is_none() => {
+                            let (rail, open) = (name.clone(), None);
+                            let mandate = (doubt.kind == ChargeKind::Debit).then_some(*mandate);
+                            found = Some(Lost { doubt: place, rail, mandate, attempt, order_no, reply, open });
+                        }
+                        Answer::Paid | Answer::Pending(_) | Answer::Declined(_) | Answer::NotFound => {}
+                    }
+                }
+            }
+        }
+        if let Some(mut found) = found {
+            if let Some(open) = &doubt.open {
+                let reply = ctx.rail(&open.rail)?.query_charge(&open.order_no, open.amount);
+                if reply.answer == Answer::Unknown {
+                    unsure.push(open.order_no.clone());
+                }
+                found.open = Some(reply);
+            }
+            lost.push(found);
+        }
+    }
+    Ok((lost, unsure))
+}
+
+/// Writes a charge of the lost state as unknown: the next debit run asks about it and books it like any other.
+fn note(tx: &db::Conn, doubt: &Doubt, it: &Lost, now: At) -> Result<Found> {
+    if let Some(new) = &doubt.missing {
+        db::installment::create(tx, new)?;
+    }
+    if let (Some(open), Some(reply)) = (&doubt.open, &it.open) {
+        let (state, reason) = match reply.answer {
+            Answer::Declined(reason) => (ChargeState::Declined, Some(reason)),
+            _ => (ChargeState::Void, None),
+        };
+        db::charge::answer(tx, open.id, &outcome(state, reason, reply, now))?;
+    }
+    let new = NewCharge {
+        installment: doubt.id,
+        attempt: it.attempt,
+        kind: doubt.kind,
+        mandate: it.mandate,
+        rail: &it.rail,
+        order_no: &it.order_no,
+        amount: doubt.amount,
+        run: None,
+    };
+    let charge = db::charge::note(tx, &new, now)?;
+    db::charge::answer(tx, charge, &outcome(ChargeState::Unknown, None, &it.reply, now))?;
+    Ok(Found {
+        charge,
+        installment: doubt.id,
+        rail: it.rail.clone(),
+        order_no: it.order_no.clone(),
+        amount: doubt.amount,
+        answer: it.reply.answer.word(),
+    })
+}
+
+fn outcome<'a>(state: ChargeState, reason: Option<Reason>, reply: &'a Reply, now: At) -> Outcome<'a> {
+    Outcome {
+        state,
+        reason,
+        code: &reply.code,
+        said: &reply.text,
+        trade_no: reply.trade_no.as_deref(),
+        pending_until: None,
+        paid_at: None,
+        asked_at: now,
+        run: None,
+    }
+}

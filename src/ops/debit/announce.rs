@@ -1,0 +1,242 @@
+//! Step 4: tells customers of coming debits early enough, by message and, where the rail has a notice of its own, through the rail. A charge
+//! is allowed a set number of hours after the message reached its channel, so announcing is queueing here and counting at delivery.
+
+use anyhow::Result;
+use chrono::{NaiveDate, TimeDelta};
+use serde_json::json;
+
+use crate::adapters::rail::{DebitNotice, MandateRef, Rail, Trouble};
+use crate::config::RailSettings;
+use crate::db;
+use crate::db::installment::{DueRow, Place};
+use crate::domain::agreement::AgreementState;
+use crate::domain::charge::InstallmentState;
+use crate::domain::date::{At, day_of, moment, plus_days};
+use crate::domain::id::{InstallmentId, RunId};
+use crate::domain::mandate::MandateStatus;
+use crate::domain::message::Audience;
+use crate::domain::op::Op;
+use crate::domain::rail::{Profile, RailNotice, Reason};
+use crate::ops::debit::book::letter;
+use crate::ops::debit::flight::with_pool;
+use crate::ops::debit::report::{Concern, RunReport};
+use crate::ops::remind::tell;
+use crate::ops::{Ctx, Event};
+use crate::t;
+use crate::text::Lang;
+
+/// Installments per commit.
+const PAGE: u32 = 200;
+
+/// Announces what falls due soon: first the messages, then the notices of rails that have one of their own.
+pub fn announce(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Result<()> {
+    let settings = &ctx.config.settings.debit;
+    let ahead = i64::from(settings.announce_hours).div_euclid(24) + 2;
+    let until = plus_days(ctx.today(now), ahead.max(i64::from(settings.heads_up_days)));
+    ctx.say(Event::Begin { label: t!("announcing"), total: 0 });
+    let mut place = Place::start();
+    loop {
+        let page = db::installment::unannounced_page(ctx.db.read(), until, place, PAGE)?;
+        let Some(last) = page.last() else { break };
+        place = Place { due: last.installment.due, id: last.installment.id };
+        messages(ctx, &page, report, now)?;
+        ctx.say(Event::Step(u64::try_from(page.len())?));
+    }
+    if ctx.config.rails.values().any(|rail| rail.profile.notice == RailNotice::Announce) {
+        let mut place = Place::start();
+        loop {
+            let page = db::installment::due_page(ctx.db.read(), run, until, place, PAGE)?;
+            let Some(last) = page.last() else { break };
+            place = Place { due: last.installment.due, id: last.installment.id };
+            rail_notices(ctx, &page, report, now)?;
+        }
+    }
+    ctx.say(Event::End);
+    Ok(())
+}
+
+/// Whether a debit of this installment is to be expected at all.
+fn is_coming(row: &DueRow) -> bool {
+    row.installment.state == InstallmentState::Open
+        && row.candidate.agreement == AgreementState::Active
+        && !row.candidate.pet_gone
+        && matches!(row.candidate.mandate, Some((_, MandateStatus::Live)))
+}
+
+fn messages(ctx: &Ctx, page: &[DueRow], report: &mut RunReport, now: At) -> Result<()> {
+    let settings = &ctx.config.settings.debit;
+    let today = ctx.today(now);
+    let mut to_tell: Vec<(&DueRow, &RailSettings, NaiveDate, bool)> = Vec::new();
+    for row in page.iter().filter(|row| is_coming(row)) {
+        let rail = ctx.config.rail(&row.rail)?;
+        let charge_at = moment(row.installment.due, settings.hour, ctx.zone());
+        let is_time = now >= charge_at - TimeDelta::hours(i64::from(settings.announce_hours));
+        if row.installment.announced_at.is_none() && is_time {
+            if let Some(day) = debit_day(ctx, row, &rail.profile, now) {
+                to_tell.push((row, rail, day, false));
+            }
+        } else if settings.heads_up_days > 0
+            && plus_days(row.installment.due, -i64::from(settings.heads_up_days)) == today
+        {
+            to_tell.push((row, rail, row.installment.due, true));
+        }
+    }
+    if to_tell.is_empty() {
+        return Ok(());
+    }
+    let announced = ctx.db.write(now, |tx| {
+        let mut announced: Vec<InstallmentId> = Vec::new();
+        for (row, rail, day, heads_up) in &to_tell {
+            let id = row.installment.id;
+            let params = json!({
+                "n": id.term,
+                "terms": row.terms,
+                "amount": row.installment.amount.to_string(),
+                "date": date_text(*day, Lang::Zh),
+                "date_en": date_text(*day, Lang::En),
+                "channel": rail.label(Lang::Zh),
+                "channel_en": rail.label(Lang::En),
+            });
+            let mut announcement = letter(row, "pre_debit_48h", Audience::Customer, params);
+            let kind = if *heads_up { "heads_up" } else { "pre_debit_48h" };
+            announcement.event = format!("{kind}:{id}:{}", row.installment.due);
+            tell(ctx, tx, announcement, now)?;
+            if !heads_up {
+                db::installment::set_announced(tx, id, now)?;
+                announced.push(id);
+            }
+        }
+        Ok((announced.clone(), Op::NoticesGiven { kind: "message".into(), installments: announced }))
+    })?;
+    report.announced += u64::try_from(announced.len())?;
+    for (_, _, day, _) in to_tell.iter().filter(|it| !it.3) {
+        let (first, last) = report.announced_for.unwrap_or((*day, *day));
+        report.announced_for = Some((first.min(*day), last.max(*day)));
+    }
+    Ok(())
+}
+
+/// The day on which the debit will be made if it is announced now: the agreed day, or the first day the notice and the rail allow.
+/// `None` when the window closes before the notice is old enough.
+fn debit_day(ctx: &Ctx, row: &DueRow, profile: &Profile, now: At) -> Option<NaiveDate> {
+    let settings = &ctx.config.settings.debit;
+    let agreed = moment(row.installment.due, settings.hour, ctx.zone());
+    let ready =
+        ctx.config.settings.messages.hours.next(now, ctx.zone()) + TimeDelta::hours(i64::from(settings.notice_hours));
+    let window = profile.window(row.installment.due, row.installment.registered);
+    window.next(agreed.max(ready)).map(|at| day_of(at, ctx.zone()))
+}
+
+/// `12月15日` or `Dec 15`.
+pub fn date_text(day: NaiveDate, lang: Lang) -> String {
+    use chrono::Datelike;
+    match lang {
+        Lang::Zh => format!("{}月{}日", day.month(), day.day()),
+        Lang::En => day.format("%b %-d").to_string(),
+    }
+}
+
+/// One notice through a rail.
+struct Due<'a> {
+    row: &'a DueRow,
+    lane: u32,
+    rail: String,
+    notice: DebitNotice,
+}
+
+/// Has the rails tell customers, where their profile wants that from us. A notice that fails is tried again by the next run.
+fn rail_notices(ctx: &Ctx, page: &[DueRow], report: &mut RunReport, now: At) -> Result<()> {
+    let mut due: Vec<Due<'_>> = Vec::new();
+    for row in page.iter().filter(|row| is_announced(ctx, row, now)) {
+        if needs_rail_notice(ctx, &row.rail, row, row.candidate.rail_notice_at, now)? {
+            let mandate = MandateRef { contract_no: row.contract_no.clone(), provider_no: row.provider_no.clone() };
+            due.push(one(row, row.installment.lane, row.rail.clone(), mandate));
+        }
+        if row.has_next_lane {
+            fallback_notice(ctx, row, &mut due, now)?;
+        }
+    }
+    if due.is_empty() {
+        return Ok(());
+    }
+    let ask = |rail: &dyn Rail, notice: DebitNotice| rail.announce(&notice);
+    let said = with_pool(&ctx.rails, !ctx.clock.is_rehearsal(), &ask, |pool| {
+        pool.ask_all(due.iter().map(|it| (it.rail.clone(), it.notice.clone())).collect())
+    });
+    let mut given = Vec::with_capacity(due.len());
+    for (it, said) in due.iter().zip(said) {
+        match said {
+            Some(Ok(()) | Err(Trouble::Unsupported)) => given.push(it),
+            Some(Err(trouble)) => trouble_with(&it.rail, &trouble, report),
+            None => {}
+        }
+    }
+    if given.is_empty() {
+        return Ok(());
+    }
+    ctx.db.write(now, |tx| {
+        for it in &given {
+            let installment = &it.row.installment;
+            db::installment::put_notice(tx, installment.id, "rail", it.lane, installment.due, installment.amount, now)?;
+        }
+        let installments = given.iter().map(|it| it.row.installment.id).collect();
+        Ok(((), Op::NoticesGiven { kind: "rail".into(), installments }))
+    })
+}
+
+fn one(row: &DueRow, lane: u32, rail: String, mandate: MandateRef) -> Due<'_> {
+    let notice = DebitNotice { mandate, amount: row.installment.amount, due: row.installment.due };
+    Due { row, lane, rail, notice }
+}
+
+/// The second mandate may be charged minutes after the first declined, so its rail is told ahead too.
+fn fallback_notice<'a>(ctx: &Ctx, row: &'a DueRow, due: &mut Vec<Due<'a>>, now: At) -> Result<()> {
+    let lane = row.installment.lane + 1;
+    let mandates = db::mandate::of_agreement(ctx.db.read(), row.installment.id.agreement)?;
+    let Some(mandate) = mandates.into_iter().find(|it| it.lane == lane && it.state == MandateStatus::Live) else {
+        return Ok(());
+    };
+    let given = db::installment::notices(ctx.db.read(), row.installment.id)?
+        .into_iter()
+        .find(|notice| notice.kind == "rail" && notice.lane == lane)
+        .map(|notice| notice.given_at);
+    if needs_rail_notice(ctx, &mandate.rail, row, given, now)? {
+        let reference = MandateRef { contract_no: mandate.contract_no, provider_no: mandate.provider_no };
+        due.push(one(row, lane, mandate.rail, reference));
+    }
+    Ok(())
+}
+
+fn is_announced(ctx: &Ctx, row: &DueRow, now: At) -> bool {
+    let settings = &ctx.config.settings.debit;
+    let charge_at = moment(row.installment.due, settings.hour, ctx.zone());
+    is_coming(row) && now >= charge_at - TimeDelta::hours(i64::from(settings.announce_hours))
+}
+
+fn needs_rail_notice(ctx: &Ctx, rail: &str, row: &DueRow, given: Option<At>, now: At) -> Result<bool> {
+    let profile = &ctx.config.rail(rail)?.profile;
+    if profile.notice != RailNotice::Announce || profile.notice_hours.next(now, profile.timezone) != now {
+        return Ok(false);
+    }
+    let wanted = row.installment.due.max(day_of(now, profile.timezone));
+    Ok(match given {
+        None => true,
+        // A notice that has run out is given again, as long as the window lets a charge follow it.
+        Some(given) => {
+            let (first, _) = profile.notice_covers(now);
+            profile.notice_covers(given).1 < wanted
+                && first <= profile.window(row.installment.due, row.installment.registered).last_day
+        }
+    })
+}
+
+fn trouble_with(rail: &str, trouble: &Trouble, report: &mut RunReport) {
+    let said = trouble.to_string();
+    match trouble {
+        Trouble::Unreachable { .. } => report.rail_trouble(rail, Concern::RailDown { said }),
+        Trouble::Refused { reason: Reason::OurConfiguration, .. } => {
+            report.rail_trouble(rail, Concern::RailMisconfigured { said });
+        }
+        Trouble::Refused { .. } | Trouble::Unsupported => {}
+    }
+}

@@ -1,0 +1,400 @@
+//! Step 5: everything due whose window is open. Look at the mandate, note, ask, note: no rail hears of a charge that is not on disk, and no
+//! answer is waited for with a transaction open. One window's answers are committed together with the next window's notes.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+
+use crate::adapters::rail::{ChargeRequest, Closed, MandateRef, MandateState, Rail, Trouble};
+use crate::db;
+use crate::db::charge::NewCharge;
+use crate::db::installment::{DueRow, Place};
+use crate::domain::charge::{ChargeHour, ChargeKind, Decision, decide, order_no};
+use crate::domain::date::At;
+use crate::domain::id::{AgreementId, ChargeId, RunId};
+use crate::domain::op::Op;
+use crate::domain::rail::{Answer, Profile, Reason, Reply};
+use crate::ops::debit::book::{Asked, Effect, apply};
+use crate::ops::debit::flight::{Pool, with_pool};
+use crate::ops::debit::report::{Concern, Need, RunReport};
+use crate::ops::{Ctx, Event, mandate};
+use crate::t;
+
+/// Rows read at once while looking for charges to make.
+const READ_AHEAD: u32 = 256;
+
+/// A question to a rail.
+enum Question {
+    /// Before a charge is noted: does the mandate still live, and is the pay link closed?
+    Look(Box<Look>),
+    /// The charge itself.
+    Charge(ChargeRequest),
+    /// The charge again, of which the rail had never heard: asked about once more before it is sent.
+    Again(ChargeRequest),
+}
+
+struct Look {
+    mandate: MandateRef,
+    registered: chrono::NaiveDate,
+    link: Option<String>,
+}
+
+/// A rail's answer.
+enum Said {
+    Look(Looked),
+    Reply(Reply),
+}
+
+/// What a look at mandate and link found.
+enum Looked {
+    /// Both allow the charge.
+    Ready,
+    /// The customer paid the link in the meantime.
+    LinkPaid(Reply),
+    /// The mandate ended outside.
+    Ended { at: Option<At>, by: String },
+    /// The rail cannot say, or refuses.
+    Trouble(Trouble),
+}
+
+/// Makes the charges of this run.
+pub fn charge(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Result<()> {
+    let today = ctx.today(now);
+    let (due, _) = db::installment::backlog(ctx.db.read(), today)?;
+    ctx.say(Event::Begin { label: t!("charging"), total: due });
+    let done = with_pool(&ctx.rails, !ctx.clock.is_rehearsal(), &ask, |pool| {
+        let mut desk = Desk::new(ctx, run, now)?;
+        // A decline that has another mandate to try leaves the installment due again: the next pass takes it.
+        loop {
+            let declined_to_next_lane = desk.pass(pool, report)?;
+            if !declined_to_next_lane {
+                return Ok(());
+            }
+        }
+    });
+    ctx.say(Event::End);
+    done
+}
+
+fn ask(rail: &dyn Rail, question: Question) -> Said {
+    match question {
+        Question::Look(look) => Said::Look(look_at(rail, &look)),
+        Question::Charge(request) => Said::Reply(rail.charge(&request)),
+        Question::Again(request) => {
+            let heard = rail.query_charge(&request.order_no, request.amount);
+            Said::Reply(if heard.answer == Answer::NotFound { rail.charge(&request) } else { heard })
+        }
+    }
+}
+
+fn look_at(rail: &dyn Rail, look: &Look) -> Looked {
+    match rail.mandate_state(&look.mandate) {
+        Ok(MandateState::Live { next_date: Some(next), .. }) if next < look.registered => {
+            // An unpaid month left the rail's date behind: without moving it the rail refuses every later month.
+            match rail.postpone(&look.mandate, look.registered) {
+                Ok(()) | Err(Trouble::Unsupported) => {}
+                Err(trouble) => return Looked::Trouble(trouble),
+            }
+        }
+        Ok(MandateState::Live { .. }) | Err(Trouble::Unsupported) => {}
+        Ok(MandateState::Ended { at, by }) => return Looked::Ended { at, by },
+        Ok(MandateState::NotFound | MandateState::Waiting) => {
+            return Looked::Ended { at: None, by: "provider".into() };
+        }
+        Err(trouble) => return Looked::Trouble(trouble),
+    }
+    match look.link.as_deref().map(|order_no| rail.close_order(order_no)) {
+        None | Some(Ok(Closed::Closed)) => Looked::Ready,
+        Some(Ok(Closed::AlreadyPaid(reply))) => Looked::LinkPaid(reply),
+        Some(Err(trouble)) => Looked::Trouble(trouble),
+    }
+}
+
+/// An answer that is not yet on disk.
+struct Unwritten {
+    asked: Asked,
+    reply: Reply,
+}
+
+/// A charge about to be noted.
+struct Ready {
+    row: DueRow,
+    /// The order that was sent before and that the rail has never heard of.
+    again: Option<(ChargeId, String)>,
+    /// The link that was closed for it.
+    closed_link: Option<ChargeId>,
+}
+
+struct Desk<'a> {
+    ctx: &'a Ctx,
+    run: RunId,
+    now: At,
+    hour: ChargeHour,
+    install_code: String,
+    copy_no: i64,
+    /// Rails that are left alone for the rest of the run.
+    stopped: BTreeSet<String>,
+    subject: String,
+}
+
+impl<'a> Desk<'a> {
+    fn new(ctx: &'a Ctx, run: RunId, now: At) -> Result<Desk<'a>> {
+        let shop = db::shop::identity(ctx.db.read())?;
+        let settings = &ctx.config.settings;
+        Ok(Desk {
+            ctx,
+            run,
+            now,
+            hour: ChargeHour { time: settings.debit.hour, zone: settings.timezone },
+            install_code: shop.install_code,
+            copy_no: shop.copy_no,
+            stopped: BTreeSet::new(),
+            subject: settings.name.clone(),
+        })
+    }
+
+    /// One walk over everything due. Returns true when a decline left an installment to another mandate.
+    fn pass(&mut self, pool: &Pool<'_, Question, Said>, report: &mut RunReport) -> Result<bool> {
+        let mut place = Place::start();
+        let mut unwritten: Vec<Unwritten> = Vec::new();
+        let mut another_lane = false;
+        loop {
+            let rows = self.next_window(&mut place)?;
+            let at_end = rows.is_empty();
+            let ready = if at_end { Vec::new() } else { self.look(pool, rows, &mut unwritten, report)? };
+            if at_end && unwritten.is_empty() {
+                return Ok(another_lane);
+            }
+            let asked = self.commit(&mut unwritten, ready, &mut another_lane, report)?;
+            self.ctx.say(Event::Step(u64::try_from(asked.len())?));
+            unwritten = self.ask_charges(pool, asked);
+        }
+    }
+
+    /// The next charges to make, at most one window of them.
+    fn next_window(&self, place: &mut Place) -> Result<Vec<DueRow>> {
+        let today = self.ctx.today(self.now);
+        let wanted = usize::try_from(self.ctx.config.settings.debit.window)?;
+        let mut rows: Vec<DueRow> = Vec::with_capacity(wanted);
+        let mut agreements: BTreeSet<AgreementId> = BTreeSet::new();
+        loop {
+            let limit = READ_AHEAD.min(u32::try_from(wanted - rows.len())?.saturating_mul(2).max(16));
+            let page = db::installment::due_page(self.ctx.db.read(), self.run, today, *place, limit)?;
+            let read = page.len();
+            for mut row in page {
+                *place = Place { due: row.installment.due, id: row.installment.id };
+                if row.open.as_ref().is_some_and(|open| open.unheard) {
+                    row.candidate.open_charge = None;
+                }
+                row.candidate.charged_this_run |= agreements.contains(&row.installment.id.agreement);
+                if self.stopped.contains(&row.rail) || !self.may_charge(&row)? {
+                    continue;
+                }
+                agreements.insert(row.installment.id.agreement);
+                rows.push(row);
+                if rows.len() == wanted {
+                    return Ok(rows);
+                }
+            }
+            if read < usize::try_from(limit)? {
+                return Ok(rows);
+            }
+        }
+    }
+
+    fn may_charge(&self, row: &DueRow) -> Result<bool> {
+        match self.profile(&row.rail) {
+            Some(profile) => Ok(decide(self.now, &row.candidate, profile, self.hour) == Decision::Charge),
+            None => Ok(false),
+        }
+    }
+
+    fn profile(&self, rail: &str) -> Option<&Profile> {
+        self.ctx.config.rails.get(rail).map(|rail| &rail.profile)
+    }
+
+    /// Asks each rail about mandate and link of what is about to be charged; keeps what may be charged.
+    fn look(
+        &mut self,
+        pool: &Pool<'_, Question, Said>,
+        rows: Vec<DueRow>,
+        unwritten: &mut Vec<Unwritten>,
+        report: &mut RunReport,
+    ) -> Result<Vec<Ready>> {
+        let questions = rows
+            .iter()
+            .map(|row| {
+                let link = row.open.as_ref().filter(|open| !open.unheard).map(|open| open.order_no.clone());
+                let look = Look { mandate: mandate_of(row), registered: row.installment.registered, link };
+                (row.rail.clone(), Question::Look(Box::new(look)))
+            })
+            .collect();
+        let mut ready = Vec::with_capacity(rows.len());
+        for (row, said) in rows.into_iter().zip(pool.ask_all(questions)) {
+            let looked = match said {
+                Some(Said::Look(looked)) => looked,
+                _ => Looked::Trouble(Trouble::Unreachable { text: t!("the rail's adapter broke") }),
+            };
+            match looked {
+                Looked::Ready => {
+                    let (again, closed_link) = match &row.open {
+                        Some(open) if open.unheard => (Some((open.id, open.order_no.clone())), None),
+                        Some(open) => (None, Some(open.id)),
+                        None => (None, None),
+                    };
+                    ready.push(Ready { row, again, closed_link });
+                }
+                Looked::LinkPaid(reply) => {
+                    if let Some(open) = row.open.clone() {
+                        let (kind, rail, amount) = (ChargeKind::Link, open.rail, open.amount);
+                        let asked = Asked { charge: open.id, kind, rail, amount, row };
+                        unwritten.push(Unwritten { asked, reply });
+                    }
+                }
+                Looked::Ended { at, by } => self.mandate_ended(&row, at, &by, report)?,
+                Looked::Trouble(trouble) => self.stop_rail(&row.rail, &trouble, report),
+            }
+        }
+        Ok(ready)
+    }
+
+    fn mandate_ended(&self, row: &DueRow, at: Option<At>, by: &str, report: &mut RunReport) -> Result<()> {
+        let Some((id, _)) = row.candidate.mandate else { return Ok(()) };
+        let Some(ended) = db::mandate::get(self.ctx.db.read(), id)? else { return Ok(()) };
+        self.ctx.db.write(self.now, |tx| {
+            mandate::ended_at_rail(self.ctx, tx, &ended, at.unwrap_or(self.now), by, self.now)?;
+            Ok(((), Op::MandatesChanged { mandates: vec![(id, by.to_owned())] }))
+        })?;
+        report.mandates_ended += 1;
+        report.need(Need {
+            record: id.to_string(),
+            customer: Some(row.customer),
+            what: Concern::MandateEnded { by: by.to_owned() },
+            next: format!("kibble sign --again {}", row.installment.id.agreement),
+            urgent: false,
+        });
+        Ok(())
+    }
+
+    /// A rail in trouble is left alone for the rest of the run; the others go on.
+    fn stop_rail(&mut self, rail: &str, trouble: &Trouble, report: &mut RunReport) {
+        let said = trouble.to_string();
+        match trouble {
+            Trouble::Refused { reason: Reason::OurConfiguration, .. } => {
+                self.stopped.insert(rail.to_owned());
+                report.rail_trouble(rail, Concern::RailMisconfigured { said });
+            }
+            Trouble::Unreachable { .. } => {
+                self.stopped.insert(rail.to_owned());
+                report.rail_trouble(rail, Concern::RailDown { said });
+            }
+            // Something about this one mandate or link: it is looked at again by the next run.
+            Trouble::Refused { .. } | Trouble::Unsupported => {}
+        }
+    }
+
+    /// Writes the answers of the window before together with the notes of this one.
+    fn commit(
+        &mut self,
+        unwritten: &mut Vec<Unwritten>,
+        ready: Vec<Ready>,
+        another_lane: &mut bool,
+        report: &mut RunReport,
+    ) -> Result<Vec<(Asked, ChargeRequest, bool)>> {
+        let answers = std::mem::take(unwritten);
+        let ready: Vec<Ready> = ready.into_iter().filter(|it| !self.stopped.contains(&it.row.rail)).collect();
+        if answers.is_empty() && ready.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (effects, asked) = self.ctx.db.write(self.now, |tx| {
+            let mut words = Vec::with_capacity(answers.len());
+            let mut effects = Vec::with_capacity(answers.len());
+            for it in &answers {
+                let effect = apply(self.ctx, tx, &it.asked, &it.reply, Some(self.run), self.now)?;
+                words.push((it.asked.charge, effect.word()));
+                effects.push(effect);
+            }
+            let mut noted = Vec::with_capacity(ready.len());
+            let mut asked = Vec::with_capacity(ready.len());
+            for it in ready {
+                if let Some(link) = it.closed_link {
+                    db::charge::void(tx, link, "CLOSED", self.now)?;
+                }
+                let (id, request, again) = self.note(tx, &it)?;
+                noted.push(id);
+                let (kind, rail, amount) = (ChargeKind::Debit, it.row.rail.clone(), it.row.installment.amount);
+                asked.push((Asked { charge: id, kind, rail, amount, row: it.row }, request, again));
+            }
+            Ok(((effects, asked), Op::ChargesWritten { noted, answers: words }))
+        })?;
+        for (it, effect) in answers.iter().zip(effects) {
+            self.count(it, effect, another_lane, report);
+        }
+        Ok(asked)
+    }
+
+    fn count(&mut self, it: &Unwritten, effect: Effect, another_lane: &mut bool, report: &mut RunReport) {
+        report.charged(&it.asked.rail, it.asked.amount, &it.asked.row, effect);
+        match effect {
+            Effect::WillRetry { at: None, .. } => *another_lane = true,
+            Effect::Misconfigured => {
+                self.stopped.insert(it.asked.rail.clone());
+                let said = format!("{} {}", it.reply.code, it.reply.text);
+                report.rail_trouble(&it.asked.rail, Concern::RailMisconfigured { said });
+            }
+            _ => {}
+        }
+    }
+
+    fn note(&self, tx: &db::Conn, it: &Ready) -> Result<(ChargeId, ChargeRequest, bool)> {
+        let row = &it.row;
+        let id = row.installment.id;
+        let request = |order_no: String| ChargeRequest {
+            order_no,
+            mandate: mandate_of(row),
+            amount: row.installment.amount,
+            subject: format!("{} {}/{}", self.subject, id.term, row.terms),
+            due: row.installment.due,
+        };
+        if let Some((charge, order_no)) = &it.again {
+            return Ok((*charge, request(order_no.clone()), true));
+        }
+        let attempt = row.attempts + 1;
+        let order_no = order_no(&self.install_code, self.copy_no, id, attempt);
+        let new = NewCharge {
+            installment: id,
+            attempt,
+            kind: ChargeKind::Debit,
+            mandate: row.candidate.mandate.map(|it| it.0),
+            rail: &row.rail,
+            order_no: &order_no,
+            amount: row.installment.amount,
+            run: Some(self.run),
+        };
+        let charge = db::charge::note(tx, &new, self.now)?;
+        Ok((charge, request(order_no), false))
+    }
+
+    fn ask_charges(&self, pool: &Pool<'_, Question, Said>, asked: Vec<(Asked, ChargeRequest, bool)>) -> Vec<Unwritten> {
+        let mut questions = Vec::with_capacity(asked.len());
+        let mut waiting = Vec::with_capacity(asked.len());
+        for (it, request, again) in asked {
+            let question = if again { Question::Again(request) } else { Question::Charge(request) };
+            questions.push((it.rail.clone(), question));
+            waiting.push(it);
+        }
+        let said = pool.ask_all(questions);
+        waiting
+            .into_iter()
+            .zip(said)
+            .map(|(asked, said)| match said {
+                Some(Said::Reply(reply)) => Unwritten { asked, reply },
+                _ => Unwritten { asked, reply: Reply::bare(Answer::Unknown) },
+            })
+            .collect()
+    }
+}
+
+fn mandate_of(row: &DueRow) -> MandateRef {
+    MandateRef { contract_no: row.contract_no.clone(), provider_no: row.provider_no.clone() }
+}

@@ -1,0 +1,118 @@
+//! Several calls in flight: each rail has its own workers, as many as its profile allows, and its own pace. Answers come back in the order
+//! of the questions.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::adapters::rail::Rail;
+
+type Rails = BTreeMap<String, Arc<dyn Rail>>;
+
+/// Workers that put questions to rails.
+pub struct Pool<'a, Q, A> {
+    rails: &'a Rails,
+    ask: &'a (dyn Fn(&dyn Rail, Q) -> A + Sync),
+    paced: bool,
+    questions: BTreeMap<String, Sender<(usize, Q)>>,
+    answers: Receiver<(usize, Option<A>)>,
+}
+
+/// Runs `work` with a pool whose workers put each question with `ask`. With `paced` false the rails' rate limits are not kept: time
+/// does not pass in a rehearsal.
+pub fn with_pool<Q: Send, A: Send, T>(
+    rails: &Rails,
+    paced: bool,
+    ask: &(dyn Fn(&dyn Rail, Q) -> A + Sync),
+    work: impl FnOnce(&Pool<'_, Q, A>) -> T,
+) -> T {
+    thread::scope(|scope| {
+        let (answer, answers) = channel();
+        let mut questions = BTreeMap::new();
+        for (name, rail) in rails {
+            let (question, waiting) = channel::<(usize, Q)>();
+            let waiting = Arc::new(Mutex::new(waiting));
+            let pace = Arc::new(Pace::new(if paced { rail.profile().calls_per_second } else { 0 }));
+            for _ in 0..rail.profile().calls_in_flight.max(1) {
+                let (waiting, pace, answer) = (waiting.clone(), pace.clone(), answer.clone());
+                scope.spawn(move || {
+                    while let Ok((place, question)) = next(&waiting) {
+                        pace.wait();
+                        // An adapter that panics has a bug; to the caller it is a call whose outcome nobody knows.
+                        let said = catch_unwind(AssertUnwindSafe(|| ask(rail.as_ref(), question))).ok();
+                        if answer.send((place, said)).is_err() {
+                            break;
+                        }
+                    }
+                });
+            }
+            questions.insert(name.clone(), question);
+        }
+        let pool = Pool { rails, ask, paced, questions, answers };
+        work(&pool)
+    })
+}
+
+fn next<Q>(waiting: &Mutex<Receiver<(usize, Q)>>) -> Result<(usize, Q), std::sync::mpsc::RecvError> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner).recv()
+}
+
+impl<Q: Send, A: Send> Pool<'_, Q, A> {
+    /// Puts all questions, each to the rail it names, and waits for all answers. `None` stands for a rail that does not exist or an
+    /// adapter that broke: an outcome that nobody knows.
+    pub fn ask_all(&self, questions: Vec<(String, Q)>) -> Vec<Option<A>> {
+        let count = questions.len();
+        let mut said: Vec<Option<A>> = std::iter::repeat_with(|| None).take(count).collect();
+        if count == 1 && !self.paced {
+            // A single question that need not wait its turn needs no worker.
+            for (rail, question) in questions {
+                if let Some(rail) = self.rails.get(&rail) {
+                    said[0] = catch_unwind(AssertUnwindSafe(|| (self.ask)(rail.as_ref(), question))).ok();
+                }
+            }
+            return said;
+        }
+        let mut sent = 0;
+        for (place, (rail, question)) in questions.into_iter().enumerate() {
+            if self.questions.get(&rail).is_some_and(|queue| queue.send((place, question)).is_ok()) {
+                sent += 1;
+            }
+        }
+        for (place, answer) in self.answers.iter().take(sent) {
+            said[place] = answer;
+        }
+        said
+    }
+}
+
+/// Spaces calls evenly, so that a rail's limit per second is never passed.
+struct Pace {
+    gap: Duration,
+    next: Mutex<Option<Instant>>,
+}
+
+impl Pace {
+    fn new(calls_per_second: u32) -> Pace {
+        let gap = match calls_per_second {
+            0 => Duration::ZERO,
+            limit => Duration::from_secs(1) / limit,
+        };
+        Pace { gap, next: Mutex::new(None) }
+    }
+
+    fn wait(&self) {
+        if self.gap.is_zero() {
+            return;
+        }
+        let mine = {
+            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+            let mine = next.map_or_else(Instant::now, |at| at.max(Instant::now()));
+            *next = Some(mine + self.gap);
+            mine
+        };
+        thread::sleep(mine.saturating_duration_since(Instant::now()));
+    }
+}

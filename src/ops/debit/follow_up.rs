@@ -1,0 +1,218 @@
+//! Step 6: after failures. A pay link for everything that failed, a notice within the hour, the owner told after the last try, and overdue
+//! levels by days past due. Works from what is stored, so a run that died in between is caught up by the next.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::adapters::rail::{PayLink, PayLinkRequest, Rail, Trouble};
+use crate::db;
+use crate::db::charge::NewCharge;
+use crate::db::installment::{DueRow, Place};
+use crate::domain::agreement::AgreementState;
+use crate::domain::charge::{ChargeKind, Course, order_no};
+use crate::domain::date::{At, plus_days};
+use crate::domain::id::{AgreementId, ChargeId, RunId};
+use crate::domain::message::Audience;
+use crate::domain::op::Op;
+use crate::domain::overdue;
+use crate::ops::Ctx;
+use crate::ops::debit::book::letter;
+use crate::ops::debit::flight::with_pool;
+use crate::ops::debit::reason_text;
+use crate::ops::debit::report::RunReport;
+use crate::ops::remind::tell;
+use crate::text::Lang;
+
+/// Installments per commit.
+const PAGE: u32 = 200;
+
+/// Follows up on everything that failed.
+pub fn follow_up(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Result<()> {
+    let today = ctx.today(now);
+    let mut told: BTreeSet<AgreementId> = BTreeSet::new();
+    let mut place = Place::start();
+    loop {
+        let page = db::installment::due_page(ctx.db.read(), run, today, place, PAGE)?;
+        let Some(last) = page.last() else { break };
+        place = Place { due: last.installment.due, id: last.installment.id };
+        let failing = page.into_iter().filter(|row| row.installment.course == Course::Failing).collect();
+        page_of(ctx, failing, &mut told, report, now)?;
+    }
+    let mut place = Place::start();
+    loop {
+        let page = db::installment::over_page(ctx.db.read(), plus_days(today, 1), place, PAGE)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        place = Place { due: last.installment.due, id: last.installment.id };
+        page_of(ctx, page, &mut told, report, now)?;
+    }
+}
+
+fn page_of(
+    ctx: &Ctx,
+    page: Vec<DueRow>,
+    told: &mut BTreeSet<AgreementId>,
+    report: &mut RunReport,
+    now: At,
+) -> Result<()> {
+    let live: Vec<DueRow> = page
+        .into_iter()
+        .filter(|row| matches!(row.candidate.agreement, AgreementState::Active | AgreementState::Paused))
+        .filter(|row| !row.candidate.pet_gone)
+        .collect();
+    let wanting: Vec<&DueRow> = live.iter().filter(|row| row.open.is_none() && wants_link(row, ctx, now)).collect();
+    report.links += make_links(ctx, &wanting, now)?;
+    notices(ctx, &live, told, now)
+}
+
+/// A link is made when there is something new to say: a failure that has not been told, or an overdue level.
+fn wants_link(row: &DueRow, ctx: &Ctx, now: At) -> bool {
+    let it = &row.installment;
+    let today = ctx.today(now);
+    let days = overdue::days_past_due(it.due, today);
+    match it.course {
+        Course::Failing => it.failures > it.told_failures,
+        Course::Failed | Course::Missed => {
+            it.overdue_told_on.is_none() || overdue::is_to_be_told(days, it.overdue_level, it.overdue_told_on, today)
+        }
+        Course::Planned => false,
+    }
+}
+
+/// Notes link orders, asks the rails for the links, writes them. Returns how many there are.
+fn make_links(ctx: &Ctx, rows: &[&DueRow], now: At) -> Result<u64> {
+    let shop = db::shop::identity(ctx.db.read())?;
+    let mut wanted = Vec::with_capacity(rows.len());
+    for row in rows {
+        if let Some(rail) = link_rail(ctx, row)? {
+            wanted.push((*row, rail));
+        }
+    }
+    if wanted.is_empty() {
+        return Ok(0);
+    }
+    let noted: Vec<(ChargeId, String, PayLinkRequest)> = ctx.db.write(now, |tx| {
+        let mut noted = Vec::with_capacity(wanted.len());
+        for (row, rail) in &wanted {
+            let id = row.installment.id;
+            let attempt = row.attempts + 1;
+            let order_no = order_no(&shop.install_code, shop.copy_no, id, attempt);
+            let new = NewCharge {
+                installment: id,
+                attempt,
+                kind: ChargeKind::Link,
+                mandate: None,
+                rail,
+                order_no: &order_no,
+                amount: row.installment.amount,
+                run: None,
+            };
+            let charge = db::charge::note(tx, &new, now)?;
+            let subject = format!("{} {}/{}", ctx.config.settings.name, id.term, row.terms);
+            let request = PayLinkRequest { order_no, amount: row.installment.amount, subject };
+            noted.push((charge, rail.clone(), request));
+        }
+        let ids = noted.iter().map(|it| it.0).collect();
+        Ok((noted, Op::ChargesWritten { noted: ids, answers: Vec::new() }))
+    })?;
+    let ask = |rail: &dyn Rail, request: PayLinkRequest| rail.pay_link(&request);
+    let said: Vec<Option<Result<PayLink, Trouble>>> = with_pool(&ctx.rails, !ctx.clock.is_rehearsal(), &ask, |pool| {
+        pool.ask_all(noted.iter().map(|it| (it.1.clone(), it.2.clone())).collect())
+    });
+    ctx.db.write(now, |tx| {
+        let mut made = 0;
+        let mut answers = Vec::with_capacity(noted.len());
+        for ((charge, _, _), said) in noted.iter().zip(said) {
+            match said {
+                Some(Ok(link)) => {
+                    db::charge::set_link(tx, *charge, &link.url, link.good_until, now)?;
+                    answers.push((*charge, "pending"));
+                    made += 1;
+                }
+                // Nobody has the address of this order, so nobody can pay it.
+                _ => {
+                    db::charge::void(tx, *charge, "NO_LINK", now)?;
+                    answers.push((*charge, "void"));
+                }
+            }
+        }
+        Ok((made, Op::ChargesWritten { noted: Vec::new(), answers }))
+    })
+}
+
+/// The rail on which the customer is asked to pay: that of the newest mandate of the first lane, live or not.
+fn link_rail(ctx: &Ctx, row: &DueRow) -> Result<Option<String>> {
+    if !row.rail.is_empty() {
+        return Ok(Some(row.rail.clone()));
+    }
+    let mandates = db::mandate::of_agreement(ctx.db.read(), row.installment.id.agreement)?;
+    Ok(mandates.into_iter().rfind(|it| it.lane == 1).map(|it| it.rail))
+}
+
+fn notices(ctx: &Ctx, rows: &[DueRow], told: &mut BTreeSet<AgreementId>, now: At) -> Result<()> {
+    let today = ctx.today(now);
+    let mut to_write = Vec::new();
+    for row in rows {
+        let it = &row.installment;
+        let days = overdue::days_past_due(it.due, today);
+        let level = overdue::level(days);
+        let first_word = match it.course {
+            Course::Failing if it.failures > it.told_failures => Some("debit_failed"),
+            Course::Failed if it.overdue_told_on.is_none() => Some("retry_exhausted_customer"),
+            _ => None,
+        };
+        // One agreement hears of its oldest overdue term only, and of one thing a day.
+        let tell_level = matches!(it.course, Course::Failed | Course::Missed)
+            && first_word.is_none()
+            && overdue::is_to_be_told(days, it.overdue_level, it.overdue_told_on, today)
+            && !told.contains(&it.id.agreement);
+        if first_word.is_some() || tell_level {
+            told.insert(it.id.agreement);
+            to_write.push((row, first_word, tell_level.then_some((level, days))));
+        }
+    }
+    if to_write.is_empty() {
+        return Ok(());
+    }
+    ctx.db.write(now, |tx| {
+        let mut installments = Vec::new();
+        for (row, first_word, overdue_level) in &to_write {
+            let it = &row.installment;
+            let charges = db::charge::of_installment(tx, it.id)?;
+            let link = charges.iter().rev().find_map(|charge| charge.link.clone());
+            let reason = charges.iter().rev().find_map(|charge| charge.reason);
+            let mut params = json!({
+                "n": it.id.term,
+                "amount": it.amount.to_string(),
+                "due": it.amount.to_string(),
+                "days": overdue_level.map_or(0, |level| level.1),
+                "reason": reason_text(reason, Lang::Zh),
+                "reason_en": reason_text(reason, Lang::En),
+            });
+            if let (Some(link), Some(map)) = (link, params.as_object_mut()) {
+                map.insert("link".into(), link.into());
+            }
+            if let Some(template) = first_word {
+                let mut notice = letter(row, template, Audience::Customer, params.clone());
+                // Each failed round closes the link before it, so the customer is told of the new one.
+                notice.event = format!("{template}:{}:{}", it.id, it.failures);
+                tell(ctx, tx, notice, now)?;
+                db::installment::set_told(tx, it.id, it.failures)?;
+            }
+            if *first_word == Some("retry_exhausted_customer") {
+                let owner = letter(row, "retry_exhausted_merchant", Audience::Merchant, params.clone());
+                tell(ctx, tx, owner, now)?;
+                db::installment::set_overdue(tx, it.id, overdue::level(overdue::days_past_due(it.due, today)), today)?;
+            }
+            if let Some((level, _)) = overdue_level {
+                let mut reminder = letter(row, overdue::template(*level), Audience::Customer, params);
+                reminder.event = format!("{}:{}:{today}", overdue::template(*level), it.id);
+                tell(ctx, tx, reminder, now)?;
+                db::installment::set_overdue(tx, it.id, *level, today)?;
+            }
+            installments.push(it.id);
+        }
+        Ok(((), Op::FollowedUp { installments, flags: Vec::new() }))
+    })
+}

@@ -1,0 +1,92 @@
+//! Step 1: one run at a time, on the right database, at a believable time, and not over a backlog that nobody has looked at.
+
+use std::fs::{File, TryLockError};
+
+use anyhow::{Context, Result};
+use chrono::TimeDelta;
+
+use crate::db;
+use crate::domain::date::At;
+use crate::fault::Fault;
+use crate::ops::Ctx;
+use crate::ops::debit::Options;
+use crate::ops::witness::{self, Verdict};
+use crate::t;
+
+/// The lock of the debit run. It dies with the process, however that ends.
+pub struct Lock(#[expect(dead_code, reason = "held, never read")] File);
+
+/// Takes the lock, or says that another run has it.
+///
+/// # Errors
+/// When the lock file cannot be made.
+pub fn lock(ctx: &Ctx) -> Result<Option<Lock>> {
+    let path = ctx.config.lock_path();
+    let named = || path.display().to_string();
+    let file = File::options().create(true).truncate(false).write(true).open(&path).with_context(named)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(Lock(file))),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error).with_context(named),
+    }
+}
+
+/// Refuses to move money on a database that was restored or copied, at a time that cannot be, or over an unseen backlog.
+///
+/// # Errors
+/// Each refusal, with what to do about it.
+pub fn check(ctx: &Ctx, options: &Options, now: At) -> Result<()> {
+    copies(ctx)?;
+    let Some(last) = db::run::last(ctx.db.read())? else {
+        return Ok(());
+    };
+    let zone = ctx.zone();
+    let shown = |at: At| at.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string();
+    if now < last.started_at {
+        return Err(Fault::refused(t!(
+            "the clock says {now}, but the last run was at {last}; nothing was charged",
+            now = shown(now),
+            last = shown(last.started_at)
+        ))
+        .hint(t!("set this computer's clock right, then run again"))
+        .into());
+    }
+    let settings = &ctx.config.settings.debit;
+    if now - last.started_at > TimeDelta::days(i64::from(settings.clock_leap_days)) && !options.confirm_backlog {
+        return Err(Fault::refused(t!(
+            "the clock says {now}, {days} days after the last run; nothing was charged",
+            now = shown(now),
+            days = (now - last.started_at).num_days()
+        ))
+        .hint(t!("if the clock is right, look at `kibble debit run --dry-run`, then add --confirm-backlog"))
+        .into());
+    }
+    if now - last.started_at > TimeDelta::hours(i64::from(settings.backlog_after_hours)) && !options.confirm_backlog {
+        let (count, total) = db::installment::backlog(ctx.db.read(), ctx.today(now))?;
+        if count > settings.backlog_count || total > settings.backlog_amount {
+            return Err(Fault::refused(t!(
+                "after {hours} hours without a run {count} installments with {total} are due; nothing was charged",
+                hours = (now - last.started_at).num_hours(),
+                count = count,
+                total = total.yuan()
+            ))
+            .hint(t!("look at `kibble debit run --dry-run`, then add --confirm-backlog"))
+            .into());
+        }
+    }
+    Ok(())
+}
+
+fn copies(ctx: &Ctx) -> Result<()> {
+    let what = match witness::inspect(ctx)? {
+        Verdict::First | Verdict::Same => return Ok(()),
+        Verdict::Behind { .. } => t!("this database is older than the last run on this machine: it was restored"),
+        Verdict::Forked { .. } => t!("this database has another history than the last run on this machine"),
+        Verdict::Moved { from, .. } => {
+            t!("this shop is a copy: the original still stands at {from}", from = from.display())
+        }
+    };
+    Err(Fault::refused(t!("{what}; no money moves", what = what))
+        .hint(t!("make this the shop's database with `kibble adopt`; it asks the rails first"))
+        .into())
+}

@@ -1,0 +1,240 @@
+//! What a clerk does with one installment: takes the money at the counter, moves its day, looks at its history.
+
+use anyhow::Result;
+use chrono::NaiveDate;
+use serde::Serialize;
+
+use crate::adapters::rail::{Closed, MandateRef, Trouble};
+use crate::db;
+use crate::db::charge::NewCharge;
+use crate::db::installment::{DueRow, Installment, Notice};
+use crate::db::message::Message;
+use crate::db::refund::Refund;
+use crate::domain::charge::{Charge, ChargeKind, ChargeState, InstallmentState, order_no};
+use crate::domain::date::{At, plus_days};
+use crate::domain::id::{CustomerId, InstallmentId, RunId};
+use crate::domain::money::Money;
+use crate::domain::op::Op;
+use crate::domain::rail::{Answer, Reply};
+use crate::fault::Fault;
+use crate::ops::Ctx;
+use crate::ops::debit::book::{Asked, apply};
+use crate::ops::refund::refund_charge;
+use crate::t;
+
+/// What became of paying at the counter.
+#[derive(Clone, Debug, Serialize)]
+pub struct Paid {
+    /// Which term.
+    pub installment: InstallmentId,
+    /// How much.
+    pub amount: Money,
+    /// True when it turned out that the customer had paid the link already: no cash is to be taken.
+    pub by_link: bool,
+    /// The wallet afterwards.
+    pub balance: Money,
+}
+
+/// Takes an open installment's money at the counter.
+///
+/// # Errors
+/// When it is not open, or a debit of it is in the air: its outcome must be known first, or it could be collected twice.
+pub fn pay_at_counter(ctx: &Ctx, id: InstallmentId, now: At) -> Result<Paid> {
+    let row = open_row(ctx, id)?;
+    let by_link = match close_link(ctx, &row)? {
+        LinkEnd::PaidAlready(reply) => {
+            let open = row.open.clone().expect("a paid link is an open charge");
+            let (kind, rail, amount) = (ChargeKind::Link, open.rail, open.amount);
+            write_paid(ctx, Asked { charge: open.id, kind, rail, amount, row: row.clone() }, &reply, now)?;
+            true
+        }
+        LinkEnd::Closed => {
+            take_cash(ctx, &row, now)?;
+            false
+        }
+    };
+    let balance = db::journal::wallet(ctx.db.read(), row.customer)?.0;
+    Ok(Paid { installment: id, amount: row.installment.amount, by_link, balance })
+}
+
+fn take_cash(ctx: &Ctx, row: &DueRow, now: At) -> Result<()> {
+    let shop = db::shop::identity(ctx.db.read())?;
+    let id = row.installment.id;
+    let attempt = row.attempts + 1;
+    let order_no = order_no(&shop.install_code, shop.copy_no, id, attempt);
+    ctx.db.write(now, |tx| {
+        if let Some(link) = &row.open {
+            db::charge::void(tx, link.id, "CLOSED", now)?;
+        }
+        let new = NewCharge {
+            installment: id,
+            attempt,
+            kind: ChargeKind::Cash,
+            mandate: None,
+            rail: "cash",
+            order_no: &order_no,
+            amount: row.installment.amount,
+            run: None,
+        };
+        // The clerk's entry is the outcome: note and answer are one.
+        let charge = db::charge::note(tx, &new, now)?;
+        let (kind, rail, amount) = (ChargeKind::Cash, "cash".to_owned(), row.installment.amount);
+        apply(ctx, tx, &Asked { charge, kind, rail, amount, row: row.clone() }, &Reply::bare(Answer::Paid), None, now)?;
+        Ok(((), Op::PaidAtCounter { installment: id, amount }))
+    })
+}
+
+fn write_paid(ctx: &Ctx, asked: Asked, reply: &Reply, now: At) -> Result<()> {
+    ctx.db.write(now, |tx| {
+        let effect = apply(ctx, tx, &asked, reply, None, now)?;
+        Ok(((), Op::ChargesWritten { noted: Vec::new(), answers: vec![(asked.charge, effect.word())] }))
+    })
+}
+
+/// Moves an open installment to a later day, at the rail too where it keeps a date. It is announced again.
+///
+/// # Errors
+/// When it is not open, the day is not later, a debit is in the air, or the rail refuses.
+pub fn postpone(ctx: &Ctx, id: InstallmentId, to: NaiveDate, reason: &str, now: At) -> Result<Installment> {
+    let row = open_row(ctx, id)?;
+    let earliest = plus_days(ctx.today(now), 1);
+    if to < earliest || to < row.installment.due {
+        return Err(Fault::refused(t!("{installment} can only be moved to a later day", installment = id))
+            .hint(t!("the earliest is {day}", day = earliest.max(row.installment.due)))
+            .into());
+    }
+    if let LinkEnd::PaidAlready(reply) = close_link(ctx, &row)? {
+        let open = row.open.clone().expect("a paid link is an open charge");
+        let (kind, rail, amount) = (ChargeKind::Link, open.rail, open.amount);
+        write_paid(ctx, Asked { charge: open.id, kind, rail, amount, row: row.clone() }, &reply, now)?;
+        return Err(Fault::refused(t!("{installment} has been paid through its link", installment = id)).into());
+    }
+    let registered = ctx.config.rails.get(&row.rail).map_or(to, |rail| rail.profile.registered(to));
+    if !row.rail.is_empty() {
+        let mandate = MandateRef { contract_no: row.contract_no.clone(), provider_no: row.provider_no.clone() };
+        match ctx.rail(&row.rail)?.postpone(&mandate, registered) {
+            Ok(()) | Err(Trouble::Unsupported) => {}
+            Err(trouble) => {
+                return Err(Fault::refused(t!(
+                    "{rail} does not move the date of {installment}: {why}",
+                    rail = row.rail,
+                    installment = id,
+                    why = trouble
+                ))
+                .into());
+            }
+        }
+    }
+    ctx.db.write(now, |tx| {
+        if let Some(link) = &row.open {
+            db::charge::void(tx, link.id, "CLOSED", now)?;
+        }
+        db::message::drop_queued(tx, id.agreement, "pre_debit_48h", Some(id.term))?;
+        db::installment::move_due(tx, id, to, registered)?;
+        Ok(((), Op::InstallmentPostponed { installment: id, to: to.to_string(), reason: reason.to_owned() }))
+    })?;
+    Ok(db::installment::get(ctx.db.read(), id)?.expect("it was there a moment ago"))
+}
+
+/// Gives a collected installment back, `amount` of it or all that is left.
+///
+/// # Errors
+/// When it was not collected through kibble, or the wallet does not hold so much any more.
+pub fn refund(ctx: &Ctx, id: InstallmentId, amount: Option<Money>, why: &str, now: At) -> Result<Refund> {
+    let charges = db::charge::of_installment(ctx.db.read(), id)?;
+    let Some(paid) = charges.iter().find(|charge| charge.state == ChargeState::Paid) else {
+        return Err(Fault::refused(t!("{installment} was not collected through kibble", installment = id))
+            .hint(t!("see what happened with `kibble debit show {installment}`", installment = id))
+            .into());
+    };
+    refund_charge(ctx, paid.id, amount.unwrap_or(paid.amount - paid.refunded), why, now)
+}
+
+fn open_row(ctx: &Ctx, id: InstallmentId) -> Result<DueRow> {
+    let row = db::installment::due_one(ctx.db.read(), RunId::new(0), id)?.ok_or_else(|| unknown(id))?;
+    if row.installment.state != InstallmentState::Open {
+        return Err(Fault::refused(t!("{installment} is not open any more", installment = id))
+            .hint(t!("see what happened with `kibble debit show {installment}`", installment = id))
+            .into());
+    }
+    if matches!(row.candidate.open_charge, Some((_, kind)) if kind != ChargeKind::Link) {
+        return Err(Fault::refused(t!("the outcome of a debit of {installment} is not known yet", installment = id))
+            .hint(t!("run `kibble debit run` first; it asks the rail"))
+            .into());
+    }
+    Ok(row)
+}
+
+enum LinkEnd {
+    Closed,
+    PaidAlready(Reply),
+}
+
+fn close_link(ctx: &Ctx, row: &DueRow) -> Result<LinkEnd> {
+    let Some(open) = &row.open else { return Ok(LinkEnd::Closed) };
+    match ctx.rail(&open.rail)?.close_order(&open.order_no) {
+        Ok(Closed::Closed) => Ok(LinkEnd::Closed),
+        Ok(Closed::AlreadyPaid(reply)) => Ok(LinkEnd::PaidAlready(reply)),
+        Err(trouble) => Err(Fault::refused(t!(
+            "{rail} does not close the pay link of {installment}: {why}",
+            rail = open.rail,
+            installment = row.installment.id,
+            why = trouble
+        ))
+        .hint(t!("the customer could still pay through it; try again later"))
+        .into()),
+    }
+}
+
+fn unknown(id: InstallmentId) -> Fault {
+    Fault::not_found(t!("there is no installment {installment}", installment = id))
+        .hint(t!("see them with `kibble agreement show {agreement}`", agreement = id.agreement))
+}
+
+/// The whole history of an installment.
+#[derive(Clone, Debug, Serialize)]
+pub struct History {
+    /// The term as it stands.
+    pub installment: Installment,
+    /// Whose.
+    pub customer: CustomerId,
+    /// Masked.
+    pub label: String,
+    /// Printed number of the agreement.
+    pub agreement_no: String,
+    /// Number of terms.
+    pub terms: u32,
+    /// Notices given.
+    pub notices: Vec<Notice>,
+    /// Attempts, in order.
+    pub charges: Vec<Charge>,
+    /// Refunds of the paid one.
+    pub refunds: Vec<Refund>,
+    /// Messages about it.
+    pub messages: Vec<Message>,
+}
+
+/// Collects the history of an installment.
+///
+/// # Errors
+/// When there is no such installment.
+pub fn history(ctx: &Ctx, id: InstallmentId) -> Result<History> {
+    let conn = ctx.db.read();
+    let row = db::installment::due_one(conn, RunId::new(0), id)?.ok_or_else(|| unknown(id))?;
+    let charges = db::charge::of_installment(conn, id)?;
+    let mut refunds = Vec::new();
+    for charge in charges.iter().filter(|charge| charge.refunded.is_positive()) {
+        refunds.extend(db::refund::of_charge(conn, charge.id)?);
+    }
+    Ok(History {
+        label: db::customer::label(conn, row.customer)?,
+        customer: row.customer,
+        agreement_no: row.agreement_no,
+        terms: row.terms,
+        notices: db::installment::notices(conn, id)?,
+        messages: db::message::of_installment(conn, id)?,
+        installment: row.installment,
+        charges,
+        refunds,
+    })
+}

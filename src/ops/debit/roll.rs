@@ -1,0 +1,151 @@
+//! Step 3: brings agreements, mandates and statements up to today, and names the windows that were missed.
+
+use anyhow::Result;
+
+use crate::db;
+use crate::db::installment::{DueRow, Place, Progress};
+use crate::domain::agreement::AgreementState;
+use crate::domain::charge::{ChargeHour, Course, Decision, InstallmentState, Stop, decide};
+use crate::domain::date::{At, plus_days};
+use crate::domain::id::{InstallmentId, RunId};
+use crate::domain::op::Op;
+use crate::domain::retry;
+use crate::ops::debit::book::term_failed;
+use crate::ops::debit::report::{Concern, Need, RunReport};
+use crate::ops::{Ctx, agreement, mandate, statement};
+
+/// Installments looked at per commit.
+const PAGE: u32 = 500;
+
+/// Rolls everything forward.
+pub fn roll(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Result<()> {
+    let synced = mandate::sync_waiting(ctx, now)?;
+    report.mandates_live += synced.live;
+    report.resumed += agreement::end_pauses(ctx, now)?;
+    overtaken(ctx, run, report, now)?;
+    report.completed += agreement::complete_finished(ctx, now)?;
+    report.statements_confirmed += statement::confirm_due_statements(ctx, now)?;
+    let pursued = mandate::pursue_closing(ctx, now)?;
+    report.mandates_closed += pursued.closed;
+    for (rail, said) in synced.down.into_iter().chain(pursued.down) {
+        report.rail_trouble(&rail, Concern::RailDown { said });
+    }
+    for statement in db::statement::in_state(ctx.db.read(), "open")? {
+        report.need(Need {
+            record: statement.agreement.to_string(),
+            customer: None,
+            what: Concern::StatementOpen { confirm_by: statement.confirm_by },
+            next: format!("kibble agreement confirm {}", statement.agreement),
+            urgent: false,
+        });
+    }
+    Ok(())
+}
+
+/// What time or events did to an installment that was to be charged.
+enum Overtaken {
+    /// The agreement ended: it is not collected any more.
+    Cancelled,
+    /// Its window passed, or it has no mandate, without a decided attempt: neutral.
+    Missed,
+    /// It had failed once, and the time for retries is over.
+    Failed,
+}
+
+/// Walks over everything that fell due before today and writes what became of installments whose time is over. What falls due today
+/// still has its day.
+fn overtaken(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Result<()> {
+    let mut place = Place::start();
+    loop {
+        let page = db::installment::due_page(ctx.db.read(), run, plus_days(ctx.today(now), -1), place, PAGE)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        place = Place { due: last.installment.due, id: last.installment.id };
+        let mut over = Vec::new();
+        for row in page {
+            if let Some(what) = judge(ctx, &row, now)? {
+                over.push((row, what));
+            }
+        }
+        if !over.is_empty() {
+            write(ctx, over, report, now)?;
+        }
+    }
+}
+
+fn judge(ctx: &Ctx, row: &DueRow, now: At) -> Result<Option<Overtaken>> {
+    let mut candidate = row.candidate.clone();
+    // An order that the rail has never heard of does not keep the installment waiting.
+    if row.open.as_ref().is_some_and(|open| open.unheard) {
+        candidate.open_charge = None;
+    }
+    let Some(profile) = profile_of(ctx, row) else { return Ok(None) };
+    let settings = &ctx.config.settings;
+    let hour = ChargeHour { time: settings.debit.hour, zone: settings.timezone };
+    let window_over = now >= profile.window(candidate.due, candidate.registered).closes();
+    let too_late = |course: Course| if course == Course::Failing { Overtaken::Failed } else { Overtaken::Missed };
+    Ok(match decide(now, &candidate, profile, hour) {
+        Decision::Wait { stop: Stop::AgreementNotLive, .. } => match candidate.agreement {
+            AgreementState::Waiting => None,
+            _ => Some(Overtaken::Cancelled),
+        },
+        Decision::Wait { stop: Stop::WindowPassed, .. } => Some(too_late(candidate.course)),
+        Decision::Wait { stop: Stop::NoMandate | Stop::PetGone, .. } if window_over => Some(too_late(candidate.course)),
+        Decision::Wait { stop: Stop::OpenCharge | Stop::NotOpen | Stop::Paused, .. } => None,
+        _ => {
+            let retries_over =
+                row.installment.first_failed_at.is_some_and(|first| now > retry::deadline(first, profile));
+            (candidate.course == Course::Failing && retries_over).then_some(Overtaken::Failed)
+        }
+    })
+}
+
+fn profile_of<'a>(ctx: &'a Ctx, row: &DueRow) -> Option<&'a crate::domain::rail::Profile> {
+    // Without a live mandate the cash profile's wide window would never close: any rail of the shop gives the ordinary one.
+    let named = ctx.config.rails.get(&row.rail);
+    let any = || ctx.config.rails.values().find(|rail| rail.name != "cash");
+    named.or_else(any).map(|rail| &rail.profile)
+}
+
+fn write(ctx: &Ctx, over: Vec<(DueRow, Overtaken)>, report: &mut RunReport, now: At) -> Result<()> {
+    let mut flags = Vec::new();
+    ctx.db.write(now, |tx| {
+        let mut installments: Vec<InstallmentId> = Vec::with_capacity(over.len());
+        for (row, what) in &over {
+            let it = &row.installment;
+            if let Some(open) = row.open.as_ref().filter(|open| open.unheard) {
+                db::charge::void(tx, open.id, db::charge::NOT_FOUND, now)?;
+            }
+            match what {
+                Overtaken::Cancelled => db::installment::set_state(tx, it.id, InstallmentState::Cancelled)?,
+                Overtaken::Missed => db::installment::set_progress(tx, it.id, ended(row, Course::Missed))?,
+                Overtaken::Failed => {
+                    db::installment::set_progress(tx, it.id, ended(row, Course::Failed))?;
+                    if term_failed(ctx, tx, row, now)? {
+                        flags.push(it.id.agreement);
+                    }
+                }
+            }
+            installments.push(it.id);
+        }
+        Ok(((), Op::FollowedUp { installments, flags: flags.clone() }))
+    })?;
+    for (row, what) in &over {
+        if matches!(what, Overtaken::Missed) {
+            report.missed += 1;
+            let id = row.installment.id;
+            report.need(Need {
+                record: id.to_string(),
+                customer: Some(row.customer),
+                what: Concern::Missed { due: row.installment.due },
+                next: format!("kibble debit postpone {id} --to DATE"),
+                urgent: false,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn ended(row: &DueRow, course: Course) -> Progress {
+    let it = &row.installment;
+    Progress { course, lane: 1, failures: it.failures, first_failed_at: it.first_failed_at, next_try_at: None }
+}

@@ -1,0 +1,389 @@
+//! Money going back: noted, asked, noted again, like a charge. A refund has one number for life, so a lost answer never pays it
+//! twice. Owns the booking of refunds; how much a settlement owes is `domain/statement.rs`.
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::adapters::rail::RefundRequest;
+use crate::config::AdapterKind;
+use crate::db::refund::{NewRefund, Refund};
+use crate::db::{self, Conn};
+use crate::domain::agreement::AgreementState;
+use crate::domain::charge::{Charge, ChargeState, InstallmentState, refund_no};
+use crate::domain::date::At;
+use crate::domain::id::{AgreementId, ChargeId, CustomerId, RefundId, StatementId};
+use crate::domain::journal::{Account, Entry, EntryKind};
+use crate::domain::message::Audience;
+use crate::domain::money::Money;
+use crate::domain::op::Op;
+use crate::domain::points::points_for;
+use crate::domain::rail::{Answer, Reply};
+use crate::domain::refund::RefundState;
+use crate::fault::Fault;
+use crate::ops::mandate::params;
+use crate::ops::remind::{Letter, tell};
+use crate::ops::{Ctx, agreement};
+use crate::t;
+
+/// Refunds looked at per page.
+const PAGE: u32 = 64;
+
+/// What asking about open refunds came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Settled {
+    /// The money went back.
+    pub paid: u64,
+    /// Refused for good, with the rail's words: a person must look.
+    pub declined: Vec<(RefundId, String)>,
+    /// Still open.
+    pub open: u64,
+    /// Waiting for somebody to hand the money over.
+    pub by_hand: u64,
+    /// Rails that could not say, with what they said; each once.
+    pub down: Vec<(String, String)>,
+}
+
+/// Gives back `amount` of a paid charge: out of the wallet, and to where it came from. Cash counts as handed over.
+///
+/// # Errors
+/// When the charge was not paid, so much cannot go back, or the wallet does not hold it any more. What the rail says is in the
+/// answer, not an error.
+pub fn refund_charge(ctx: &Ctx, id: ChargeId, amount: Money, why: &str, now: At) -> Result<Refund> {
+    let refund = ctx.db.write(now, |tx| {
+        let charge = charge(tx, id)?;
+        let agreement = agreement::get(tx, charge.installment.agreement)?;
+        may_refund(tx, &charge, agreement.customer, agreement.state, amount)?;
+        let refund = note(tx, &charge, agreement.customer, None, amount, why, now)?;
+        let entry = Entry::new(EntryKind::RefundDue, refund.id)
+            .of(agreement.customer)
+            .noted(charge.installment.to_string())
+            .debit(Account::WalletPrincipal(agreement.customer), amount)
+            .credit(Account::RefundsDue(agreement.customer), amount);
+        db::journal::book(tx, &entry, ctx.today(now), now)?;
+        let op = Op::RefundNoted { refund: refund.id, amount, why: why.to_owned() };
+        Ok((refund, op))
+    })?;
+    send(ctx, &refund, now)
+}
+
+/// Asks the rails about every refund that is not decided. A number the rail has never heard of is sent again; the same number
+/// is paid once.
+///
+/// # Errors
+/// When the database cannot be read or written; an unreachable rail is no error.
+pub fn settle_open_refunds(ctx: &Ctx, now: At) -> Result<Settled> {
+    let mut settled = Settled::default();
+    let mut after = RefundId::new(0);
+    loop {
+        let page = db::refund::open_page(ctx.db.read(), after, PAGE)?;
+        let Some(last) = page.last() else { return Ok(settled) };
+        after = last.id;
+        for refund in page {
+            if waits_for_hand(ctx, &refund) {
+                settled.by_hand += 1;
+                continue;
+            }
+            let refund = ask_again(ctx, &refund, now)?;
+            match refund.state {
+                RefundState::Paid => settled.paid += 1,
+                RefundState::Declined => {
+                    settled.declined.push((refund.id, format!("{} {}", refund.said, refund.code).trim().to_owned()));
+                }
+                RefundState::Noted | RefundState::Pending | RefundState::Unknown => {
+                    settled.open += 1;
+                    let known = settled.down.iter().any(|(rail, _)| *rail == refund.rail);
+                    if refund.state == RefundState::Unknown && !known {
+                        settled.down.push((refund.rail, refund.said));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Somebody handed over the money of a refund that no rail can pay: one by hand, or one that the rail declined.
+///
+/// # Errors
+/// When a rail can still pay it, or it was handed over before.
+pub fn pay_by_hand(ctx: &Ctx, id: RefundId, now: At) -> Result<Refund> {
+    ctx.db.write(now, |tx| {
+        let refund =
+            db::refund::get(tx, id)?.ok_or_else(|| Fault::not_found(t!("there is no refund {refund}", refund = id)))?;
+        let paid = match refund.state {
+            RefundState::Noted if waits_for_hand(ctx, &refund) => {
+                write(ctx, tx, &refund, &Reply { at: Some(now), ..Reply::bare(Answer::Paid) }, now)?;
+                refund
+            }
+            RefundState::Declined => hand_over_declined(ctx, tx, &refund, now)?,
+            _ => {
+                return Err(Fault::refused(t!("{refund} is not waiting to be paid by hand", refund = id)).into());
+            }
+        };
+        let paid = get(tx, paid.id)?;
+        let op = Op::RefundAnswered { refund: paid.id, answer: "by_hand".into() };
+        Ok((paid, op))
+    })
+}
+
+/// The number of the refund that stands in for one that the rail declined: unique, so it is handed over once.
+pub(super) fn by_hand_no(refund: &Refund) -> String {
+    format!("{}H", refund.refund_no)
+}
+
+/// Notes a refund of a charge: its row, what has gone back of the charge, and the points it takes back.
+pub(super) fn note(
+    tx: &Conn,
+    charge: &Charge,
+    customer: CustomerId,
+    statement: Option<StatementId>,
+    amount: Money,
+    why: &str,
+    now: At,
+) -> Result<Refund> {
+    let count = u32::try_from(db::refund::of_charge(tx, charge.id)?.len())? + 1;
+    let id = db::refund::note(
+        tx,
+        &NewRefund {
+            charge: Some(charge.id),
+            customer,
+            statement,
+            rail: &charge.rail,
+            refund_no: &refund_no(&charge.order_no, count),
+            amount,
+            why,
+        },
+        now,
+    )?;
+    db::charge::add_refunded(tx, charge.id, amount)?;
+    // Counted on what is left of the charge, so that several part refunds take back no more than it gave.
+    let left = charge.amount - charge.refunded;
+    db::points::take_back(tx, customer, &id.to_string(), points_for(left) - points_for(left - amount), now)?;
+    get(tx, id)
+}
+
+/// Asks the rail to pay a noted refund, and writes the answer.
+pub(super) fn send(ctx: &Ctx, refund: &Refund, now: At) -> Result<Refund> {
+    let reply = match request(ctx, refund)? {
+        Some((rail, request)) => rail.refund(&request),
+        None => return Ok(refund.clone()),
+    };
+    answer(ctx, refund, &reply, now)
+}
+
+/// True when nobody but a person can pay it: cash of a settlement, and what no charge of kibble's brought in.
+pub(super) fn waits_for_hand(ctx: &Ctx, refund: &Refund) -> bool {
+    refund.charge.is_none() || (refund.statement.is_some() && is_cash(ctx, &refund.rail))
+}
+
+/// A settlement whose refunds are all paid is settled, and its agreement has ended. Returns whether it is.
+pub(super) fn settle_if_paid(ctx: &Ctx, tx: &Conn, statement: StatementId, now: At) -> Result<bool> {
+    let refunds = db::refund::of_statement(tx, statement)?;
+    let replaced = |it: &Refund| refunds.iter().any(|other| other.refund_no == by_hand_no(it));
+    if refunds.iter().any(|it| it.state != RefundState::Paid && !replaced(it)) {
+        return Ok(false);
+    }
+    let Some(row) = db::statement::get(tx, statement)? else { return Ok(false) };
+    if row.state == "settled" {
+        return Ok(true);
+    }
+    db::statement::settle(tx, statement)?;
+    let agreement = agreement::get(tx, row.agreement)?;
+    db::agreement::set_state(tx, agreement.id, AgreementState::Ended, None)?;
+    let total: Money = refunds.iter().filter(|it| it.state == RefundState::Paid).map(|it| it.amount).sum();
+    if total.is_positive() {
+        let event = format!("refund_done:{statement}");
+        tell_done(ctx, tx, event, agreement.customer, agreement.id, &agreement.lang, total, now)?;
+    }
+    Ok(true)
+}
+
+fn get(conn: &Conn, id: RefundId) -> Result<Refund> {
+    db::refund::get(conn, id)?.ok_or_else(|| Fault::not_found(t!("there is no refund {refund}", refund = id)).into())
+}
+
+fn charge(conn: &Conn, id: ChargeId) -> Result<Charge> {
+    db::charge::get(conn, id)?.ok_or_else(|| Fault::not_found(t!("there is no charge {charge}", charge = id)).into())
+}
+
+fn may_refund(tx: &Conn, charge: &Charge, customer: CustomerId, state: AgreementState, amount: Money) -> Result<()> {
+    let term = charge.installment;
+    if charge.state != ChargeState::Paid {
+        return Err(
+            Fault::refused(t!("{term} was not paid by this charge, so nothing can go back", term = term)).into()
+        );
+    }
+    if matches!(state, AgreementState::Settling | AgreementState::Ended) {
+        return Err(Fault::refused(t!(
+            "{agreement} was terminated; its settlement refunds what is due",
+            agreement = term.agreement
+        ))
+        .hint(t!("see `kibble agreement show {agreement}`", agreement = term.agreement))
+        .into());
+    }
+    let left = charge.amount - charge.refunded;
+    if !amount.is_positive() || amount > left {
+        return Err(Fault::refused(t!(
+            "{amount} cannot go back: {left} of {term} is left",
+            amount = amount.yuan(),
+            left = left.yuan(),
+            term = term
+        ))
+        .into());
+    }
+    let (principal, _) = db::journal::wallet(tx, customer)?;
+    if amount > principal {
+        return Err(Fault::refused(t!(
+            "the wallet of {customer} holds {balance}, less than the {amount} to give back",
+            customer = customer,
+            balance = principal.yuan(),
+            amount = amount.yuan()
+        ))
+        .hint(t!("goods that came back must be entered first with `kibble orders return`"))
+        .into());
+    }
+    Ok(())
+}
+
+fn is_cash(ctx: &Ctx, rail: &str) -> bool {
+    ctx.config.rails.get(rail).is_none_or(|it| it.adapter == AdapterKind::Cash)
+}
+
+type Question = (std::sync::Arc<dyn crate::adapters::rail::Rail>, RefundRequest);
+
+/// Whom to ask and what; `None` where no rail can be asked.
+fn request(ctx: &Ctx, refund: &Refund) -> Result<Option<Question>> {
+    let (Some(id), Ok(rail)) = (refund.charge, ctx.rail(&refund.rail)) else { return Ok(None) };
+    let charge = charge(ctx.db.read(), id)?;
+    let request = RefundRequest {
+        refund_no: refund.refund_no.clone(),
+        order_no: charge.order_no,
+        paid: charge.amount,
+        amount: refund.amount,
+    };
+    Ok(Some((rail.clone(), request)))
+}
+
+fn ask_again(ctx: &Ctx, refund: &Refund, now: At) -> Result<Refund> {
+    let Some((rail, request)) = request(ctx, refund)? else { return Ok(refund.clone()) };
+    let reply = match rail.query_refund(&request) {
+        Reply { answer: Answer::NotFound, .. } => rail.refund(&request),
+        reply => reply,
+    };
+    answer(ctx, refund, &reply, now)
+}
+
+fn answer(ctx: &Ctx, refund: &Refund, reply: &Reply, now: At) -> Result<Refund> {
+    // What stands as it stood is not written again, so that an hourly run leaves no trail of nothing.
+    if state_of(reply.answer) == refund.state && refund.asked_at.is_some() {
+        return Ok(refund.clone());
+    }
+    ctx.db.write(now, |tx| {
+        write(ctx, tx, refund, reply, now)?;
+        let op = Op::RefundAnswered { refund: refund.id, answer: reply.answer.word().to_owned() };
+        Ok((get(tx, refund.id)?, op))
+    })
+}
+
+const fn state_of(answer: Answer) -> RefundState {
+    match answer {
+        Answer::Paid => RefundState::Paid,
+        Answer::Declined(_) => RefundState::Declined,
+        Answer::Pending(_) => RefundState::Pending,
+        Answer::Unknown => RefundState::Unknown,
+        Answer::NotFound => RefundState::Noted,
+    }
+}
+
+fn write(ctx: &Ctx, tx: &Conn, refund: &Refund, reply: &Reply, now: At) -> Result<()> {
+    let state = state_of(reply.answer);
+    let paid_at = (state == RefundState::Paid).then(|| reply.at.unwrap_or(now));
+    let changed = db::refund::answer(tx, refund.id, state, &reply.code, &reply.text, paid_at, now)?;
+    if !changed || state != RefundState::Paid {
+        return Ok(());
+    }
+    book_paid(ctx, tx, refund, paid_at.unwrap_or(now), now)?;
+    let mut of = None;
+    if let Some(id) = refund.charge {
+        let charge = charge(tx, id)?;
+        of = Some(charge.installment.agreement);
+        let all_paid = db::refund::of_charge(tx, id)?.iter().all(|it| it.state == RefundState::Paid);
+        if charge.refunded == charge.amount && all_paid {
+            db::installment::set_state(tx, charge.installment, InstallmentState::Refunded)?;
+        }
+    }
+    match (refund.statement, of) {
+        (Some(statement), _) => settle_if_paid(ctx, tx, statement, now).map(|_| ()),
+        (None, Some(id)) => {
+            let lang = agreement::get(tx, id)?.lang;
+            let event = format!("refund_done:{}", refund.id);
+            tell_done(ctx, tx, event, refund.customer, id, &lang, refund.amount, now)
+        }
+        (None, None) => Ok(()),
+    }
+}
+
+fn book_paid(ctx: &Ctx, tx: &Conn, refund: &Refund, paid_at: At, now: At) -> Result<()> {
+    let from = if is_cash(ctx, &refund.rail) { Account::Cash } else { Account::RailClearing(refund.rail.clone()) };
+    let entry = Entry::new(EntryKind::RefundPaid, refund.id)
+        .of(refund.customer)
+        .noted(refund.refund_no.clone())
+        .debit(Account::RefundsDue(refund.customer), refund.amount)
+        .credit(from, refund.amount);
+    db::journal::book(tx, &entry, ctx.today(paid_at), now)?;
+    Ok(())
+}
+
+/// The declined refund stays as it is; a second row, whose number can exist once, says who paid it instead.
+fn hand_over_declined(ctx: &Ctx, tx: &Conn, refund: &Refund, now: At) -> Result<Refund> {
+    let number = by_hand_no(refund);
+    if db::refund::by_no(tx, &number)?.is_some() {
+        return Err(Fault::refused(t!("{refund} was paid by hand before", refund = refund.id)).into());
+    }
+    let id = db::refund::note(
+        tx,
+        &NewRefund {
+            charge: None,
+            customer: refund.customer,
+            statement: refund.statement,
+            rail: "cash",
+            refund_no: &number,
+            amount: refund.amount,
+            why: &refund.why,
+        },
+        now,
+    )?;
+    let by_hand = get(tx, id)?;
+    write(ctx, tx, &by_hand, &Reply { at: Some(now), ..Reply::bare(Answer::Paid) }, now)?;
+    if let (None, Some(charge_id)) = (refund.statement, refund.charge) {
+        let of = charge(tx, charge_id)?.installment.agreement;
+        let lang = agreement::get(tx, of)?.lang;
+        let event = format!("refund_done:{}", refund.id);
+        tell_done(ctx, tx, event, refund.customer, of, &lang, refund.amount, now)?;
+    }
+    Ok(by_hand)
+}
+
+#[expect(clippy::too_many_arguments, reason = "each is a part of the letter")]
+fn tell_done(
+    ctx: &Ctx,
+    tx: &Conn,
+    event: String,
+    customer: CustomerId,
+    agreement: AgreementId,
+    lang: &str,
+    amount: Money,
+    now: At,
+) -> Result<()> {
+    let letter = Letter {
+        event,
+        template: "refund_done",
+        audience: Audience::Customer,
+        customer: Some(customer),
+        agreement: Some(agreement),
+        term: None,
+        lang: lang.to_owned(),
+        params: params(ctx, agreement, &[("refund", amount.to_string())]),
+    };
+    tell(ctx, tx, letter, now)?;
+    Ok(())
+}

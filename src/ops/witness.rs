@@ -1,0 +1,189 @@
+//! The witness: a small file beside the data key, outside the shop folder, that remembers how far the database had come. A
+//! database that was restored from a backup or copied to another place does not agree with it, and moves no money until
+//! somebody adopts it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::db;
+use crate::domain::date::At;
+use crate::fault::Fault;
+use crate::ops::Ctx;
+use crate::t;
+
+/// What the witness says about the database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Nobody has remembered anything yet.
+    First,
+    /// It is the database that was seen last, perhaps in a folder that was moved as a whole.
+    Same,
+    /// It is an older state than the one that was seen last.
+    Behind {
+        /// True when kibble itself restored it.
+        restored: bool,
+        /// Number of the last audit row of this database.
+        here: i64,
+        /// Number of the last audit row that was seen.
+        seen: i64,
+        /// When that was.
+        seen_at: Option<At>,
+    },
+    /// The one that was seen lies elsewhere, and is still there: one of the two is a copy.
+    Moved {
+        /// Where it was seen.
+        from: PathBuf,
+        /// Where this one lies.
+        to: PathBuf,
+    },
+    /// It went another way than the one that was seen: both were used after one was copied from the other.
+    Forked {
+        /// Number of the audit row in which they differ, or the last one seen.
+        at_seq: i64,
+        /// When that was seen.
+        seen_at: At,
+    },
+}
+
+impl Verdict {
+    /// True when this database may move money.
+    pub fn may_move_money(&self) -> bool {
+        matches!(self, Verdict::First | Verdict::Same)
+    }
+
+    /// What is wrong, in a sentence; empty when nothing is.
+    pub fn text(&self) -> String {
+        match self {
+            Verdict::First | Verdict::Same => String::new(),
+            Verdict::Behind { restored: true, .. } => {
+                t!("the database was restored from a backup; whatever happened after that backup is missing in it")
+            }
+            Verdict::Behind { here, seen, .. } => t!(
+                "the database is older than the one that was used last: its audit trail ends at {here}, that one's at {seen}",
+                here = here,
+                seen = seen
+            ),
+            Verdict::Moved { from, .. } => {
+                t!("the database is a copy: the one that was used last is still at {path}", path = from.display())
+            }
+            Verdict::Forked { at_seq, .. } => t!(
+                "the database and the one that was used last went different ways before audit row {seq}",
+                seq = at_seq
+            ),
+        }
+    }
+
+    /// As an error for whoever wants to move money; `None` when it may.
+    pub fn refusal(&self) -> Option<Fault> {
+        if self.may_move_money() {
+            return None;
+        }
+        let hint = t!("if this is the one to go on with, run `kibble adopt`, and never use the other one again");
+        Some(Fault::refused(self.text()).hint(hint))
+    }
+}
+
+/// What is remembered of one shop's database.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Seen {
+    copy_no: i64,
+    shop_path: PathBuf,
+    audit_seq: i64,
+    audit_hash: String,
+    at: At,
+}
+
+/// Remembers the database as it is now. Called after everything that moved money.
+///
+/// # Errors
+/// When the file beside the data key cannot be written.
+pub fn remember(ctx: &Ctx) -> Result<()> {
+    let path = ctx.config.witness_path();
+    let identity = db::shop::identity(ctx.db.read())?;
+    let (audit_seq, audit_hash) = db::audit::head(ctx.db.read())?;
+    let seen = Seen { copy_no: identity.copy_no, shop_path: lies_at(ctx)?, audit_seq, audit_hash, at: ctx.now() };
+    // Several shops of one owner may share a key; each has its own line. A file that cannot be read is written anew: what is
+    // remembered now is all that counts from here on.
+    let mut all = read(&path).unwrap_or_default();
+    all.insert(identity.install_code, seen);
+    write(&path, &all).with_context(|| t!("cannot write {path}", path = path.display()))
+}
+
+/// Compares the database with what was remembered.
+///
+/// # Errors
+/// When the witness exists and cannot be read, or the database cannot.
+pub fn inspect(ctx: &Ctx) -> Result<Verdict> {
+    let conn = ctx.db.read();
+    let identity = db::shop::identity(conn)?;
+    let (here, _) = db::audit::head(conn)?;
+    let seen = read(&ctx.config.witness_path())?.remove(&identity.install_code);
+    if identity.restored_at.is_some() {
+        let (number, seen_at) = seen.map_or((here, None), |seen| (seen.audit_seq, Some(seen.at)));
+        return Ok(Verdict::Behind { restored: true, here, seen: number, seen_at });
+    }
+    let Some(seen) = seen else { return Ok(Verdict::First) };
+    if identity.copy_no != seen.copy_no {
+        return Ok(Verdict::Forked { at_seq: seen.audit_seq, seen_at: seen.at });
+    }
+    match db::audit::hash_at(conn, seen.audit_seq)? {
+        None => Ok(Verdict::Behind { restored: false, here, seen: seen.audit_seq, seen_at: Some(seen.at) }),
+        Some(hash) if hash != seen.audit_hash => Ok(Verdict::Forked { at_seq: seen.audit_seq, seen_at: seen.at }),
+        Some(_) => moved(ctx, &identity.install_code, seen),
+    }
+}
+
+/// The copy number of the database that was seen last; `None` when nothing is remembered.
+pub(super) fn seen_copy_no(ctx: &Ctx, install_code: &str) -> Option<i64> {
+    read(&ctx.config.witness_path()).ok()?.get(install_code).map(|seen| seen.copy_no)
+}
+
+/// The end of the chain agrees; it remains to be seen whether the place does.
+fn moved(ctx: &Ctx, install_code: &str, seen: Seen) -> Result<Verdict> {
+    let to = lies_at(ctx)?;
+    if to == seen.shop_path || !seen.shop_path.exists() {
+        return Ok(Verdict::Same);
+    }
+    // A file there that cannot be read might be the other copy, so it counts as one.
+    let other = db::backup::inspect(&seen.shop_path, false).map(|it| it.install_code);
+    if other.is_ok_and(|code| code != install_code) {
+        return Ok(Verdict::Same);
+    }
+    Ok(Verdict::Moved { from: seen.shop_path, to })
+}
+
+fn lies_at(ctx: &Ctx) -> Result<PathBuf> {
+    fs::canonicalize(ctx.db.path()).with_context(|| ctx.db.path().display().to_string())
+}
+
+fn read(path: &Path) -> Result<BTreeMap<String, Seen>> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) => return Err(error).with_context(|| path.display().to_string()),
+    };
+    serde_json::from_str(&text).map_err(|_| {
+        Fault::broken(t!(
+            "{path} is damaged: nobody can say whether this is the newest database",
+            path = path.display()
+        ))
+        .hint(t!("if it is, run `kibble adopt`"))
+        .into()
+    })
+}
+
+/// The file appears whole or not at all.
+fn write(path: &Path, all: &BTreeMap<String, Seen>) -> Result<()> {
+    let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+    serde_json::to_writer_pretty(&mut file, all)?;
+    file.write_all(b"\n")?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}

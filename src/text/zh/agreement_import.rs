@@ -1,0 +1,73 @@
+//! Chinese for taking over a shop's earlier book.
+
+use super::Table;
+
+/// Pairs.
+pub const TABLE: Table = &[
+    (
+        "Take over running agreements from a CSV book, with their customers and pets",
+        "从 CSV 客户表导入正在履行的协议，连同客户和宠物",
+    ),
+    ("Terms due up to this day were collected before kibble", "到这一天为止到期的各期，以前已经收过"),
+    ("When the first term of these agreements fell due", "这些协议的首期是什么时候扣的"),
+    ("Write the sign links into this CSV, to be sent to the customers", "把签约链接写进这个 CSV，方便发给客户"),
+    ("agreements", "协议"),
+    ("sign links", "签约链接"),
+    ("repeats of an earlier row, skipped: {count}", "与前面的行完全相同，已跳过：{count}"),
+    ("columns that are not used: {columns}", "用不到的列：{columns}"),
+    ("Rows refused: {count}", "没有导入的行：{count}"),
+    ("Line", "行号"),
+    ("Field", "字段"),
+    ("Value", "内容"),
+    ("Reason", "原因"),
+    ("Fix", "改法"),
+    ("Worth a look", "请留意"),
+    ("{count} × {text} (line {lines})", "{count} 行：{text}（第 {lines} 行）"),
+    ("mend the refused rows in {file}, then import that file", "在 {file} 里改好这些行，再导入那个文件"),
+    ("{file} ({encoding})", "{file}（{encoding}）"),
+    ("Dry run: this is what would happen; nothing was changed.", "演习：以下是将会发生的事，没有做任何改动。"),
+    ("nothing new: nothing was changed", "没有新内容：什么都没有改动"),
+    (
+        "agreements taken over: {count} (new customers: {customers}, new pets: {pets})",
+        "导入协议：{count}（新增客户：{customers}，新增宠物：{pets}）",
+    ),
+    ("terms collected before kibble: {count}", "以前已收的期数：{count}"),
+    ("in kibble already, unchanged: {count}", "已经导入过，没有变化：{count}"),
+    ("{amount} taken over into wallets", "{amount} 转入宠物钱包"),
+    ("sign links made: {count}", "生成签约链接：{count}"),
+    (
+        "terms due before today that count as not collected: {count}; --paid-until DATE says which were collected",
+        "今天以前到期、按未收处理的期数：{count}；用 --paid-until DATE 说明哪些已经收过",
+    ),
+    ("{rail} gave no sign link ({count} times): {why}", "{rail} 没有给签约链接（{count} 次）：{why}"),
+    (
+        "import the same file again with --links FILE to ask for the missing links",
+        "用 --links FILE 再导入一次同一个文件，补上缺少的链接",
+    ),
+    ("send each customer the link in {file}", "把 {file} 里的链接发给每位客户"),
+    (
+        "the same command with --links FILE writes the links to be sent to the customers",
+        "同样的命令加上 --links FILE，就能写出要发给客户的链接",
+    ),
+    ("{date} lies in the future: nobody has paid those terms yet", "{date} 还没到，那些期还没有收"),
+    ("give --paid-until the last day up to which everything was collected", "--paid-until 请写已经全部收齐的最后一天"),
+    ("line {line}", "第 {line} 行"),
+    (
+        "the agreements are in kibble, but the file with the sign links was not written",
+        "协议已经导入，但签约链接文件没有写成",
+    ),
+    ("import the same file again with --links FILE", "用 --links FILE 再导入一次同一个文件"),
+    ("it has no sign links", "它没有签约链接"),
+    ("it refused: {text} ({code})", "被拒绝：{text}（{code}）"),
+    ("agreement no", "协议编号"),
+    ("agreement", "协议"),
+    ("mandate", "代扣授权"),
+    ("customer", "客户"),
+    ("payment channel", "支付渠道"),
+    ("sign link", "签约链接"),
+    ("cannot read {file}", "读不了 {file}"),
+    ("cannot write {file}", "写不了 {file}"),
+    ("{file} cannot be imported: {reason}", "{file} 不能导入：{reason}"),
+    ("the rejects file must not replace the book itself", "没有导入的行不能写回客户表本身"),
+    ("give --rejects another name", "--rejects 请换一个文件名"),
+];

@@ -1,0 +1,46 @@
+//! Chinese for the wallet.
+
+use super::Table;
+
+/// Pairs.
+pub const TABLE: Table = &[
+    ("What is in a customer's wallet, and every entry", "客户宠物钱包的余额和每一笔明细"),
+    ("Show the balance, the terms left, points and tier", "查看余额、剩余期数、积分和等级"),
+    ("List every entry with the balance after it", "列出每一笔明细和之后的余额"),
+    ("From this day on", "从这一天起"),
+    ("Up to this day, included", "到这一天为止（含当天）"),
+    (
+        "{customer} has more than {limit} in the wallet, the limit set in shop.toml for a named prepaid card",
+        "{customer} 的宠物钱包超过 {limit}，这是 shop.toml 里设定的记名预付卡限额",
+    ),
+    ("balance", "余额"),
+    ("of this, given by the shop", "其中店里赠送"),
+    ("points", "积分"),
+    ("tier", "等级"),
+    ("Last entries", "最近明细"),
+    ("{months} terms paid, {amount} collected", "已付 {months} 期，累计 {amount}"),
+    ("normal", "普通"),
+    ("{left} of {terms} terms left", "还剩 {left} 期，共 {terms} 期"),
+    ("next on {due}: {amount}", "下次 {due} 扣 {amount}"),
+    ("nothing more falls due", "没有待扣的期次"),
+    ("paused", "已暂停"),
+    ("Balance", "余额"),
+    ("no entry in this time", "这段时间没有明细"),
+    ("charge {record}", "扣款 {record}"),
+    ("refund {record}", "退款 {record}"),
+    ("order {record}", "订单 {record}"),
+    ("delivery {record}", "交付 {record}"),
+    ("cancelled order {record}", "取消订单 {record}"),
+    ("return {record}", "退货 {record}"),
+    ("goods sent again {record}", "补发 {record}"),
+    ("settlement {record}", "结算 {record}"),
+    ("opening balance {record}", "期初余额 {record}"),
+    ("correction {record}", "更正 {record}"),
+    ("wallet", "宠物钱包"),
+    ("wallet bonus", "钱包赠送金"),
+    ("cash", "现金"),
+    ("paid, not yet delivered", "已付款未交付"),
+    ("cost of goods", "商品成本"),
+    ("owed to suppliers", "应付供应商"),
+    ("sales: {category}", "销售：{category}"),
+];
