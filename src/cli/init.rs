@@ -85,7 +85,7 @@ fn show(ui: &Ui, opened: &Opened) {
     for line in opened.systemd.lines() {
         ui.data(&format!("  {line}"));
     }
-    ui.hint(&t!("next: `kibble catalog import FILE`, then `kibble sign`"));
+    ui.hint(&t!("next: fill in [merchant] in the settings, then `kibble catalog import FILE`, then `kibble sign`"));
 }
 
 type Rails = Vec<(String, String, Option<String>)>;

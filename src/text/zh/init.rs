@@ -15,7 +15,7 @@ pub const TABLE: Table = &[
         "否则文件夹一被复制，所有姓名都会泄露；请把密钥放在别处",
     ),
     ("Make a new shop: folder, settings, data key, database", "新建店铺：文件夹、设置、数据密钥、数据库"),
-    ("The shop's name, as customers read it", "店名，顾客看到的就是它"),
+    ("The shop's name, as customers read it", "店名，客户看到的就是它"),
     ("The shop's name in English messages", "英文通知里的店名"),
     (
         "A payment rail as NAME=ADAPTER or NAME=ADAPTER:PROFILE, for example `alipay=sandbox`; may be given several times",
@@ -39,7 +39,7 @@ pub const TABLE: Table = &[
     ("For cron (crontab -e), every hour:", "定时任务（crontab -e），每小时一次："),
     ("Or for systemd:", "或者用 systemd："),
     (
-        "next: `kibble catalog import FILE`, then `kibble sign`",
-        "下一步：`kibble catalog import FILE`，然后 `kibble sign`",
+        "next: fill in [merchant] in the settings, then `kibble catalog import FILE`, then `kibble sign`",
+        "下一步：在设置文件的 [merchant] 里填好商户信息，再用 `kibble catalog import FILE` 导入商品，然后 `kibble sign` 签约",
     ),
 ];
