@@ -12,6 +12,7 @@ mod agreement_import;
 mod audit;
 mod backup;
 mod catalog;
+mod check;
 mod completions;
 mod config;
 mod customer;
@@ -93,6 +94,7 @@ pub struct Globals {
 enum Thing {
     Init(init::Args),
     Remind(remind::Args),
+    Check(check::Args),
     Debit(debit::Args),
     Risk(risk::Args),
     Plan(plan::Args),
@@ -118,6 +120,7 @@ fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
     match thing {
         Thing::Init(args) => init::run(args, globals, ui),
         Thing::Remind(args) => remind::run(args, globals, ui),
+        Thing::Check(args) => check::run(args, globals, ui),
         Thing::Risk(args) => risk::run(args, globals, ui),
         Thing::Debit(args) => debit::run(args, globals, ui),
         Thing::Plan(args) => plan::run(args, globals, ui),

@@ -1,51 +1,40 @@
-//! The life of an agreement after signing: starting, pausing, completing, terminating, settling. Termination works the moment its
-//! notice is entered (Civil Code 565); what it owes is computed by `domain/statement.rs` and confirmed afterwards.
+//! The life of an agreement after signing: starting, pausing, completing, and everything about it at a glance. How it is terminated
+//! and settled is `statement.rs`.
 
 use anyhow::Result;
-use chrono::{Duration, NaiveDate};
+use chrono::NaiveDate;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::adapters::rail::Closed;
-use crate::db::charge::Outcome;
 use crate::db::installment::{Installment, NewInstallment};
 use crate::db::mandate::of_agreement as mandates_of;
-use crate::db::refund::{NewRefund, Refund};
-use crate::db::statement::Delivered;
+use crate::db::refund::Refund;
 use crate::db::{self, Conn};
 use crate::domain::agreement::{Agreement, AgreementState, PauseEffect};
+<<<<<<< HEAD
 use crate::domain::charge::{Charge, ChargeKind, ChargeState, Course, InstallmentState, order_no, refund_no};
 use crate::domain::date::{At, FirstDebit, day_of, plus_days};
 use crate::domain::id::{AgreementId, CustomerId, EntryId, InstallmentId, RefundId, StatementId};
 use crate::domain::journal::{Account, Entry, EntryKind, WALLET_PRINCIPAL};
 use crate::domain::mandate::{Mandate, MandateStatus};
+=======
+use crate::domain::charge::{Course, InstallmentState};
+use crate::domain::date::{At, FirstDebit, Schedule, plus_days};
+use crate::domain::id::{AgreementId, CustomerId, InstallmentId};
+use crate::domain::mandate::Mandate;
+>>>>>>> sign
 use crate::domain::message::Audience;
 use crate::domain::money::Money;
 use crate::domain::op::Op;
 use crate::domain::pet::Status;
-use crate::domain::refund::RefundState;
-use crate::domain::statement::{self, Cause, Ended, Line, Move, Rates, Share, Statement};
-use crate::fault::{Fault, Kind};
-use crate::ops::mandate::{self, Pursued, date_texts, params};
+use crate::fault::Fault;
+use crate::ops::mandate::{self, date_texts, params};
 use crate::ops::remind::{Letter, tell};
-use crate::ops::{Ctx, refund};
+use crate::ops::{Ctx, sign, statement};
 use crate::t;
 
 /// Days before the last term at which the customer is told that the agreement ends.
 const EXPIRING_DAYS: i64 = 30;
-
-/// Announcements that make no sense once a term is moved or cancelled, or the agreement has ended.
-const OVERTAKEN: [&str; 9] = [
-    "pre_debit_48h",
-    "pre_debit_heads_up",
-    "debit_failed",
-    "retry_exhausted_customer",
-    "overdue_l1",
-    "overdue_l2",
-    "overdue_l3",
-    "overdue_l4",
-    "contract_expiring",
-];
 
 /// The agreement with this id.
 ///
@@ -166,7 +155,7 @@ pub fn list(
 ) -> Result<()> {
     let conn = ctx.db.read();
     db::agreement::each(conn, customer, state, |it| {
-        let label = db::customer::get(conn, it.customer)?.map_or_else(|| "—".into(), |who| super::sign::label(&who));
+        let label = db::customer::get(conn, it.customer)?.map_or_else(|| "—".into(), |who| sign::label(&who));
         visit(Listed {
             id: it.id,
             no: it.no,
@@ -247,7 +236,7 @@ pub fn show(ctx: &Ctx, agreement: Agreement, now: At) -> Result<Shown> {
         None => None,
         Some(row) => {
             let figures = match row.state.as_str() {
-                "open" => preview(ctx, conn, &agreement, &row, now)?,
+                "open" => statement::preview(ctx, conn, &agreement, &row, now)?,
                 _ => serde_json::from_str(&row.figures)?,
             };
             let refunds = db::refund::of_statement(conn, row.id)?;
@@ -256,7 +245,7 @@ pub fn show(ctx: &Ctx, agreement: Agreement, now: At) -> Result<Shown> {
     };
     let evidence = evidence(&db::agreement::shown(conn, id)?);
     Ok(Shown {
-        label: db::customer::get(conn, agreement.customer)?.map_or_else(|| "—".into(), |it| super::sign::label(&it)),
+        label: db::customer::get(conn, agreement.customer)?.map_or_else(|| "—".into(), |it| sign::label(&it)),
         pet_name: db::pet::get(conn, agreement.pet)?.map(|pet| pet.name).unwrap_or_default(),
         evidence,
         mandates: mandates_of(conn, id)?,
@@ -439,196 +428,6 @@ pub fn complete_finished(ctx: &Ctx, now: At) -> Result<u64> {
     Ok(u64::try_from(finished.len())?)
 }
 
-/// A notice of termination.
-#[derive(Clone, Debug)]
-pub struct Termination {
-    /// Why.
-    pub cause: Cause,
-    /// Whether the customer keeps the pet.
-    pub keep_pet: bool,
-    /// In the shop's words.
-    pub reason: String,
-}
-
-/// What a termination did at once.
-#[derive(Clone, Debug, Serialize)]
-pub struct Terminated {
-    /// The agreement.
-    pub agreement: AgreementId,
-    /// Where it stands now: `settling`, or `cancelled` when the customer had not agreed to a mandate yet.
-    pub state: AgreementState,
-    /// The settlement statement.
-    pub statement: Option<StatementId>,
-    /// When it confirms itself.
-    pub confirm_by: Option<At>,
-    /// Terms that are not collected any more.
-    pub cancelled: u64,
-    /// What the rails said about closing the mandates.
-    pub mandates: Pursued,
-    /// Charges whose outcome the rail has not said yet: what they bring in is refunded as well.
-    pub open_charges: Vec<InstallmentId>,
-    /// Paid orders that must be cancelled before the statement can be confirmed.
-    pub undelivered: Vec<crate::domain::id::OrderId>,
-    /// The figures as they would be today.
-    pub figures: Value,
-}
-
-/// Enters a notice of termination. It takes effect at once, whoever still has to confirm figures: nothing more is charged, the
-/// mandates are closed, open pay links too.
-///
-/// # Errors
-/// When the agreement does not run, or the cause does not fit.
-pub fn terminate(ctx: &Ctx, id: AgreementId, notice: &Termination, now: At) -> Result<Terminated> {
-    let agreement = get(ctx.db.read(), id)?;
-    match agreement.state {
-        AgreementState::Active | AgreementState::Paused => {}
-        AgreementState::Waiting => return cancel_waiting(ctx, &agreement, notice, now),
-        _ => {
-            return Err(Fault::refused(t!(
-                "{agreement} has ended already: {state}",
-                agreement = id,
-                state = state_text(agreement.state)
-            ))
-            .hint(t!("see `kibble agreement show {agreement}`", agreement = id))
-            .into());
-        }
-    }
-    if notice.cause == Cause::CoolingOff {
-        within_cooling_off(ctx, &agreement, notice, now)?;
-    }
-    let confirm_by = now + Duration::days(i64::from(agreement.conditions.confirm_days));
-    let cause = notice.cause.word();
-    let (statement, cancelled) = ctx.db.write(now, |tx| {
-        db::agreement::set_state(tx, id, AgreementState::Settling, Some((now, cause)))?;
-        let cancelled = db::installment::cancel_open(tx, id, 1)?;
-        db::mandate::close_all(tx, id, "terminated", now)?;
-        if !notice.keep_pet {
-            db::pet::set_status(tx, agreement.pet, Status::Returned, None, ctx.today(now))?;
-        }
-        for template in OVERTAKEN {
-            db::message::drop_queued(tx, id, template, None)?;
-        }
-        let statement = db::statement::insert(tx, id, cause, notice.keep_pet, now, confirm_by)?;
-        let letter = letter(ctx, &agreement, "termination_ack", &[("no", agreement.no.clone())]);
-        tell(ctx, tx, letter, now)?;
-        let op = Op::Terminated {
-            agreement: id,
-            cause: cause.to_owned(),
-            keep_pet: notice.keep_pet,
-            reason: notice.reason.clone(),
-        };
-        Ok(((statement, cancelled), op))
-    })?;
-    let mandates = close_now(ctx, id, now)?;
-    close_links(ctx, id, now)?;
-    let conn = ctx.db.read();
-    let row = db::statement::get(conn, statement)?
-        .ok_or_else(|| Fault::broken(t!("{statement} is not there", statement = statement)))?;
-    Ok(Terminated {
-        agreement: id,
-        state: AgreementState::Settling,
-        statement: Some(statement),
-        confirm_by: Some(confirm_by),
-        cancelled,
-        mandates,
-        open_charges: db::charge::open_of(conn, id)?.into_iter().map(|it| it.installment).collect(),
-        undelivered: db::statement::undelivered(conn, agreement.customer)?,
-        figures: preview(ctx, conn, &get(conn, id)?, &row, now)?,
-    })
-}
-
-/// What confirming a statement did.
-#[derive(Clone, Debug, Serialize)]
-pub struct Confirmed {
-    /// The agreement.
-    pub agreement: AgreementId,
-    /// The statement.
-    pub statement: StatementId,
-    /// Where the agreement stands now: `ended` once every refund is paid.
-    pub state: AgreementState,
-    /// Every figure, final.
-    pub figures: Value,
-    /// What goes back, and how.
-    pub refunds: Vec<Refund>,
-    /// Refunds that somebody must hand over, or look at.
-    pub by_hand: Vec<RefundId>,
-}
-
-/// Confirms the settlement statement of a terminated agreement: the figures are final, the books settle the wallet, and the
-/// refunds go out. `by` is the person, or `deadline`.
-///
-/// # Errors
-/// When there is nothing to confirm, a charge is not decided yet, or paid orders are not delivered.
-pub fn confirm(ctx: &Ctx, id: AgreementId, by: &str, now: At) -> Result<Confirmed> {
-    let agreement = get(ctx.db.read(), id)?;
-    let row = open_statement(ctx.db.read(), &agreement)?;
-    close_links(ctx, id, now)?;
-    may_confirm(ctx.db.read(), &agreement)?;
-    ctx.db.write(now, |tx| {
-        may_confirm(tx, &agreement)?;
-        let row = open_statement(tx, &agreement)?;
-        db::installment::cancel_open(tx, id, 1)?;
-        let (figures, worked) = figures(ctx, tx, &agreement, &row, now)?;
-        settle_books(ctx, tx, &agreement, row.id, &worked, now)?;
-        note_refunds(tx, &agreement, row.id, worked.statement.payable, now)?;
-        let claim = worked.statement.claim;
-        db::statement::confirm(tx, row.id, by, &figures.to_string(), worked.statement.payable, claim, now)?;
-        refund::settle_if_paid(ctx, tx, row.id, now)?;
-        Ok(((), Op::StatementConfirmed { statement: row.id, by: by.to_owned() }))
-    })?;
-    for refund in db::refund::of_statement(ctx.db.read(), row.id)? {
-        if !refund::waits_for_hand(ctx, &refund) {
-            refund::send(ctx, &refund, now)?;
-        }
-    }
-    confirmed(ctx, id, row.id)
-}
-
-/// Confirms every statement whose deadline has passed. Those that cannot be confirmed yet stay open and in sight. Returns how
-/// many were confirmed.
-///
-/// # Errors
-/// When the database cannot be read or written.
-pub fn confirm_due_statements(ctx: &Ctx, now: At) -> Result<u64> {
-    let mut count = 0;
-    for row in db::statement::due(ctx.db.read(), now)? {
-        match confirm(ctx, row.agreement, "deadline", now) {
-            Ok(_) => count += 1,
-            Err(error) if error.downcast_ref::<Fault>().is_some_and(|fault| fault.kind() == Kind::Refused) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(count)
-}
-
-/// The shop handed over what no rail can pay of a settlement: cash, balances from before kibble, and declined refunds.
-///
-/// # Errors
-/// When there is nothing to hand over.
-pub fn pay_by_hand(ctx: &Ctx, id: AgreementId, now: At) -> Result<Confirmed> {
-    let conn = ctx.db.read();
-    get(conn, id)?;
-    let row = db::statement::of_agreement(conn, id)?;
-    let Some(row) = row.filter(|row| row.state != "open") else {
-        return Err(Fault::refused(t!("{agreement} has no confirmed settlement", agreement = id))
-            .hint(t!("see `kibble agreement show {agreement}`", agreement = id))
-            .into());
-    };
-    let waiting = by_hand(ctx, row.id)?;
-    if waiting.is_empty() {
-        return Err(Fault::refused(t!("nothing of {agreement} is to be paid by hand", agreement = id)).into());
-    }
-    for refund in waiting {
-        refund::pay_by_hand(ctx, refund, now)?;
-    }
-    confirmed(ctx, id, row.id)
-}
-
-/// Who confirms, for the statement: the person at the terminal.
-pub fn actor() -> String {
-    crate::config::actor()
-}
-
 /// An agreement's state in the person's language.
 pub fn state_text(state: AgreementState) -> String {
     match state {
@@ -666,7 +465,7 @@ fn move_terms(
     agreement: &Agreement,
     terms: &[Installment],
     from_term: u32,
-    schedule: &crate::domain::date::Schedule,
+    schedule: &Schedule,
 ) -> Result<Vec<(u32, NaiveDate)>> {
     let mandates = mandates_of(tx, agreement.id)?;
     let rail = mandates.iter().rfind(|it| it.lane == 1).map(|it| ctx.config.rail(&it.rail)).transpose()?;
@@ -698,7 +497,7 @@ fn balance(conn: &Conn, customer: CustomerId) -> Result<String> {
 }
 
 /// A letter to the customer about the agreement itself, once per template.
-fn letter(ctx: &Ctx, agreement: &Agreement, template: &'static str, values: &[(&str, String)]) -> Letter {
+pub(super) fn letter(ctx: &Ctx, agreement: &Agreement, template: &'static str, values: &[(&str, String)]) -> Letter {
     Letter {
         event: format!("{template}:{}", agreement.id),
         template,
@@ -737,6 +536,7 @@ fn tell_expiring(ctx: &Ctx, now: At) -> Result<()> {
         Ok(((), Op::MessagesQueued { template: TEMPLATE.into(), count }))
     })
 }
+<<<<<<< HEAD
 
 /// Asks the rails at once to close what is to be closed of one agreement.
 fn close_now(ctx: &Ctx, id: AgreementId, now: At) -> Result<Pursued> {
@@ -1079,3 +879,5 @@ fn confirmed(ctx: &Ctx, id: AgreementId, statement: StatementId) -> Result<Confi
         by_hand: by_hand(ctx, statement)?,
     })
 }
+=======
+>>>>>>> sign

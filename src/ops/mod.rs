@@ -8,6 +8,7 @@ pub mod backup;
 pub mod book;
 pub mod book_file;
 pub mod catalog;
+pub mod check;
 pub mod customer;
 pub mod debit;
 pub mod init;
@@ -26,6 +27,7 @@ pub mod sign;
 pub(crate) mod testing;
 pub mod wallet;
 pub mod witness;
+pub mod statement;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

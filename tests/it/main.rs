@@ -5,6 +5,8 @@
 mod audit;
 mod backup;
 mod catalog;
+mod check;
+mod agreement;
 mod cli;
 mod config;
 mod customer;
@@ -19,3 +21,8 @@ mod remind;
 mod shop;
 mod stage;
 mod wallet;
+mod mandate;
+mod refund;
+mod sandbox;
+mod sign;
+mod signing;

@@ -6,6 +6,7 @@ mod audit;
 mod backup;
 mod book;
 mod catalog;
+mod check;
 mod cli;
 mod config;
 mod customer;
@@ -34,6 +35,7 @@ pub const TABLES: &[Table] = &[
     backup::TABLE,
     book::TABLE,
     catalog::TABLE,
+    check::TABLE,
     cli::TABLE,
     config::TABLE,
     customer::TABLE,
