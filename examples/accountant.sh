@@ -28,7 +28,7 @@ from decimal import Decimal
 # utf-8-sig: the file begins with the mark by which Excel and WPS know that it is UTF-8.
 with open(sys.argv[1], encoding="utf-8-sig", newline="") as file:
     head, *rows = csv.reader(file)
-amount = next(place for place, name in enumerate(head) if name in ("Collected", "已收款"))
+amount = next(place for place, name in enumerate(head) if name in ("Collected", "实收金额"))
 print("python3: rows", len(rows), "sum", sum(Decimal(row[amount]) for row in rows))
 PY
 else
