@@ -18,13 +18,7 @@ use crate::domain::refund::RefundState;
 use crate::domain::statement::Cause;
 use crate::fault::Fault;
 use crate::ops::Ctx;
-<<<<<<< HEAD
-use crate::ops::agreement::{
-    self, Confirmed, Pause, Paused, Shown, StatementShown, Terminated, Termination, state_text,
-};
-=======
 use crate::ops::agreement::{self, Pause, Paused, Shown, StatementShown, state_text};
->>>>>>> sign
 use crate::ops::mandate::status_text;
 use crate::ops::sign::{self, find_customer};
 use crate::ops::statement::{self, Confirmed, Terminated, Termination};

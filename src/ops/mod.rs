@@ -23,11 +23,11 @@ pub mod report;
 pub mod risk;
 pub mod sandbox;
 pub mod sign;
+pub mod statement;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod wallet;
 pub mod witness;
-pub mod statement;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -2,27 +2,28 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic; clippy's own exception sees functions marked #[test] only")]
 
+mod agreement;
 mod audit;
 mod backup;
 mod catalog;
 mod check;
-mod agreement;
 mod cli;
 mod config;
 mod customer;
 mod house;
 mod import;
 mod init;
+mod mandate;
 mod orders;
 mod pet;
 mod plan;
 mod plant;
-mod remind;
-mod shop;
-mod stage;
-mod wallet;
-mod mandate;
 mod refund;
+mod remind;
+mod report;
 mod sandbox;
+mod shop;
 mod sign;
 mod signing;
+mod stage;
+mod wallet;
