@@ -44,7 +44,6 @@ pub const TABLE: Table = &[
     ("refund_noted", "登记退款"),
     ("refund_answered", "退款结果"),
     ("flag_changed", "风险标记变更"),
-    ("terminated", "解除协议"),
     ("statement_confirmed", "确认结算"),
     ("order_placed", "下单"),
     ("order_changed", "订单变更"),
