@@ -10,6 +10,8 @@ mod check;
 mod cli;
 mod config;
 mod customer;
+mod docs;
+mod examples;
 mod house;
 mod import;
 mod init;
