@@ -1,5 +1,6 @@
 //! The Chinese tables, one per word. A pair is the English as it stands in the code, and its Chinese.
 
+mod agreement;
 mod agreement_import;
 mod audit;
 mod backup;
@@ -15,10 +16,12 @@ mod init;
 mod order;
 mod pet;
 mod plan;
+mod rehearsal;
 mod remind;
 mod report;
 mod risk;
 mod sandbox;
+mod sign;
 mod wallet;
 
 /// Pairs of English and Chinese.
@@ -26,6 +29,7 @@ pub type Table = &'static [(&'static str, &'static str)];
 
 /// All tables.
 pub const TABLES: &[Table] = &[
+    agreement::TABLE,
     agreement_import::TABLE,
     audit::TABLE,
     backup::TABLE,
@@ -41,9 +45,11 @@ pub const TABLES: &[Table] = &[
     order::TABLE,
     pet::TABLE,
     plan::TABLE,
+    rehearsal::TABLE,
     remind::TABLE,
     report::TABLE,
     risk::TABLE,
     sandbox::TABLE,
+    sign::TABLE,
     wallet::TABLE,
 ];
