@@ -613,6 +613,7 @@ fn due_row(row: &Row<'_>) -> rusqlite::Result<DueRow> {
         course: installment.course,
         due: installment.due,
         registered: installment.registered,
+        lane: installment.lane,
         agreement: word(row, "agreement_state", AgreementState::from_word)?,
         paused_until: maybe_day(row, "paused_until")?,
         pet_gone: matches!(pet_status.as_str(), "died" | "lost" | "returned"),
