@@ -9,6 +9,8 @@ mod check;
 mod cli;
 mod config;
 mod customer;
+mod debit;
+mod due;
 mod house;
 mod import;
 mod init;
