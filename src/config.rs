@@ -657,6 +657,14 @@ pub fn actor() -> String {
         .unwrap_or_else(|| "cron".into())
 }
 
+/// How long a command waits for another one's short write, in milliseconds: five seconds, or what `KIBBLE_BUSY_MS` says. That
+/// variable is for tests of a locked database, which would otherwise wait.
+#[allow(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+pub fn busy_ms() -> u64 {
+    const DEFAULT_MS: u64 = 5_000;
+    std::env::var("KIBBLE_BUSY_MS").ok().and_then(|text| text.parse().ok()).unwrap_or(DEFAULT_MS)
+}
+
 /// This machine's name, for the audit trail.
 pub fn host() -> String {
     gethostname::gethostname().to_string_lossy().into_owned()

@@ -12,6 +12,8 @@ mod config;
 mod customer;
 mod docs;
 mod examples;
+mod debit;
+mod due;
 mod house;
 mod import;
 mod init;

@@ -236,6 +236,14 @@ impl RunReport {
         self.effect(rail, amount, row, effect);
     }
 
+    /// The round of an installment ended because the mandate that was next had ended.
+    pub fn lane_ended(&mut self, row: &DueRow, effect: Effect) {
+        match effect {
+            Effect::WillRetry { at: Some(at), .. } => self.retry(at),
+            _ => self.effect(&row.rail, row.installment.amount, row, effect),
+        }
+    }
+
     fn effect(&mut self, rail: &str, amount: Money, row: &DueRow, effect: Effect) {
         let id = row.installment.id;
         match effect {

@@ -213,6 +213,14 @@ pub const TABLE: Table = &[
     ("outside the agreed dates", "不在约定日期内"),
     ("our settings", "商户设置问题"),
     ("not collected", "未扣成"),
+    (
+        "{installment} cannot be moved to {day}: the next term falls due on {due}",
+        "{installment} 不能改到 {day}：下一期的扣款日是 {due}",
+    ),
+    (
+        "choose an earlier day, or take the money with `kibble debit pay {installment} --cash`",
+        "请选更早的日子，或用 `kibble debit pay {installment} --cash` 当面收款",
+    ),
     ("{installment} can only be moved to a later day", "{installment} 只能往后改期"),
     ("the earliest is {day}", "最早 {day}"),
     ("{installment} has been paid through its link", "{installment} 已通过链接补缴"),
