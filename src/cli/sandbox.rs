@@ -18,8 +18,8 @@ use crate::domain::rail::Reason;
 use crate::fault::Fault;
 use crate::ops::Ctx;
 use crate::ops::book::amount_text;
+use crate::ops::customer::resolve;
 use crate::ops::sandbox::{self, ContractState, FAULTS, Snapshot};
-use crate::ops::sign::find_customer;
 use crate::t;
 
 /// Play the customer and the provider of a sandbox rail
@@ -153,7 +153,7 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> Result<Exit> {
             })?;
         }
         Verb::Fund(it) => {
-            let customer = find_customer(&ctx, &it.customer)?;
+            let customer = resolve(&ctx, &it.customer)?;
             let amount = amount(&it.amount, "AMOUNT")?;
             sandbox::fund(&ctx, customer.id, amount)?;
             said(ui, t!("{customer} has {amount} in the wallet app", customer = customer.id, amount = amount.yuan()))?;
@@ -189,7 +189,7 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> Result<Exit> {
 }
 
 fn card(ctx: &Ctx, ui: &Ui, it: &Card) -> Result<()> {
-    let customer = find_customer(ctx, &it.customer)?;
+    let customer = resolve(ctx, &it.customer)?;
     if it.drop {
         sandbox::drop_card(ctx, customer.id, &it.label)?;
         return said(ui, t!("{customer} has no card {label} any more", customer = customer.id, label = it.label));
