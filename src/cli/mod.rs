@@ -12,6 +12,7 @@ mod agreement_import;
 mod audit;
 mod backup;
 mod catalog;
+mod check;
 mod completions;
 mod config;
 mod customer;
@@ -103,6 +104,7 @@ enum Thing {
     Catalog(catalog::Args),
     Orders(orders::Args),
     Wallet(wallet::Args),
+    Check(check::Args),
     Audit(audit::Args),
     Backup(backup::Args),
     Restore(restore::Args),
@@ -128,6 +130,7 @@ fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
         Thing::Catalog(args) => catalog::run(args, globals, ui),
         Thing::Orders(args) => orders::run(args, globals, ui),
         Thing::Wallet(args) => wallet::run(args, globals, ui),
+        Thing::Check(args) => check::run(args, globals, ui),
         Thing::Audit(args) => audit::run(args, globals, ui),
         Thing::Backup(args) => backup::run(args, globals, ui),
         Thing::Restore(args) => restore::run(args, globals, ui),

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod backup;
 pub mod catalog;
 pub mod charge;
+pub mod check;
 pub mod customer;
 pub mod installment;
 pub mod journal;

@@ -10,6 +10,7 @@ pub mod book_file;
 pub mod catalog;
 pub mod customer;
 pub mod debit;
+pub mod check;
 pub mod init;
 pub mod mandate;
 pub mod order;

@@ -1,18 +1,14 @@
 //! `kibble backup`, `restore`, `adopt`: copies are sound, and a copy moves no money until somebody says that it is the one.
 
 use std::fs;
-use std::sync::Arc;
 
-use kibble::adapters::rail::{ChargeRequest, MandateRef, SignRequest};
 use kibble::db;
-use kibble::domain::charge::order_no;
-use kibble::domain::rail::Answer;
 use kibble::ops::Ctx;
 use kibble::ops::witness::{self, Verdict};
 
 use crate::plant::sql;
 use crate::shop::Shop;
-use crate::stage::{self, Cast, MONTHLY};
+use crate::stage;
 
 fn backups(shop: &Shop) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(shop.path("backups"))
@@ -21,39 +17,6 @@ fn backups(shop: &Shop) -> Vec<String> {
         .collect();
     names.sort();
     names
-}
-
-/// Charges term 1 at the sandbox with the order number of `attempt`, as a state that is lost now would have done.
-fn charged_in_the_lost_state(ctx: &Ctx, cast: &Cast, attempt: u32) -> String {
-    let identity = db::shop::identity(ctx.db.read()).unwrap();
-    let mandate = db::mandate::get(ctx.db.read(), cast.mandate).unwrap().unwrap();
-    let rail = Arc::clone(ctx.rail("alipay").unwrap());
-    let request = SignRequest {
-        contract_no: mandate.contract_no.clone(),
-        customer_label: "王**".into(),
-        payer: cast.customer.to_string(),
-        amount: MONTHLY,
-        count: 12,
-        first_date: "2026-11-07".parse().unwrap(),
-        valid_until: mandate.valid_until,
-    };
-    rail.sign_link(&request).unwrap();
-    ctx.sandbox.as_ref().unwrap().agree_all(ctx.now()).unwrap();
-    let order_no = order_no(&identity.install_code, identity.copy_no, stage::term(cast, 1), attempt);
-    let provider_no =
-        match rail.mandate_state(&MandateRef { contract_no: mandate.contract_no.clone(), provider_no: None }) {
-            Ok(kibble::adapters::rail::MandateState::Live { provider_no, .. }) => Some(provider_no),
-            other => panic!("{other:?}"),
-        };
-    let charge = ChargeRequest {
-        order_no: order_no.clone(),
-        mandate: MandateRef { contract_no: mandate.contract_no, provider_no },
-        amount: MONTHLY,
-        subject: "宠粮月付".into(),
-        due: "2026-11-05".parse().unwrap(),
-    };
-    assert_eq!(rail.charge(&charge).answer, Answer::Paid);
-    order_no
 }
 
 #[test]
@@ -133,7 +96,7 @@ fn a_restored_database_moves_no_money() {
     shop.run("--now 2026-11-02T10:00 backup").exits(0);
     // The lost state declines nothing: attempt 2 collected term 1.
     let later = stage::open(&shop, "2026-11-05T09:30");
-    let order_no = charged_in_the_lost_state(&later, &cast, 2);
+    let order_no = stage::charge_at_rail(&later, &cast, 2);
     witness::remember(&later).unwrap();
     drop((ctx, later));
     shop.run("--now 2026-11-06T09:00 restore backups/shop-2026-11-02T1000.db --yes").exits(0);

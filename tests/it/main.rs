@@ -5,6 +5,7 @@
 mod audit;
 mod backup;
 mod catalog;
+mod check;
 mod cli;
 mod config;
 mod customer;

@@ -10,3 +10,8 @@ pub fn sql(shop: &Shop, statements: &str) {
     connection.pragma_update(None, "foreign_keys", false).unwrap();
     connection.execute_batch(statements).unwrap_or_else(|error| panic!("{statements}: {error}"));
 }
+
+/// Runs statements on the pretended provider's own book.
+pub fn sandbox_sql(shop: &Shop, statements: &str) {
+    Connection::open(shop.path("sandbox.db")).unwrap().execute_batch(statements).unwrap();
+}

@@ -1,19 +1,25 @@
 //! A shop with one customer, one pet and one running agreement, written through the database room, for tests of commands that
 //! read what others wrote. Signing and debiting have tests of their own.
 
+use std::sync::Arc;
+
 use chrono::NaiveDate;
+use kibble::adapters::rail::{ChargeRequest, MandateRef, MandateState, SignRequest};
+use kibble::db;
 use kibble::db::agreement::NewAgreement;
+use kibble::db::charge::{NewCharge, Outcome};
 use kibble::db::customer::NewCustomer;
 use kibble::db::installment::NewInstallment;
 use kibble::db::pet::NewPet;
-use kibble::db::{self};
 use kibble::domain::agreement::AgreementSource;
-use kibble::domain::charge::InstallmentState;
+use kibble::domain::charge::{ChargeKind, ChargeState, InstallmentState, order_no};
 use kibble::domain::date::{At, FirstDebit, Schedule};
 use kibble::domain::id::{AgreementId, CustomerId, InstallmentId, MandateId, PetId};
+use kibble::domain::journal::{Account, Entry, EntryKind};
 use kibble::domain::money::Money;
 use kibble::domain::op::Op;
 use kibble::domain::pet::{Sex, Status};
+use kibble::domain::rail::Answer;
 use kibble::ops::Ctx;
 
 use crate::shop::Shop;
@@ -68,6 +74,81 @@ pub fn set(ctx: &Ctx) -> Cast {
         Ok((Cast { customer, agreement, mandate }, Op::BookImported { customers: 1, agreements: 1, refused: 0 }))
     });
     cast.unwrap()
+}
+
+/// Charges term 1 at the sandbox with the order number of `attempt`, without a word in our own book. Returns the number.
+pub fn charge_at_rail(ctx: &Ctx, cast: &Cast, attempt: u32) -> String {
+    let identity = db::shop::identity(ctx.db.read()).unwrap();
+    let mandate = db::mandate::get(ctx.db.read(), cast.mandate).unwrap().unwrap();
+    let rail = Arc::clone(ctx.rail("alipay").unwrap());
+    let request = SignRequest {
+        contract_no: mandate.contract_no.clone(),
+        customer_label: "王**".into(),
+        payer: cast.customer.to_string(),
+        amount: MONTHLY,
+        count: 12,
+        first_date: "2026-11-07".parse().unwrap(),
+        valid_until: mandate.valid_until,
+    };
+    rail.sign_link(&request).unwrap();
+    ctx.sandbox.as_ref().unwrap().agree_all(ctx.now()).unwrap();
+    let mut named = MandateRef { contract_no: mandate.contract_no, provider_no: None };
+    match rail.mandate_state(&named) {
+        Ok(MandateState::Live { provider_no, .. }) => named.provider_no = Some(provider_no),
+        other => panic!("{other:?}"),
+    }
+    let order_no = order_no(&identity.install_code, identity.copy_no, term(cast, 1), attempt);
+    let charge = ChargeRequest {
+        order_no: order_no.clone(),
+        mandate: named,
+        amount: MONTHLY,
+        subject: "宠粮月付".into(),
+        due: "2026-11-05".parse().unwrap(),
+    };
+    assert_eq!(rail.charge(&charge).answer, Answer::Paid);
+    order_no
+}
+
+/// Term 1 was announced and collected by the book: notice, charge, entry. Points are the caller's.
+pub fn collect(ctx: &Ctx, cast: &Cast) {
+    let now = ctx.now();
+    let order_no = charge_at_rail(ctx, cast, 1);
+    let id = term(cast, 1);
+    let collected = ctx.db.write(now, |tx| {
+        let due = "2026-11-05".parse()?;
+        db::installment::put_notice(tx, id, "message", 0, due, MONTHLY, now - chrono::Duration::hours(50))?;
+        let new = NewCharge {
+            installment: id,
+            attempt: 1,
+            kind: ChargeKind::Debit,
+            mandate: Some(cast.mandate),
+            rail: "alipay",
+            order_no: &order_no,
+            amount: MONTHLY,
+            run: None,
+        };
+        let charge = db::charge::note(tx, &new, now)?;
+        let outcome = Outcome {
+            state: ChargeState::Paid,
+            reason: None,
+            code: "",
+            said: "",
+            trade_no: None,
+            pending_until: None,
+            paid_at: Some(now),
+            asked_at: now,
+            run: None,
+        };
+        db::charge::answer(tx, charge, &outcome)?;
+        db::installment::set_paid(tx, id, now)?;
+        let entry = Entry::new(EntryKind::Charge, charge)
+            .of(cast.customer)
+            .debit(Account::RailClearing("alipay".into()), MONTHLY)
+            .credit(Account::WalletPrincipal(cast.customer), MONTHLY);
+        db::journal::book(tx, &entry, due, now)?;
+        Ok(((), Op::ChargesWritten { noted: vec![charge], answers: vec![(charge, "paid")] }))
+    });
+    collected.unwrap();
 }
 
 fn pet(customer: CustomerId) -> NewPet {

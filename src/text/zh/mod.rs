@@ -5,6 +5,7 @@ mod audit;
 mod backup;
 mod book;
 mod catalog;
+mod check;
 mod cli;
 mod config;
 mod customer;
@@ -30,6 +31,7 @@ pub const TABLES: &[Table] = &[
     backup::TABLE,
     book::TABLE,
     catalog::TABLE,
+    check::TABLE,
     cli::TABLE,
     config::TABLE,
     customer::TABLE,
