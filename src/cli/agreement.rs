@@ -334,7 +334,7 @@ fn show(ctx: &Ctx, ui: &Ui, it: &Shown) {
             t!("{terms} × {monthly} = {total}", terms = a.terms, monthly = a.monthly.yuan(), total = a.total().yuan()),
         ),
         (t!("debit day"), a.anchor_day.to_string()),
-        (t!("signed"), a.signed_on.to_string()),
+        (t!("signed on"), a.signed_on.to_string()),
         (t!("until"), a.ends_on.to_string()),
         (t!("collected"), t!("{count} terms, {amount} through kibble", count = it.collected, amount = it.paid.yuan())),
         (t!("left"), t!("{count} terms, {amount}", count = it.left_terms, amount = it.left.yuan())),
@@ -359,7 +359,7 @@ fn show(ctx: &Ctx, ui: &Ui, it: &Shown) {
     for mandate in &it.mandates {
         ui.data(&format!("  {}  {}  {}", mandate.id, mandate.rail, status_text(mandate.state)));
     }
-    let mut table = Table::new([t!("Term"), t!("Due"), t!("Amount"), t!("State")]).right(&[2]);
+    let mut table = Table::new([t!("Term"), t!("Due on"), t!("Amount"), t!("State")]).right(&[2]);
     for term in &it.terms {
         let state = term_text(term.state, term.course);
         table.row([term.id.to_string(), term.due.to_string(), term.amount.grouped(), state]);
@@ -446,7 +446,7 @@ fn term_text(state: InstallmentState, course: Course) -> String {
     match (state, course) {
         (InstallmentState::Paid, _) => t!("paid"),
         (InstallmentState::Before, _) => t!("paid before kibble"),
-        (InstallmentState::Cancelled, _) => t!("not collected"),
+        (InstallmentState::Cancelled, _) => t!("not to be collected"),
         (InstallmentState::Refunded, _) => t!("paid and given back"),
         (InstallmentState::Open, Course::Planned) => t!("to come"),
         (InstallmentState::Open, Course::Failing) => t!("declined, retries to come"),
@@ -458,9 +458,9 @@ fn term_text(state: InstallmentState, course: Course) -> String {
 fn refund_text(state: RefundState) -> String {
     match state {
         RefundState::Noted => t!("to be paid"),
-        RefundState::Pending => t!("on its way"),
+        RefundState::Pending => t!("the refund is on its way"),
         RefundState::Unknown => t!("outcome not known yet"),
-        RefundState::Paid => t!("paid back"),
+        RefundState::Paid => t!("given back"),
         RefundState::Declined => t!("refused by the rail"),
     }
 }

@@ -632,7 +632,7 @@ pub fn actor() -> String {
 /// An agreement's state in the person's language.
 pub fn state_text(state: AgreementState) -> String {
     match state {
-        AgreementState::Waiting => t!("waiting for the customer"),
+        AgreementState::Waiting => t!("waiting for the customer to agree"),
         AgreementState::Active => t!("running"),
         AgreementState::Paused => t!("on pause"),
         AgreementState::Completed => t!("completed at its end"),

@@ -347,11 +347,11 @@ pub fn trouble_text(trouble: &Trouble) -> String {
 /// A mandate's state in the person's language.
 pub fn status_text(state: MandateStatus) -> String {
     match state {
-        MandateStatus::Waiting => t!("waiting for the customer"),
+        MandateStatus::Waiting => t!("waiting for the customer to agree"),
         MandateStatus::Live => t!("live"),
         MandateStatus::Closing => t!("closing, the rail has not confirmed"),
         MandateStatus::Closed => t!("closed"),
-        MandateStatus::Revoked => t!("ended by the customer"),
+        MandateStatus::Revoked => t!("ended in the wallet app"),
         MandateStatus::Expired => t!("expired"),
     }
 }

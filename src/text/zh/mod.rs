@@ -3,6 +3,7 @@
 mod agreement_import;
 mod audit;
 mod backup;
+mod agreement;
 mod book;
 mod catalog;
 mod check;
@@ -20,6 +21,9 @@ mod report;
 mod risk;
 mod sandbox;
 mod wallet;
+mod rehearsal;
+mod sandbox;
+mod sign;
 
 /// Pairs of English and Chinese.
 pub type Table = &'static [(&'static str, &'static str)];
@@ -46,4 +50,13 @@ pub const TABLES: &[Table] = &[
     risk::TABLE,
     sandbox::TABLE,
     wallet::TABLE,
+    agreement::TABLE,
+    book::TABLE,
+    cli::TABLE,
+    config::TABLE,
+    db::TABLE,
+    init::TABLE,
+    rehearsal::TABLE,
+    sandbox::TABLE,
+    sign::TABLE,
 ];
