@@ -94,6 +94,7 @@ pub struct Globals {
 enum Thing {
     Init(init::Args),
     Remind(remind::Args),
+    Check(check::Args),
     Debit(debit::Args),
     Risk(risk::Args),
     Plan(plan::Args),
@@ -104,7 +105,6 @@ enum Thing {
     Catalog(catalog::Args),
     Orders(orders::Args),
     Wallet(wallet::Args),
-    Check(check::Args),
     Audit(audit::Args),
     Backup(backup::Args),
     Restore(restore::Args),
@@ -120,6 +120,7 @@ fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
     match thing {
         Thing::Init(args) => init::run(args, globals, ui),
         Thing::Remind(args) => remind::run(args, globals, ui),
+        Thing::Check(args) => check::run(args, globals, ui),
         Thing::Risk(args) => risk::run(args, globals, ui),
         Thing::Debit(args) => debit::run(args, globals, ui),
         Thing::Plan(args) => plan::run(args, globals, ui),
@@ -130,7 +131,6 @@ fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
         Thing::Catalog(args) => catalog::run(args, globals, ui),
         Thing::Orders(args) => orders::run(args, globals, ui),
         Thing::Wallet(args) => wallet::run(args, globals, ui),
-        Thing::Check(args) => check::run(args, globals, ui),
         Thing::Audit(args) => audit::run(args, globals, ui),
         Thing::Backup(args) => backup::run(args, globals, ui),
         Thing::Restore(args) => restore::run(args, globals, ui),

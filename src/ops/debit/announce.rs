@@ -28,20 +28,28 @@ use crate::text::Lang;
 /// Installments per commit.
 const PAGE: u32 = 200;
 
-/// Announces what falls due soon.
+/// Announces what falls due soon: first the messages, then the notices of rails that have one of their own.
 pub fn announce(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Result<()> {
     let settings = &ctx.config.settings.debit;
     let ahead = i64::from(settings.announce_hours).div_euclid(24) + 2;
     let until = plus_days(ctx.today(now), ahead.max(i64::from(settings.heads_up_days)));
-    let mut place = Place::start();
     ctx.say(Event::Begin { label: t!("announcing"), total: 0 });
+    let mut place = Place::start();
     loop {
-        let page = db::installment::due_page(ctx.db.read(), run, until, place, PAGE)?;
+        let page = db::installment::unannounced_page(ctx.db.read(), until, place, PAGE)?;
         let Some(last) = page.last() else { break };
         place = Place { due: last.installment.due, id: last.installment.id };
         messages(ctx, &page, report, now)?;
-        rail_notices(ctx, &page, report, now)?;
         ctx.say(Event::Step(u64::try_from(page.len())?));
+    }
+    if ctx.config.rails.values().any(|rail| rail.profile.notice == RailNotice::Announce) {
+        let mut place = Place::start();
+        loop {
+            let page = db::installment::due_page(ctx.db.read(), run, until, place, PAGE)?;
+            let Some(last) = page.last() else { break };
+            place = Place { due: last.installment.due, id: last.installment.id };
+            rail_notices(ctx, &page, report, now)?;
+        }
     }
     ctx.say(Event::End);
     Ok(())
