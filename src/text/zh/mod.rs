@@ -22,7 +22,6 @@ mod risk;
 mod sandbox;
 mod wallet;
 mod rehearsal;
-mod sandbox;
 mod sign;
 
 /// Pairs of English and Chinese.
@@ -51,12 +50,6 @@ pub const TABLES: &[Table] = &[
     sandbox::TABLE,
     wallet::TABLE,
     agreement::TABLE,
-    book::TABLE,
-    cli::TABLE,
-    config::TABLE,
-    db::TABLE,
-    init::TABLE,
     rehearsal::TABLE,
-    sandbox::TABLE,
     sign::TABLE,
 ];
