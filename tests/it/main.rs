@@ -9,6 +9,7 @@ mod check;
 mod cli;
 mod config;
 mod customer;
+mod demo;
 mod house;
 mod import;
 mod init;
