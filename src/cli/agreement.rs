@@ -18,11 +18,10 @@ use crate::domain::refund::RefundState;
 use crate::domain::statement::Cause;
 use crate::fault::Fault;
 use crate::ops::Ctx;
-use crate::ops::agreement::{
-    self, Confirmed, Pause, Paused, Shown, StatementShown, Terminated, Termination, state_text,
-};
+use crate::ops::agreement::{self, Pause, Paused, Shown, StatementShown, state_text};
 use crate::ops::mandate::status_text;
 use crate::ops::sign::{self, find_customer};
+use crate::ops::statement::{self, Confirmed, Terminated, Termination};
 use crate::t;
 
 /// What was signed, and what becomes of it
@@ -180,7 +179,7 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> Result<Exit> {
         Verb::Terminate(it) => terminate(&ctx, ui, it),
         Verb::Confirm(it) => {
             let id = agreement::find(&ctx, &it.agreement)?.id;
-            let done = agreement::confirm(&ctx, id, &agreement::actor(), now)?;
+            let done = statement::confirm(&ctx, id, &statement::actor(), now)?;
             ui.answer(&done, |ui| {
                 show_confirmed(ui, &done);
                 Ok(())
@@ -189,7 +188,7 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> Result<Exit> {
         }
         Verb::Settle(it) => {
             let id = agreement::find(&ctx, &it.agreement)?.id;
-            let done = agreement::pay_by_hand(&ctx, id, now)?;
+            let done = statement::pay_by_hand(&ctx, id, now)?;
             ui.answer(&done, |ui| {
                 show_confirmed(ui, &done);
                 Ok(())
@@ -269,7 +268,7 @@ fn terminate(ctx: &Ctx, ui: &Ui, it: &Terminate) -> Result<Exit> {
         keep_pet: it.pet == "kept",
         reason: it.reason.clone(),
     };
-    let done = agreement::terminate(ctx, id, &notice, ctx.now())?;
+    let done = statement::terminate(ctx, id, &notice, ctx.now())?;
     ui.answer(&done, |ui| {
         show_terminated(ctx, ui, &done);
         Ok(())

@@ -24,6 +24,7 @@ pub mod report;
 pub mod risk;
 pub mod sandbox;
 pub mod sign;
+pub mod statement;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod wallet;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic; clippy's own exception sees functions marked #[test] only")]
 
+mod agreement;
 mod audit;
 mod backup;
 mod catalog;
@@ -13,11 +14,17 @@ mod demo;
 mod house;
 mod import;
 mod init;
+mod mandate;
 mod orders;
 mod pet;
 mod plan;
 mod plant;
+mod refund;
 mod remind;
+mod report;
+mod sandbox;
 mod shop;
+mod sign;
+mod signing;
 mod stage;
 mod wallet;

@@ -12,7 +12,7 @@ use crate::domain::op::Op;
 use crate::domain::retry;
 use crate::ops::debit::book::term_failed;
 use crate::ops::debit::report::{Concern, Need, RunReport};
-use crate::ops::{Ctx, agreement, mandate};
+use crate::ops::{Ctx, agreement, mandate, statement};
 
 /// Installments looked at per commit.
 const PAGE: u32 = 500;
@@ -24,7 +24,7 @@ pub fn roll(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Result<()
     report.resumed += agreement::end_pauses(ctx, now)?;
     overtaken(ctx, run, report, now)?;
     report.completed += agreement::complete_finished(ctx, now)?;
-    report.statements_confirmed += agreement::confirm_due_statements(ctx, now)?;
+    report.statements_confirmed += statement::confirm_due_statements(ctx, now)?;
     let pursued = mandate::pursue_closing(ctx, now)?;
     report.mandates_closed += pursued.closed;
     for (rail, said) in synced.down.into_iter().chain(pursued.down) {

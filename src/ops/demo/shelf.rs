@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::Write;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use chrono::NaiveDate;
 
 use super::choice;
@@ -133,7 +133,7 @@ impl Shelf {
             if self.shipped.is_none() {
                 self.shipped = Some(placed.order);
             } else if self.to_cancel.is_none() {
-                self.to_cancel = Some((placed.order, day));
+                self.to_cancel = Some((placed.order, plus_days(day, 1)));
             }
         } else if !ship && self.to_return.is_none() && number > 4 && !counter_only {
             self.to_return = Some((placed.order, plus_days(day, 2)));
@@ -185,13 +185,19 @@ impl Shelf {
             return Ok(());
         }
         let mut file = tempfile::Builder::new().suffix(".csv").tempfile().context("a temporary file")?;
-        writeln!(file, "order,carrier,tracking_no")?;
+        writeln!(file, "order,sku,carrier,tracking_no")?;
         for order in sent {
-            let number = choice(&[&order.to_string(), &day.to_string(), "parcel"], 90_000_000) + 10_000_000;
-            writeln!(file, "{order},示例速运,SF{number}")?;
+            for line in order::show(ctx, order)?.lines.iter().filter(|line| line.state == OrderState::Sent) {
+                let words = [order.to_string(), line.supplier.clone(), day.to_string()];
+                let number = choice(&words.each_ref().map(String::as_str), 90_000_000) + 10_000_000;
+                writeln!(file, "{order},{},示例速运,SF{number}", line.sku)?;
+            }
         }
         file.flush()?;
-        order::track(ctx, file.path())?;
+        let tracked = order::track(ctx, file.path())?;
+        if let Some(row) = tracked.refused.first() {
+            bail!("{}: {}", row.value, row.reason);
+        }
         Ok(())
     }
 }

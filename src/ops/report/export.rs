@@ -484,7 +484,8 @@ impl Work<'_> {
         let no_fees = (books.fee_rows == 0)
             .then(|| t!("no bill of a payment rail with fees was reconciled in this period, so the file is empty"));
         for it in compared {
-            let note = no_fees.as_ref().filter(|_| it.file == FEES).map(Cell::text);
+            let is_empty = it.file == FEES && it.from_file == Cell::Count(0);
+            let note = no_fees.as_ref().filter(|_| is_empty).map(Cell::text);
             let cells = [
                 Cell::text(&it.file),
                 Cell::text(&it.what),
@@ -712,6 +713,8 @@ mod tests {
     fn every_word_of_the_books_has_its_chinese() {
         let words = ChargeKind::ALL.iter().map(|it| it.word());
         let words = words.chain(ChargeState::ALL.iter().map(|it| it.word()));
+        let words = words.chain(crate::domain::rail::Reason::ALL.iter().map(|it| it.word()));
+        let words = words.chain(crate::domain::statement::Cause::ALL.iter().map(|it| it.word()));
         let words = words.chain(RefundState::ALL.iter().map(|it| it.word()));
         let words = words.chain(EntryKind::ALL.iter().map(|it| it.word()));
         let words = words.chain(crate::domain::agreement::AgreementState::ALL.iter().map(|it| it.word()));

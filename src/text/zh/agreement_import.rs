@@ -4,7 +4,6 @@ use super::Table;
 
 /// Pairs.
 pub const TABLE: Table = &[
-    ("What customers signed", "客户签的协议"),
     (
         "Take over running agreements from a CSV book, with their customers and pets",
         "从 CSV 客户表导入正在履行的协议，连同客户和宠物",
@@ -15,11 +14,11 @@ pub const TABLE: Table = &[
     ("agreements", "协议"),
     ("sign links", "签约链接"),
     ("repeats of an earlier row, skipped: {count}", "与前面的行完全相同，已跳过：{count}"),
-    ("columns that are not used: {columns}", "没有用到的列：{columns}"),
+    ("columns that are not used: {columns}", "用不到的列：{columns}"),
     ("Rows refused: {count}", "没有导入的行：{count}"),
     ("Line", "行号"),
     ("Field", "字段"),
-    ("Value", "值"),
+    ("Value", "内容"),
     ("Reason", "原因"),
     ("Fix", "改法"),
     ("Worth a look", "请留意"),

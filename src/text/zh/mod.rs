@@ -1,9 +1,9 @@
 //! The Chinese tables, one per word. A pair is the English as it stands in the code, and its Chinese.
 
+mod agreement;
 mod agreement_import;
 mod audit;
 mod backup;
-mod agreement;
 mod book;
 mod catalog;
 mod check;
@@ -17,19 +17,20 @@ mod init;
 mod order;
 mod pet;
 mod plan;
+mod rehearsal;
 mod remind;
 mod report;
 mod risk;
 mod sandbox;
-mod wallet;
-mod rehearsal;
 mod sign;
+mod wallet;
 
 /// Pairs of English and Chinese.
 pub type Table = &'static [(&'static str, &'static str)];
 
 /// All tables.
 pub const TABLES: &[Table] = &[
+    agreement::TABLE,
     agreement_import::TABLE,
     audit::TABLE,
     backup::TABLE,
@@ -46,12 +47,11 @@ pub const TABLES: &[Table] = &[
     order::TABLE,
     pet::TABLE,
     plan::TABLE,
+    rehearsal::TABLE,
     remind::TABLE,
     report::TABLE,
     risk::TABLE,
     sandbox::TABLE,
-    wallet::TABLE,
-    agreement::TABLE,
-    rehearsal::TABLE,
     sign::TABLE,
+    wallet::TABLE,
 ];
