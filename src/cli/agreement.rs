@@ -392,10 +392,14 @@ fn show_figures(ui: &Ui, figures: &Value) {
     let amount = |key: &str| -> String {
         figures[key].as_str().and_then(|text| text.parse::<Money>().ok()).unwrap_or_default().grouped()
     };
+    let less = |key: &str| match amount(key) {
+        zero if zero == Money::ZERO.grouped() => zero,
+        some => format!("-{some}"),
+    };
     let mut rows = vec![
         vec![format!("  {}", t!("collected")), amount("paid")],
-        vec![format!("  {}", t!("goods delivered")), format!("-{}", amount("delivered"))],
-        vec![format!("  {}", t!("compensation for the pet")), format!("-{}", amount("compensation"))],
+        vec![format!("  {}", t!("goods delivered")), less("delivered")],
+        vec![format!("  {}", t!("compensation for the pet")), less("compensation")],
         vec![format!("  {}", t!("refund")), amount("refund")],
         vec![format!("  {}", t!("interest")), amount("interest")],
         vec![format!("  {}", t!("to be paid back")), amount("payable")],
