@@ -177,8 +177,6 @@ pub struct Debit {
     pub heads_up_days: u32,
     /// Hours between a failure and each retry.
     pub retry_gaps_hours: Vec<u32>,
-    /// Days ahead for which installments are created.
-    pub horizon_days: u32,
     /// Charges per commit.
     pub window: u32,
     /// Backlog cap: charges.
@@ -305,7 +303,6 @@ impl Default for Debit {
             announce_hours: 73,
             heads_up_days: 0,
             retry_gaps_hours: vec![8, 15],
-            horizon_days: 45,
             window: 32,
             backlog_count: 500,
             backlog_amount: Money::from_fen(10_000_000),
@@ -658,6 +655,14 @@ pub fn actor() -> String {
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|value| !value.trim().is_empty()))
         .unwrap_or_else(|| "cron".into())
+}
+
+/// How long a command waits for another one's short write, in milliseconds: five seconds, or what `KIBBLE_BUSY_MS` says. That
+/// variable is for tests of a locked database, which would otherwise wait.
+#[allow(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+pub fn busy_ms() -> u64 {
+    const DEFAULT_MS: u64 = 5_000;
+    std::env::var("KIBBLE_BUSY_MS").ok().and_then(|text| text.parse().ok()).unwrap_or(DEFAULT_MS)
 }
 
 /// This machine's name, for the audit trail.

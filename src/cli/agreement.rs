@@ -19,8 +19,9 @@ use crate::domain::statement::Cause;
 use crate::fault::Fault;
 use crate::ops::Ctx;
 use crate::ops::agreement::{self, Pause, Paused, Shown, StatementShown, state_text};
+use crate::ops::customer::resolve;
 use crate::ops::mandate::status_text;
-use crate::ops::sign::{self, find_customer};
+use crate::ops::sign;
 use crate::ops::statement::{self, Confirmed, Terminated, Termination};
 use crate::t;
 
@@ -199,7 +200,7 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> Result<Exit> {
 }
 
 fn list(ctx: &Ctx, ui: &Ui, it: &List) -> Result<Exit> {
-    let customer = it.customer.as_deref().map(|who| find_customer(ctx, who)).transpose()?.map(|who| who.id);
+    let customer = it.customer.as_deref().map(|who| resolve(ctx, who)).transpose()?.map(|who| who.id);
     let mut found = Vec::new();
     agreement::list(ctx, customer, it.state, |row| {
         found.push(row);
@@ -393,8 +394,8 @@ fn show_figures(ui: &Ui, figures: &Value) {
         figures[key].as_str().and_then(|text| text.parse::<Money>().ok()).unwrap_or_default().grouped()
     };
     let less = |key: &str| match amount(key) {
-        zero if zero == Money::ZERO.grouped() => zero,
-        some => format!("-{some}"),
+        zero if zero == "0.00" => zero,
+        sum => format!("-{sum}"),
     };
     let mut rows = vec![
         vec![format!("  {}", t!("collected")), amount("paid")],

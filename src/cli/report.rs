@@ -12,6 +12,7 @@ use crate::config;
 use crate::domain::money::Money;
 use crate::domain::report::{Rank, Rate};
 use crate::ops::Ctx;
+use crate::ops::catalog::category_text;
 use crate::ops::report::export::{Exported, Wanted, export, no_reason};
 use crate::ops::report::{Asked, Overview, overview, period};
 use crate::t;
@@ -207,7 +208,7 @@ impl Line {
 
 fn sections(it: &Overview) -> Vec<Section> {
     vec![
-        Section { title: t!("Agreements"), lines: agreement_lines(it) },
+        Section { title: t!("Agreements of the period"), lines: agreement_lines(it) },
         Section { title: t!("Collection"), lines: collection_lines(it) },
         Section { title: t!("Debits"), lines: debit_lines(it) },
         Section { title: t!("Overdue"), lines: overdue_lines(it) },
@@ -411,7 +412,7 @@ fn show_sellers(ui: &Ui, it: &Overview, with_definitions: bool) {
         table.row([
             item.sku.clone(),
             item.name.clone(),
-            item.category.clone(),
+            category_text(&item.category),
             item.units.to_string(),
             item.revenue.yuan(),
             item.profit.yuan(),

@@ -292,8 +292,10 @@ pub struct Debit {
     pub noted_at: At,
     /// The agreed day.
     pub due: NaiveDate,
-    /// The date registered with the rail.
+    /// The date registered with the rail of the first lane.
     pub registered: NaiveDate,
+    /// The lane of the mandate; 1 without one.
+    pub lane: u32,
     /// When the agreement became active.
     pub active_at: Option<At>,
     /// When it ended.
@@ -317,7 +319,7 @@ pub fn each_debit(conn: &Conn, mut visit: impl FnMut(Debit)) -> Result<()> {
     let mut query = conn.sql().prepare(
         "SELECT c.id, c.agreement_id, c.term, c.state, c.rail, c.noted_at, i.due, i.registered, a.active_at,
                 a.ended_at AS agreement_ended_at, m.signed_at, m.ended_at, m.valid_until, m.state AS mandate_state,
-                n.given_at AS announced_at, s.given_at AS signing_at, p.status, p.status_on
+                COALESCE(m.lane, 1) AS lane, n.given_at AS announced_at, s.given_at AS signing_at, p.status, p.status_on
          FROM charge c
          JOIN installment i ON i.agreement_id = c.agreement_id AND i.term = c.term
          JOIN agreement a ON a.id = c.agreement_id
@@ -348,6 +350,7 @@ fn debit(row: &Row<'_>) -> rusqlite::Result<Debit> {
         noted_at: at(row, "noted_at")?,
         due: day(row, "due")?,
         registered: day(row, "registered")?,
+        lane: row.get("lane")?,
         active_at: maybe_at(row, "active_at")?,
         agreement_ended_at: maybe_at(row, "agreement_ended_at")?,
         mandate_signed_at: maybe_at(row, "signed_at")?,

@@ -322,7 +322,8 @@ pub fn cancel_open(conn: &Conn, agreement: AgreementId, from_term: u32) -> Resul
 pub fn move_due(conn: &Conn, id: InstallmentId, due: NaiveDate, registered: NaiveDate) -> Result<()> {
     conn.sql().execute(
         "UPDATE installment SET due = :due, registered = :registered, announced_at = NULL, charge_from = NULL,
-           course = 'planned', lane = 1, failures = 0, told_failures = 0, first_failed_at = NULL, next_try_at = NULL
+           course = 'planned', lane = 1, failures = 0, told_failures = 0, first_failed_at = NULL, next_try_at = NULL,
+           overdue_level = 0, overdue_told_on = NULL
          WHERE agreement_id = :agreement AND term = :term AND state = 'open'",
         named_params! {
             ":due": Day(due),
@@ -634,6 +635,7 @@ fn due_row(row: &Row<'_>) -> rusqlite::Result<DueRow> {
         course: installment.course,
         due: installment.due,
         registered: installment.registered,
+        lane: installment.lane,
         agreement: word(row, "agreement_state", AgreementState::from_word)?,
         paused_until: maybe_day(row, "paused_until")?,
         pet_gone: matches!(pet_status.as_str(), "died" | "lost" | "returned"),

@@ -35,14 +35,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use crate::config;
 use crate::db::seal::Keyring;
 use crate::domain::date::At;
 use crate::domain::op::Op;
 use crate::fault::Fault;
 use crate::t;
-
-/// How long a command waits for another one's short write, in milliseconds.
-const BUSY_MS: u64 = 5_000;
 
 /// Page cache in KiB: enough for the hot indexes of a large shop, small enough for a small machine.
 const CACHE_KIB: i64 = 8_192;
@@ -166,7 +164,7 @@ fn connect(path: &Path, create: bool) -> Result<Connection> {
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let sql = Connection::open_with_flags(path, flags)?;
-    sql.busy_timeout(Duration::from_millis(BUSY_MS))?;
+    sql.busy_timeout(Duration::from_millis(config::busy_ms()))?;
     sql.pragma_update(None, "foreign_keys", true)?;
     sql.pragma_update(None, "synchronous", "FULL")?;
     sql.pragma_update(None, "cache_size", -CACHE_KIB)?;

@@ -255,7 +255,9 @@ impl<'t> PriceList<'t> {
             false => cells.amount(Field::MemberPrice),
         };
         let wallet = match yes_or_no(&self.sheet.value(row, Field::Restricted)) {
-            Ok(restricted) => restricted.then_some(false),
+            // A blank cell leaves it to the category; `no` says that the wallet may pay for this one.
+            Ok(_) if self.sheet.value(row, Field::Restricted).is_empty() => None,
+            Ok(restricted) => Some(!restricted),
             Err(problem) => {
                 cells.refuse(Field::Restricted, problem);
                 None

@@ -9,7 +9,7 @@ use crate::domain::date::{At, moment};
 use crate::domain::id::{AgreementId, ChargeId, InstallmentId, MandateId};
 use crate::domain::mandate::MandateStatus;
 use crate::domain::money::Money;
-use crate::domain::rail::{Profile, Reason};
+use crate::domain::rail::{Profile, Reason, Window};
 
 words! {
     /// The life of a charge.
@@ -144,8 +144,10 @@ pub struct Candidate {
     pub course: Course,
     /// The agreed day.
     pub due: NaiveDate,
-    /// The date registered with the rail.
+    /// The date registered with the rail of the first lane.
     pub registered: NaiveDate,
+    /// The lane that is next.
+    pub lane: u32,
     /// Where the agreement stands.
     pub agreement: AgreementState,
     /// Until when it is paused.
@@ -168,6 +170,19 @@ pub struct Candidate {
     pub next_try_at: Option<At>,
     /// True when another term of the same agreement was charged in this run.
     pub charged_this_run: bool,
+}
+
+impl Candidate {
+    /// The date registered with the rail of the lane that is next, which has `profile`. Only that of the first lane is on record;
+    /// another lane's rail has its own rules.
+    pub fn registered_with(&self, profile: &Profile) -> NaiveDate {
+        if self.lane > 1 { profile.registered(self.due) } else { self.registered }
+    }
+
+    /// When the rail of the lane that is next, which has `profile`, accepts a charge.
+    pub fn window(&self, profile: &Profile) -> Window {
+        profile.window(self.due, self.registered_with(profile))
+    }
 }
 
 /// The first rule that stops a charge.
@@ -254,7 +269,7 @@ pub fn decide(now: At, it: &Candidate, profile: &Profile, hour: ChargeHour) -> D
         (Some((_, MandateStatus::Live)), Some(until)) if it.due <= until => {}
         _ => return stop(Stop::NoMandate, None),
     }
-    let window = profile.window(it.due, it.registered);
+    let window = it.window(profile);
     let due_at = moment(it.due, hour.time, hour.zone).max(window.opens());
     if now < due_at {
         return stop(Stop::NotDue, Some(due_at));
@@ -341,6 +356,7 @@ mod tests {
             course: Course::Planned,
             due: "2026-11-05".parse().unwrap(),
             registered: "2026-11-07".parse().unwrap(),
+            lane: 1,
             agreement: AgreementState::Active,
             paused_until: None,
             pet_gone: false,
@@ -388,6 +404,17 @@ mod tests {
             change(&mut it);
             assert_eq!(asked(&it, now, "alipay"), Decision::Wait { stop, until }, "case {place}");
         }
+    }
+
+    #[test]
+    fn the_second_lane_has_the_window_of_its_own_rail() {
+        // Alipay registered the seventh; WeChat keeps the agreed day itself and is open on it.
+        let mut it = ready();
+        (it.lane, it.rail_notice_at) = (2, Some(at(2, 8)));
+        assert_eq!(asked(&it, at(5, 9), "prenotify"), Decision::Charge);
+        // The other way round, WeChat's record must not close Alipay's window on the agreed day.
+        it.registered = it.due;
+        assert_eq!(asked(&it, at(7, 9), "alipay"), Decision::Charge);
     }
 
     #[test]

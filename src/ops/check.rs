@@ -248,7 +248,9 @@ fn announced_and_in_window(ctx: &Ctx, it: &Debit, found: &mut Findings) {
         found.exempt += 1;
         return;
     };
-    if !rail.profile.window(it.due, it.registered).is_open(noted) {
+    // Only the first lane's registered date is on record; the rail of another lane has its own.
+    let registered = if it.lane > 1 { rail.profile.registered(it.due) } else { it.registered };
+    if !rail.profile.window(it.due, registered).is_open(noted) {
         found.add(english!("charged outside the rail's window"), it.id, format!("{} {noted}", it.due));
     }
 }

@@ -27,7 +27,7 @@ use crate::fault::{Fault, Kind};
 use crate::ops::agreement::{get, letter, state_text};
 use crate::ops::mandate::{self, Pursued};
 use crate::ops::remind::tell;
-use crate::ops::{Ctx, refund};
+use crate::ops::{Ctx, order, refund};
 use crate::t;
 
 /// Announcements that make no sense once a term is moved or cancelled, or the agreement has ended.
@@ -78,7 +78,7 @@ pub struct Terminated {
 }
 
 /// Enters a notice of termination. It takes effect at once, whoever still has to confirm figures: nothing more is charged, the
-/// mandates are closed, open pay links too.
+/// mandates are closed, open pay links too, and paid goods that were not handed over go back into the wallet.
 ///
 /// # Errors
 /// When the agreement does not run, or the cause does not fit.
@@ -109,11 +109,15 @@ pub fn terminate(ctx: &Ctx, id: AgreementId, notice: &Termination, now: At) -> R
         if !notice.keep_pet {
             db::pet::set_status(tx, agreement.pet, Status::Returned, None, ctx.today(now))?;
         }
+        order::cancel_undelivered(ctx, tx, agreement.customer, now, "terminated")?;
         for template in OVERTAKEN {
             db::message::drop_queued(tx, id, template, None)?;
         }
         let statement = db::statement::insert(tx, id, cause, notice.keep_pet, now, confirm_by)?;
-        let letter = letter(ctx, &agreement, "termination_ack", &[("no", agreement.no.clone())]);
+        let days = |days: u32| days.to_string();
+        let (confirm, refund) = (agreement.conditions.confirm_days, agreement.conditions.refund_days);
+        let promised = [("confirm_days", days(confirm)), ("refund_days", days(refund))];
+        let letter = letter(ctx, &agreement, "termination_ack", &promised);
         tell(ctx, tx, letter, now)?;
         let op = Op::Terminated {
             agreement: id,

@@ -234,3 +234,25 @@ fn a_pause_ends_by_itself_and_the_rail_learns_the_new_date() {
     assert_eq!(contract.next_date.to_string(), "2027-02-12");
     collect(&ctx(&shop, "2027-02-10T10:00"), 1, 1, ChargeKind::Debit);
 }
+
+#[test]
+fn paid_orders_that_were_not_handed_over_come_back_before_the_settlement() {
+    let (mut shop, ctx) = two_terms();
+    shop.at("2027-01-10T11:00");
+    shop.write("catalog.csv", include_bytes!("../../examples/data/catalog.csv"));
+    shop.run("catalog import catalog.csv").exits(0);
+    shop.run("orders add c-1 STP-003 --pay wallet --counter --yes").exits(0);
+    let spent = 39_800 + balance(&ctx, "wallet:principal");
+    assert!(spent > 0, "{spent}");
+    let address = "--ship --address 示例市青禾路2号";
+    let placed = shop.run(&format!("orders add c-1 STP-003 --pay wallet --yes {address}"));
+    if placed.code != 0 {
+        panic!("{}", placed.full());
+    }
+    assert!(balance(&ctx, "wallet:principal") > -39_800 + spent);
+    let done = statement::terminate(&ctx, A, &notice(Cause::Consumer, false), ctx.now()).unwrap();
+    assert_eq!((done.undelivered, balance(&ctx, "wallet:principal")), (Vec::new(), spent - 39_800));
+    let done = statement::confirm(&ctx, A, "test", ctx.now()).unwrap();
+    assert_eq!(done.figures["payable"], Money::from_fen(39_800 - spent).to_string());
+    assert_eq!(balance(&ctx, "wallet:principal"), 0);
+}

@@ -131,10 +131,10 @@ fn a_pet_that_is_bought_is_not_called_free() {
 #[test]
 fn a_reference_cost_above_half_of_the_plan_is_pointed_at() {
     let shop = shop();
-    let line = format!("sign {} --plan cat-199-12 --rail alipay --acknowledged", WANG.replace("cost 900", "cost 1500"));
-    shop.run(&line).ok("Signed").says("above half of the plan's total");
-    let line = format!("sign {} --plan cat-199-12 --rail alipay --acknowledged", WANG.replace("cost 900", "cost 3000"));
-    shop.run(&line).fails(1, "above the plan's total");
+    let line =
+        |cost: &str| format!("sign {} --plan cat-199-12 --rail alipay --acknowledged", WANG.replace("cost 900", cost));
+    shop.run(&line("cost 3000")).fails(1, "above the plan's total");
+    shop.run(&line("cost 1500")).ok("Signed").says("above half of the plan's total");
 }
 
 #[test]

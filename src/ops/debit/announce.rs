@@ -123,7 +123,7 @@ fn debit_day(ctx: &Ctx, row: &DueRow, profile: &Profile, now: At) -> Option<Naiv
     let agreed = moment(row.installment.due, settings.hour, ctx.zone());
     let ready =
         ctx.config.settings.messages.hours.next(now, ctx.zone()) + TimeDelta::hours(i64::from(settings.notice_hours));
-    let window = profile.window(row.installment.due, row.installment.registered);
+    let window = row.candidate.window(profile);
     window.next(agreed.max(ready)).map(|at| day_of(at, ctx.zone()))
 }
 
@@ -229,7 +229,7 @@ fn needs_rail_notice(ctx: &Ctx, rail: &str, row: &DueRow, given: Option<At>, now
         Some(given) => {
             let (first, _) = profile.notice_covers(now);
             profile.notice_covers(given).1 < wanted
-                && first <= profile.window(row.installment.due, row.installment.registered).last_day
+                && first <= profile.window(row.installment.due, profile.registered(row.installment.due)).last_day
         }
     })
 }

@@ -188,7 +188,7 @@ fn declined(ctx: &Ctx, tx: &Conn, asked: &Asked, reason: Reason, now: At) -> Res
         has_next_lane: row.has_next_lane,
         failures: it.failures,
         first_failed_at: it.first_failed_at,
-        window: profile.window(it.due, it.registered),
+        window: row.candidate.window(profile),
         profile,
         gaps_hours: &ctx.config.settings.debit.retry_gaps_hours,
     };
@@ -218,6 +218,15 @@ fn declined(ctx: &Ctx, tx: &Conn, asked: &Asked, reason: Reason, now: At) -> Res
         return Ok(Effect::GaveUp { reason, high_risk });
     }
     Ok(Effect::WillRetry { reason, at: progress.next_try_at })
+}
+
+/// The mandate of a later lane ended before it was tried: the round ends with the decline that led to it. `None` without one.
+pub fn lane_ended(ctx: &Ctx, tx: &Conn, row: &DueRow, now: At) -> Result<Option<Effect>> {
+    let charges = db::charge::of_installment(tx, row.installment.id)?;
+    let Some(last) = charges.into_iter().rfind(|it| it.state == ChargeState::Declined) else { return Ok(None) };
+    let reason = last.reason.unwrap_or(Reason::Other);
+    let asked = Asked { charge: last.id, kind: last.kind, rail: last.rail, amount: last.amount, row: row.clone() };
+    declined(ctx, tx, &asked, reason, now).map(Some)
 }
 
 /// A term failed after its last try: it counts towards the high-risk rule, once. Returns whether the agreement became high risk.

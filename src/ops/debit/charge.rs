@@ -225,7 +225,9 @@ impl<'a> Desk<'a> {
             .iter()
             .map(|row| {
                 let link = row.open.as_ref().filter(|open| !open.unheard).map(|open| open.order_no.clone());
-                let look = Look { mandate: mandate_of(row), registered: row.installment.registered, link };
+                let own = |profile| row.candidate.registered_with(profile);
+                let registered = self.profile(&row.rail).map_or(row.installment.registered, own);
+                let look = Look { mandate: mandate_of(row), registered, link };
                 (row.rail.clone(), Question::Look(Box::new(look)))
             })
             .collect();

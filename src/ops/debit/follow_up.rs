@@ -195,13 +195,15 @@ fn notices(ctx: &Ctx, rows: &[DueRow], told: &mut BTreeSet<AgreementId>, now: At
             }
             if let Some(template) = first_word {
                 let mut notice = letter(row, template, Audience::Customer, params.clone());
-                // Each failed round closes the link before it, so the customer is told of the new one.
-                notice.event = format!("{template}:{}:{}", it.id, it.failures);
+                // Each failed round closes the link before it, so the customer is told of the new one; a term that was moved to
+                // another day begins its rounds anew.
+                notice.event = format!("{template}:{}:{}:{}", it.id, it.due, it.failures);
                 tell(ctx, tx, notice, now)?;
                 db::installment::set_told(tx, it.id, it.failures)?;
             }
             if *first_word == Some("retry_exhausted_customer") {
-                let owner = letter(row, "retry_exhausted_merchant", Audience::Merchant, params.clone());
+                let mut owner = letter(row, "retry_exhausted_merchant", Audience::Merchant, params.clone());
+                owner.event = format!("{}:{}", owner.event, it.due);
                 tell(ctx, tx, owner, now)?;
                 db::installment::set_overdue(tx, it.id, overdue::level(overdue::days_past_due(it.due, today)), today)?;
             }

@@ -4,21 +4,23 @@ use anyhow::Result;
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use crate::adapters::rail::{Closed, MandateRef, Trouble};
+use crate::adapters::rail::{Closed, Trouble};
 use crate::db;
 use crate::db::charge::NewCharge;
 use crate::db::installment::{DueRow, Installment, Notice};
 use crate::db::message::Message;
 use crate::db::refund::Refund;
-use crate::domain::charge::{Charge, ChargeKind, ChargeState, InstallmentState, order_no};
+use crate::domain::charge::{Charge, ChargeKind, ChargeState, Course, InstallmentState, order_no};
 use crate::domain::date::{At, plus_days};
 use crate::domain::id::{CustomerId, InstallmentId, RunId};
+use crate::domain::mandate::MandateStatus;
 use crate::domain::money::Money;
 use crate::domain::op::Op;
 use crate::domain::rail::{Answer, Reply};
 use crate::fault::Fault;
 use crate::ops::Ctx;
 use crate::ops::debit::book::{Asked, apply};
+use crate::ops::mandate::reference;
 use crate::ops::refund::refund_charge;
 use crate::t;
 
@@ -103,21 +105,41 @@ pub fn postpone(ctx: &Ctx, id: InstallmentId, to: NaiveDate, reason: &str, now: 
             .hint(t!("the earliest is {day}", day = earliest.max(row.installment.due)))
             .into());
     }
+    // A rail takes one debit per period (payment facts 1.6, 2.5): two terms on one day would leave the later one refused.
+    let next = db::installment::get(ctx.db.read(), InstallmentId { term: id.term + 1, ..id })?;
+    if let Some(next) = next.filter(|next| next.state == InstallmentState::Open && to >= next.due) {
+        return Err(Fault::refused(t!(
+            "{installment} cannot be moved to {day}: the next term falls due on {due}",
+            installment = id,
+            day = to,
+            due = next.due
+        ))
+        .hint(t!(
+            "choose an earlier day, or take the money with `kibble debit pay {installment} --cash`",
+            installment = id
+        ))
+        .into());
+    }
     if let LinkEnd::PaidAlready(reply) = close_link(ctx, &row)? {
         let open = row.open.clone().expect("a paid link is an open charge");
         let (kind, rail, amount) = (ChargeKind::Link, open.rail, open.amount);
         write_paid(ctx, Asked { charge: open.id, kind, rail, amount, row: row.clone() }, &reply, now)?;
         return Err(Fault::refused(t!("{installment} has been paid through its link", installment = id)).into());
     }
-    let registered = ctx.config.rails.get(&row.rail).map_or(to, |rail| rail.profile.registered(to));
-    if !row.rail.is_empty() {
-        let mandate = MandateRef { contract_no: row.contract_no.clone(), provider_no: row.provider_no.clone() };
-        match ctx.rail(&row.rail)?.postpone(&mandate, registered) {
+    // The date on record is that of the first lane's rail; another lane's rail is moved before its charge.
+    let mandates = db::mandate::of_agreement(ctx.db.read(), id.agreement)?;
+    let first = mandates.iter().rfind(|it| it.lane == 1);
+    let registered = match first {
+        Some(mandate) => ctx.config.rail(&mandate.rail)?.profile.registered(to),
+        None => to,
+    };
+    if let Some(mandate) = first.filter(|it| it.state == MandateStatus::Live) {
+        match ctx.rail(&mandate.rail)?.postpone(&reference(mandate), registered) {
             Ok(()) | Err(Trouble::Unsupported) => {}
             Err(trouble) => {
                 return Err(Fault::refused(t!(
                     "{rail} does not move the date of {installment}: {why}",
-                    rail = row.rail,
+                    rail = mandate.rail,
                     installment = id,
                     why = trouble
                 ))
@@ -131,6 +153,10 @@ pub fn postpone(ctx: &Ctx, id: InstallmentId, to: NaiveDate, reason: &str, now: 
         }
         db::message::drop_queued(tx, id.agreement, "pre_debit_48h", Some(id.term))?;
         db::installment::move_due(tx, id, to, registered)?;
+        if row.installment.course == Course::Failed {
+            // It counted towards the high-risk rule; should it fail again on its new day, it is still one term.
+            db::agreement::set_failed_in_row(tx, id.agreement, row.failed_in_row.saturating_sub(1))?;
+        }
         Ok(((), Op::InstallmentPostponed { installment: id, to: to.to_string(), reason: reason.to_owned() }))
     })?;
     Ok(db::installment::get(ctx.db.read(), id)?.expect("it was there a moment ago"))

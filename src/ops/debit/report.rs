@@ -137,6 +137,11 @@ pub enum Concern {
     },
     /// A message can never be sent as it is.
     MessageFailed,
+    /// The rail refuses to close a mandate that has ended here.
+    MandateNotClosed {
+        /// What it said.
+        said: String,
+    },
     /// A settlement statement waits for the shop.
     StatementOpen {
         /// When it confirms itself.
@@ -158,6 +163,7 @@ impl Concern {
             Concern::RefundDeclined { .. } => "refund_declined",
             Concern::MessagesStuck { .. } => "messages_stuck",
             Concern::MessageFailed => "message_failed",
+            Concern::MandateNotClosed { .. } => "mandate_not_closed",
             Concern::StatementOpen { .. } => "statement_open",
         }
     }
@@ -228,6 +234,14 @@ impl RunReport {
     pub fn charged(&mut self, rail: &str, amount: Money, row: &DueRow, effect: Effect) {
         self.charged += 1;
         self.effect(rail, amount, row, effect);
+    }
+
+    /// The round of an installment ended because the mandate that was next had ended.
+    pub fn lane_ended(&mut self, row: &DueRow, effect: Effect) {
+        match effect {
+            Effect::WillRetry { at: Some(at), .. } => self.retry(at),
+            _ => self.effect(&row.rail, row.installment.amount, row, effect),
+        }
     }
 
     fn effect(&mut self, rail: &str, amount: Money, row: &DueRow, effect: Effect) {

@@ -10,7 +10,7 @@ use crate::domain::date::{At, plus_days};
 use crate::domain::id::{InstallmentId, RunId};
 use crate::domain::op::Op;
 use crate::domain::retry;
-use crate::ops::debit::book::term_failed;
+use crate::ops::debit::book::{lane_ended, term_failed};
 use crate::ops::debit::report::{Concern, Need, RunReport};
 use crate::ops::{Ctx, agreement, mandate, statement};
 
@@ -27,6 +27,15 @@ pub fn roll(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Result<()
     report.statements_confirmed += statement::confirm_due_statements(ctx, now)?;
     let pursued = mandate::pursue_closing(ctx, now)?;
     report.mandates_closed += pursued.closed;
+    for (mandate, said) in pursued.refused {
+        report.need(Need {
+            record: mandate.to_string(),
+            customer: None,
+            what: Concern::MandateNotClosed { said },
+            next: format!("kibble mandate close {mandate}"),
+            urgent: true,
+        });
+    }
     for (rail, said) in synced.down.into_iter().chain(pursued.down) {
         report.rail_trouble(&rail, Concern::RailDown { said });
     }
@@ -50,6 +59,8 @@ enum Overtaken {
     Missed,
     /// It had failed once, and the time for retries is over.
     Failed,
+    /// A mandate declined, and the one after it ended before it was tried.
+    LaneEnded,
 }
 
 /// Walks over everything that fell due before today and writes what became of installments whose time is over. What falls due today
@@ -81,13 +92,16 @@ fn judge(ctx: &Ctx, row: &DueRow, now: At) -> Result<Option<Overtaken>> {
     let Some(profile) = profile_of(ctx, row) else { return Ok(None) };
     let settings = &ctx.config.settings;
     let hour = ChargeHour { time: settings.debit.hour, zone: settings.timezone };
-    let window_over = now >= profile.window(candidate.due, candidate.registered).closes();
+    let window_over = now >= candidate.window(profile).closes();
     let too_late = |course: Course| if course == Course::Failing { Overtaken::Failed } else { Overtaken::Missed };
     Ok(match decide(now, &candidate, profile, hour) {
         Decision::Wait { stop: Stop::AgreementNotLive, .. } => match candidate.agreement {
             AgreementState::Waiting => None,
             _ => Some(Overtaken::Cancelled),
         },
+        Decision::Wait { stop: Stop::NoMandate, .. } if candidate.lane > 1 && !window_over => {
+            Some(Overtaken::LaneEnded)
+        }
         Decision::Wait { stop: Stop::WindowPassed, .. } => Some(too_late(candidate.course)),
         Decision::Wait { stop: Stop::NoMandate | Stop::PetGone, .. } if window_over => Some(too_late(candidate.course)),
         Decision::Wait { stop: Stop::OpenCharge | Stop::NotOpen | Stop::Paused, .. } => None,
@@ -108,6 +122,7 @@ fn profile_of<'a>(ctx: &'a Ctx, row: &DueRow) -> Option<&'a crate::domain::rail:
 
 fn write(ctx: &Ctx, over: Vec<(DueRow, Overtaken)>, report: &mut RunReport, now: At) -> Result<()> {
     let mut flags = Vec::new();
+    let mut effects = Vec::new();
     ctx.db.write(now, |tx| {
         let mut installments: Vec<InstallmentId> = Vec::with_capacity(over.len());
         for (row, what) in &over {
@@ -124,11 +139,19 @@ fn write(ctx: &Ctx, over: Vec<(DueRow, Overtaken)>, report: &mut RunReport, now:
                         flags.push(it.id.agreement);
                     }
                 }
+                Overtaken::LaneEnded => {
+                    if let Some(effect) = lane_ended(ctx, tx, row, now)? {
+                        effects.push((row, effect));
+                    }
+                }
             }
             installments.push(it.id);
         }
         Ok(((), Op::FollowedUp { installments, flags: flags.clone() }))
     })?;
+    for (row, effect) in effects {
+        report.lane_ended(row, effect);
+    }
     for (row, what) in &over {
         if matches!(what, Overtaken::Missed) {
             report.missed += 1;

@@ -292,6 +292,9 @@ fn open_shop(folder: &Path, key_file: &Path, clock: &Clock) -> Result<Config> {
         folder: folder.to_owned(),
         name: "团子宠物".to_owned(),
         name_en: "Tuanzi Pets".to_owned(),
+        uscc: "91110101MA00TEST0X".to_owned(),
+        address: "示例市青禾路1号".to_owned(),
+        phone: "010-00000000".to_owned(),
         lang: text::lang(),
         rails: vec![
             rail("alipay", "alipay"),
@@ -309,15 +312,11 @@ fn open_shop(folder: &Path, key_file: &Path, clock: &Clock) -> Result<Config> {
     Config::load(folder)
 }
 
-/// The settings of a new shop with what stands in the demo's agreements, and with a sandbox that declines now and then.
+/// The settings of a new shop with a name for the slow rail, and with a sandbox that declines now and then.
 fn dressed(settings: &str) -> String {
     let slow = format!("[rail.{}]\nadapter = \"sandbox\"\n", people::SLOW_RAIL);
     let labelled = format!("{slow}label_zh = \"微信支付（次日）\"\nlabel_en = \"WeChat Pay (next day)\"\n");
     [
-        ("uscc = \"\"", "uscc = \"91110101MA00TEST0X\"".to_owned()),
-        ("\naddress = \"\"", "\naddress = \"示例市青禾路1号\"".to_owned()),
-        ("\nphone = \"\"", "\nphone = \"010-00000000\"".to_owned()),
-        ("\ncomplaint_phone = \"\"", "\ncomplaint_phone = \"010-00000001\"".to_owned()),
         (slow.as_str(), labelled),
         ("\nseed = 1\n", format!("\nseed = {SEED}\n")),
         ("\nno_funds_bps = 0\n", "\nno_funds_bps = 350\n".to_owned()),

@@ -83,7 +83,7 @@ impl Shelf {
         if choice(&[&it.phone, &seed, "buys"], 100) >= BUYS_OF_HUNDRED {
             return Ok(());
         }
-        let customer = crate::ops::sign::find_customer(ctx, &who.to_string())?;
+        let customer = crate::ops::customer::resolve(ctx, &who.to_string())?;
         let balance = wallet::show(ctx, &customer)?.balance;
         let number = self.orders + 1;
         let ship = number.is_multiple_of(SHIPPED_EVERY) && !counter_only;

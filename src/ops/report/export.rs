@@ -21,6 +21,7 @@ use crate::domain::op::Op;
 use crate::domain::report::{Cell, Period};
 use crate::english;
 use crate::fault::Fault;
+use crate::ops::catalog::category_text;
 use crate::ops::{Ctx, Event};
 use crate::t;
 use crate::text;
@@ -365,7 +366,7 @@ impl Work<'_> {
     }
 
     fn agreements(&self, book: &mut Book, total: i64) -> Result<()> {
-        let mut table = self.begin(book, AGREEMENTS, t!("Agreements"), AGREEMENT_HEADINGS, total)?;
+        let mut table = self.begin(book, AGREEMENTS, t!("Agreements of the period"), AGREEMENT_HEADINGS, total)?;
         rows::each_agreement(self.ctx.db.read(), &self.span, self.full, |row| {
             self.ctx.say(Event::Step(1));
             table.row(book, &self.agreement_cells(&row)?)
@@ -602,7 +603,7 @@ fn redemption_cells(row: &RedemptionRow) -> [Cell; 18] {
         phone,
         text(|line| &line.sku),
         text(|line| &line.name),
-        text(|line| &line.category),
+        Cell::maybe(line.map(|line| Cell::Text(category_text(&line.category)))),
         text(|line| &line.supplier),
         Cell::maybe(pieces.map(Cell::Count)),
         Cell::maybe(line.map(|line| Cell::Amount(line.unit_price))),

@@ -25,7 +25,7 @@ pub const TABLE: Table = &[
     ("{count} × {text} (line {lines})", "{count} 行：{text}（第 {lines} 行）"),
     ("mend the refused rows in {file}, then import that file", "在 {file} 里改好这些行，再导入那个文件"),
     ("{file} ({encoding})", "{file}（{encoding}）"),
-    ("Dry run: this is what would happen; nothing was changed.", "演习：以下是将会发生的事，没有做任何改动。"),
+    ("Dry run: this is what would happen; nothing was changed.", "试运行：以下是将会发生的事，没有做任何改动。"),
     ("nothing new: nothing was changed", "没有新内容：什么都没有改动"),
     (
         "agreements taken over: {count} (new customers: {customers}, new pets: {pets})",
@@ -63,7 +63,7 @@ pub const TABLE: Table = &[
     ("agreement", "协议"),
     ("mandate", "代扣授权"),
     ("customer", "客户"),
-    ("payment channel", "支付渠道"),
+    ("payment rail", "支付渠道"),
     ("sign link", "签约链接"),
     ("cannot read {file}", "读不了 {file}"),
     ("cannot write {file}", "写不了 {file}"),

@@ -127,13 +127,6 @@ pub const TABLE: Table = &[
         "{rail} accepts debit days up to {largest}, and {agreement} has day {day}",
         "{rail} 的扣款日最大是 {largest} 号，而 {agreement} 是 {day} 号",
     ),
-    ("there is no customer {text}", "没有客户 {text}"),
-    (
-        "use the id, the phone number or the full name; `kibble customer list` shows them",
-        "请写编号、手机号或完整姓名；用 `kibble customer list` 查看",
-    ),
-    ("several customers are meant by {text}: {list}", "有好几位客户都符合 {text}：{list}"),
-    ("use the id or the phone number, for example {example}", "请写编号或手机号，例如 {example}"),
     (
         "shop.toml says nothing about the shop's {list}, which every agreement names",
         "shop.toml 里没有填写商户的 {list}，而每份协议都要写明",
