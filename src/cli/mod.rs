@@ -17,6 +17,7 @@ mod completions;
 mod config;
 mod customer;
 mod debit;
+mod demo;
 mod help;
 mod init;
 mod mandate;
@@ -93,6 +94,7 @@ pub struct Globals {
 #[derive(Debug, Subcommand)]
 enum Thing {
     Init(init::Args),
+    Demo(demo::Args),
     Config(config::Args),
     Check(check::Args),
     Plan(plan::Args),
@@ -119,6 +121,7 @@ enum Thing {
 fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
     match thing {
         Thing::Init(args) => init::run(args, globals, ui),
+        Thing::Demo(args) => demo::run(args, globals, ui),
         Thing::Config(args) => config::run(args, globals, ui),
         Thing::Check(args) => check::run(args, globals, ui),
         Thing::Plan(args) => plan::run(args, globals, ui),
@@ -150,9 +153,15 @@ fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
 pub(crate) fn open(globals: &Globals, ui: &Ui) -> anyhow::Result<Ctx> {
     let folder = crate::config::find_folder(globals.shop.as_deref())?;
     let ctx = Ctx::open(&folder, globals.now.as_deref())?;
+    ctx.on_event(progress(ui));
+    Ok(ctx)
+}
+
+/// Shows progress on a terminal.
+pub(crate) fn progress(ui: &Ui) -> impl FnMut(Event) + use<> {
     let bars = ui.bars();
     let mut bar: Option<Progress> = None;
-    ctx.on_event(move |event| match event {
+    move |event| match event {
         Event::Begin { label, total } => bar = Some(bars.start(total, &label)),
         Event::Step(count) => {
             if let Some(bar) = &bar {
@@ -164,8 +173,7 @@ pub(crate) fn open(globals: &Globals, ui: &Ui) -> anyhow::Result<Ctx> {
                 bar.finish();
             }
         }
-    });
-    Ok(ctx)
+    }
 }
 
 /// Runs the command line of this process.

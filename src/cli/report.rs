@@ -172,6 +172,11 @@ struct Answer<'a> {
     definitions: Option<&'a BTreeMap<&'static str, String>>,
 }
 
+/// The overview as people read it, without definitions.
+pub(super) fn show_overview(ui: &Ui, it: &Overview) {
+    show(ui, it, &sections(it), false);
+}
+
 struct Section {
     title: String,
     lines: Vec<Line>,

@@ -228,7 +228,7 @@ fn systemd(folder: &Path) -> String {
 }
 
 /// A path as a shell reads it: quoted when it needs to be.
-fn shell(path: &Path) -> String {
+pub fn shell(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "/._-".contains(c);
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }

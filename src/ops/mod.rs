@@ -11,6 +11,7 @@ pub mod catalog;
 pub mod check;
 pub mod customer;
 pub mod debit;
+pub mod demo;
 pub mod init;
 pub mod mandate;
 pub mod order;
