@@ -280,7 +280,7 @@ pub(super) fn status_text(status: Status) -> String {
         Status::InShop => t!("in the shop"),
         Status::Reserved => t!("reserved"),
         Status::Adopted => t!("adopted"),
-        Status::Returned => t!("returned"),
+        Status::Returned => t!("brought back"),
         Status::Died => t!("died"),
         Status::Lost => t!("lost"),
     }

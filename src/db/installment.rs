@@ -140,38 +140,40 @@ LEFT JOIN charge c ON c.agreement_id = i.agreement_id AND c.term = i.term AND c.
 LEFT JOIN notice n ON n.agreement_id = i.agreement_id AND n.term = i.term AND n.kind = 'rail' AND n.lane = i.lane
 ";
 
-/// Up to `limit` open installments that may still be charged automatically, due by `until`, after `after`: one page of the due
-/// list. Uses the partial index on due dates, so paid terms of past years cost nothing.
+/// Open and still charged automatically; the words are those of the partial index on due dates, so that paid terms of past years
+/// cost nothing.
+const TO_CHARGE: &str = "i.state = 'open' AND i.course IN ('planned','failing') AND i.due <= :until";
+
+/// Up to `limit` open installments that may still be charged automatically, due by `until`, after `after`: one page of the due list.
 pub fn due_page(conn: &Conn, run: RunId, until: NaiveDate, after: Place, limit: u32) -> Result<Vec<DueRow>> {
+    page(conn, TO_CHARGE, run, until, after, limit)
+}
+
+/// The same, without those that fall due on `until` itself and are in their first lane: what time may have overtaken.
+pub fn elapsed_page(conn: &Conn, run: RunId, until: NaiveDate, after: Place, limit: u32) -> Result<Vec<DueRow>> {
+    page(conn, &format!("{TO_CHARGE} AND (i.due < :until OR i.lane > 1)"), run, until, after, limit)
+}
+
+/// Up to `limit` open installments due by `until` that have not been announced, after `after`.
+pub fn unannounced_page(conn: &Conn, until: NaiveDate, after: Place, limit: u32) -> Result<Vec<DueRow>> {
+    let condition = "i.state = 'open' AND i.announced_at IS NULL AND i.due <= :until";
+    page(conn, condition, RunId::new(0), until, after, limit)
+}
+
+/// Open terms whose automatic tries are over (failed or missed), due by `until`, after `after`: a page of the overdue list.
+pub fn over_page(conn: &Conn, until: NaiveDate, after: Place, limit: u32) -> Result<Vec<DueRow>> {
+    let condition = "i.state = 'open' AND i.course IN ('failed','missed') AND i.due <= :until";
+    page(conn, condition, RunId::new(0), until, after, limit)
+}
+
+fn page(conn: &Conn, condition: &str, run: RunId, until: NaiveDate, after: Place, limit: u32) -> Result<Vec<DueRow>> {
     let mut query = conn.sql().prepare_cached(&format!(
-        "{DUE_SQL} WHERE i.state = 'open' AND i.course IN ('planned','failing') AND i.due <= :until
-           AND (i.due, i.agreement_id, i.term) > (:due, :agreement, :term)
+        "{DUE_SQL} WHERE {condition} AND (i.due, i.agreement_id, i.term) > (:due, :agreement, :term)
          ORDER BY i.due, i.agreement_id, i.term LIMIT :limit"
     ))?;
     let rows = query.query_map(
         named_params! {
             ":run": run,
-            ":until": Day(until),
-            ":due": Day(after.due),
-            ":agreement": after.id.agreement,
-            ":term": after.id.term,
-            ":limit": limit,
-        },
-        due_row,
-    )?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-/// Up to `limit` open installments due by `until` that have not been announced, after `after`.
-pub fn unannounced_page(conn: &Conn, until: NaiveDate, after: Place, limit: u32) -> Result<Vec<DueRow>> {
-    let mut query = conn.sql().prepare_cached(&format!(
-        "{DUE_SQL} WHERE i.state = 'open' AND i.announced_at IS NULL AND i.due <= :until
-           AND (i.due, i.agreement_id, i.term) > (:due, :agreement, :term)
-         ORDER BY i.due, i.agreement_id, i.term LIMIT :limit"
-    ))?;
-    let rows = query.query_map(
-        named_params! {
-            ":run": RunId::new(0),
             ":until": Day(until),
             ":due": Day(after.due),
             ":agreement": after.id.agreement,
@@ -384,27 +386,6 @@ pub fn set_overdue(conn: &Conn, id: InstallmentId, level: u32, told_on: NaiveDat
     Ok(())
 }
 
-/// Open terms whose automatic tries are over (failed or missed), due before `before`, after `after`: a page of the overdue list.
-pub fn over_page(conn: &Conn, before: NaiveDate, after: Place, limit: u32) -> Result<Vec<DueRow>> {
-    let mut query = conn.sql().prepare_cached(&format!(
-        "{DUE_SQL} WHERE i.state = 'open' AND i.course IN ('failed','missed') AND i.due < :before
-           AND (i.due, i.agreement_id, i.term) > (:due, :agreement, :term)
-         ORDER BY i.due, i.agreement_id, i.term LIMIT :limit"
-    ))?;
-    let rows = query.query_map(
-        named_params! {
-            ":run": RunId::new(0),
-            ":before": Day(before),
-            ":due": Day(after.due),
-            ":agreement": after.id.agreement,
-            ":term": after.id.term,
-            ":limit": limit,
-        },
-        due_row,
-    )?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
 /// Open terms due by `until`, with the number of attempts so far, in order.
 pub fn open_due(conn: &Conn, until: NaiveDate) -> Result<Vec<(Installment, u32)>> {
     let mut query = conn.sql().prepare(&format!(
@@ -491,9 +472,9 @@ pub fn notices(conn: &Conn, id: InstallmentId) -> Result<Vec<Notice>> {
 pub fn backlog(conn: &Conn, until: NaiveDate) -> Result<(u64, Money)> {
     Ok(conn.sql().query_row(
         "SELECT count(*) AS due, CAST(COALESCE(SUM(i.amount), 0) AS BIGINT) AS total
-         FROM installment i JOIN agreement a ON a.id = i.agreement_id
-         WHERE i.state = 'open' AND i.course IN ('planned','failing') AND i.due <= :until
-           AND a.state = 'active' AND i.charge_from IS NOT NULL",
+         FROM installment i
+         WHERE i.state = 'open' AND i.course IN ('planned','failing') AND i.due <= :until AND i.charge_from IS NOT NULL
+           AND EXISTS (SELECT 1 FROM agreement a WHERE a.id = i.agreement_id AND a.state = 'active')",
         named_params! { ":until": Day(until) },
         |row| Ok((row.get::<_, i64>("due")?.unsigned_abs(), row.get("total")?)),
     )?)

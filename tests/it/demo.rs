@@ -85,7 +85,7 @@ fn a_demo_tells_its_story_and_its_books_are_in_order() {
     assert_eq!(last("paid_at_counter"), pair("cash", "paid"));
 
     let agreement = |tale: &str| look(&format!("agreement show {} --json", found[tale])).json();
-    assert_eq!(agreement("completed")["state"], "completed", "{}", agreement("completed"));
+    assert_eq!(agreement("completed")["agreement"]["state"], "completed", "{}", agreement("completed"));
     let ended = agreement("terminated");
     let figure = |key: &str| ended["statement"]["figures"][key].as_str().unwrap().to_owned();
     assert_ne!(figure("compensation"), "0.00");

@@ -69,7 +69,7 @@ pub fn plan(ctx: &Ctx, now: At, mut visit: impl FnMut(Planned) -> Result<()>) ->
         loop {
             let page = match over {
                 false => db::installment::due_page(ctx.db.read(), RunId::new(0), until, place, PAGE)?,
-                true => db::installment::over_page(ctx.db.read(), plus_days(until, 1), place, PAGE)?,
+                true => db::installment::over_page(ctx.db.read(), until, place, PAGE)?,
             };
             let Some(last) = page.last() else { break };
             place = Place { due: last.installment.due, id: last.installment.id };

@@ -6,7 +6,7 @@ use crate::db;
 use crate::db::installment::{DueRow, Place, Progress};
 use crate::domain::agreement::AgreementState;
 use crate::domain::charge::{ChargeHour, Course, Decision, InstallmentState, Stop, decide};
-use crate::domain::date::{At, plus_days};
+use crate::domain::date::At;
 use crate::domain::id::{InstallmentId, RunId};
 use crate::domain::op::Op;
 use crate::domain::retry;
@@ -68,7 +68,7 @@ enum Overtaken {
 fn overtaken(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Result<()> {
     let mut place = Place::start();
     loop {
-        let page = db::installment::due_page(ctx.db.read(), run, plus_days(ctx.today(now), -1), place, PAGE)?;
+        let page = db::installment::elapsed_page(ctx.db.read(), run, ctx.today(now), place, PAGE)?;
         let Some(last) = page.last() else { return Ok(()) };
         place = Place { due: last.installment.due, id: last.installment.id };
         let mut over = Vec::new();

@@ -50,7 +50,7 @@ pub const TABLE: Table = &[
     ("Price", "售价"),
     ("Member", "会员价"),
     ("Cost", "成本"),
-    ("Wallet", "钱包"),
+    ("Wallet", "宠物钱包"),
     ("Item", "商品"),
     ("Supplier", "供应商"),
     ("{item} (not on sale)", "{item}（已下架）"),

@@ -64,7 +64,7 @@ pub const TABLE: Table = &[
     ("in the shop", "在店"),
     ("reserved", "已预订"),
     ("adopted", "已领养"),
-    ("returned", "已退回"),
+    ("brought back", "已退回"),
     ("died", "已死亡"),
     ("lost", "已走失"),
     ("waiting for the customer", "等客户确认"),

@@ -8,7 +8,7 @@ pub const TABLE: Table = &[
     ("{count} installments, {total}", "共 {count} 期，{total}"),
     ("Installment", "期"),
     ("Customer", "客户"),
-    ("Due", "应扣日"),
+    ("Due", "扣款日"),
     ("Amount", "金额"),
     ("Rail", "支付渠道"),
     ("State", "状态"),

@@ -23,7 +23,7 @@ pub const TABLE: Table = &[
     ),
     ("A remark", "备注"),
     ("List pets", "列出宠物"),
-    ("Only this customer's: id, phone number or name", "只列出这位客户的：编号、手机号或姓名"),
+    ("Only this customer's: id, phone number or name", "只看这位客户的：编号、手机号或姓名"),
     ("Only those of this status", "只列出这个状态的"),
     ("Show a pet with its customer and agreements", "显示一只宠物及其客户和协议"),
     ("The pet's id, for example p-3", "宠物编号，例如 `p-3`"),
