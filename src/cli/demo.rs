@@ -94,7 +94,11 @@ fn closing(ui: &Ui, demo: &Demo, dir: &Path) {
     }
     ui.data(&format!("  kibble --shop {shop} --now {next_day}T09:00 debit run"));
     ui.data("");
-    ui.data(&t!("The demo lies in {folder}, its data key beside it in {key}.", folder = demo.folder.display(), key = demo.key_file.display()));
+    ui.data(&t!(
+        "The demo lies in {folder}, its data key beside it in {key}.",
+        folder = demo.folder.display(),
+        key = demo.key_file.display()
+    ));
     ui.data(&t!(
         "Every payment rail in it is a sandbox, so --now sets its time: it stands at {now}. No real money moves.",
         now = demo.now

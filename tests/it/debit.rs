@@ -646,8 +646,11 @@ fn a_clock_that_went_backwards_or_leapt_moves_no_money() {
 #[test]
 fn at_most_one_term_of_an_agreement_is_charged_in_a_run() {
     let mut shop = shop(&[WECHAT]);
-    let toml =
-        shop.read("shop.toml").replacen("[rail.wechat]", "[rail.wechat]\nrules = { successes_per_cycle = 2, notice = \"none\" }", 1);
+    let toml = shop.read("shop.toml").replacen(
+        "[rail.wechat]",
+        "[rail.wechat]\nrules = { successes_per_cycle = 2, notice = \"none\" }",
+        1,
+    );
     shop.write("shop.toml", toml);
     announced(&mut shop);
     shop.run("debit postpone a-1/1 --to 2026-12-05").fails(1, "the next term falls due on 2026-12-05");

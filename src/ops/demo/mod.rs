@@ -241,19 +241,27 @@ fn clear_place(folder: &Path, key_file: &Path, again: bool) -> Result<()> {
         // A key whose shop lies elsewhere may be the only one that opens it: never written over, never removed.
         if key_file.exists() {
             return Err(Fault::refused(t!("there is a data key at {path} already", path = key_file.display()))
-                .hint(t!("choose another folder with --dir; if that key is left over from a demo you removed, remove it too"))
+                .hint(t!(
+                    "choose another folder with --dir; if that key is left over from a demo you removed, remove it too"
+                ))
                 .into());
         }
         return Ok(());
     }
     if !is_demo(folder)? {
-        return Err(Fault::refused(t!("{folder} is no demo of kibble's; it stays as it is", folder = folder.display()))
-            .hint(t!("choose another folder with --dir"))
-            .into());
+        return Err(Fault::refused(t!(
+            "{folder} is no demo of kibble's; it stays as it is",
+            folder = folder.display()
+        ))
+        .hint(t!("choose another folder with --dir"))
+        .into());
     }
     if !again {
         return Err(Fault::refused(t!("there is a demo in {folder} already", folder = folder.display()))
-            .hint(t!("look at it with `kibble --shop {folder} report overview`, or build it anew with --again", folder = folder.display()))
+            .hint(t!(
+                "look at it with `kibble --shop {folder} report overview`, or build it anew with --again",
+                folder = folder.display()
+            ))
             .into());
     }
     fs::remove_dir_all(folder).with_context(named)?;

@@ -6,8 +6,8 @@ use chrono::NaiveDate;
 
 use crate::domain::customer::{Age, IdNumber, Phone};
 use crate::domain::date::plus_days;
-use crate::domain::plan::Plan;
 use crate::domain::pet::Species;
+use crate::domain::plan::Plan;
 use crate::ops::init::plan_templates;
 
 /// The example customer book.
@@ -86,13 +86,7 @@ pub fn people(from: NaiveDate) -> Result<Vec<Person>> {
     (people.len() == PEOPLE).then_some(people).context("the example book has too few usable rows")
 }
 
-fn person(
-    row: &csv::StringRecord,
-    place: usize,
-    plans: &[Plan],
-    from: NaiveDate,
-    before: &[Person],
-) -> Option<Person> {
+fn person(row: &csv::StringRecord, place: usize, plans: &[Plan], from: NaiveDate, before: &[Person]) -> Option<Person> {
     let cell = |at: usize| row.get(at).map(str::trim).unwrap_or_default();
     let id = IdNumber::parse(cell(2), from).ok()?;
     let phone = Phone::parse(cell(1)).ok()?;

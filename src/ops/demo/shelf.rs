@@ -206,4 +206,3 @@ fn pick<'a>(items: impl Iterator<Item = &'a Listed>, words: &[&str]) -> Option<&
     let items: Vec<&Listed> = items.collect();
     items.get(choice(words, items.len())).copied()
 }
-

@@ -4,12 +4,18 @@ use super::Table;
 
 /// Pairs.
 pub const TABLE: Table = &[
-    ("Build a shop to look at: sixty invented customers, one year, no real money", "建一家演示店：60位虚构客户、一整年、不动真钱"),
+    (
+        "Build a shop to look at: sixty invented customers, one year, no real money",
+        "建一家演示店：60位虚构客户、一整年、不动真钱",
+    ),
     ("The demo's folder; its data key goes beside it", "演示店的文件夹；数据密钥放在它旁边"),
     ("Replace the demo that is there", "替换已有的演示店"),
     ("Play so many months only", "只演这么多个月"),
     ("a demo has a folder of its own", "演示店有自己的文件夹"),
-    ("name it with --dir, for example `kibble demo --dir kibble-demo`", "用 --dir 指定，例如 `kibble demo --dir kibble-demo`"),
+    (
+        "name it with --dir, for example `kibble demo --dir kibble-demo`",
+        "用 --dir 指定，例如 `kibble demo --dir kibble-demo`",
+    ),
     ("a demo has a year of its own, so --now does not fit it", "演示店有自己的一年，不能用 --now"),
     ("{folder} cannot be the demo's folder", "{folder} 不能用作演示店的文件夹"),
     (
@@ -47,10 +53,7 @@ pub const TABLE: Table = &[
     ("orders", "订单"),
     ("Worth a look", "值得一看"),
     ("What to type next", "接下来可以输入"),
-    (
-        "The demo lies in {folder}, its data key beside it in {key}.",
-        "演示店在 {folder}，数据密钥在旁边的 {key}。",
-    ),
+    ("The demo lies in {folder}, its data key beside it in {key}.", "演示店在 {folder}，数据密钥在旁边的 {key}。"),
     (
         "Every payment rail in it is a sandbox, so --now sets its time: it stands at {now}. No real money moves.",
         "它的支付渠道全部是演练渠道，所以用 --now 设定时间：现在停在 {now}。不动真钱。",
