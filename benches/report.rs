@@ -224,14 +224,14 @@ INSERT INTO pet (id, customer_id, name, species, breed, sex, birth_estimated, so
   SELECT i, i, 'x', 'cat', 'x', 'male', 0, 'bred', 0, 'adopted', '2025-03-01', '', '2025-03-01T01:00:00Z' FROM n;
 INSERT INTO agreement (id, no, customer_id, pet_id, plan_code, plan_name, source, state, monthly, terms, anchor_day, first_debit,
     signed_on, signed_at, active_at, ends_on, paid_before, reference_cost, conditions, lang, template, shown, shift_months,
-    shifted_from, failed_in_row, text_sealed)
+    shifted_from, pause_shift, failed_in_row, text_sealed)
   SELECT i, 'KB' || i, i, i, 'cat-199-20', 'x', 'signed', 'active', 19900, {TERMS}, 1 + i % 28, 'next_month',
     '2025-03-' || substr('0' || (1 + i % 28), -2), '2025-03-01T01:00:00Z', '2025-03-01T01:00:00Z', '2026-12-31', 0, 0, '{{}}', 'zh',
-    'x', '{{}}', 0, 1, 0, zeroblob(8000) FROM n;
+    'x', '{{}}', 0, 1, 0, 0, zeroblob(8000) FROM n;
 -- Terms in the order of their due dates; three in a hundred stay unpaid.
-INSERT INTO installment (agreement_id, term, due, registered, amount, state, course, lane, failures, paid_at, overdue_level)
+INSERT INTO installment (agreement_id, term, due, registered, amount, state, course, lane, failures, told_failures, paid_at, overdue_level)
   SELECT i, k, due, due, 19900, CASE WHEN unpaid THEN 'open' ELSE 'paid' END, CASE WHEN unpaid THEN 'failed' ELSE 'planned' END,
-    1, 0, CASE WHEN unpaid THEN NULL ELSE due || 'T01:00:05Z' END, 0
+    1, 0, 0, CASE WHEN unpaid THEN NULL ELSE due || 'T01:00:05Z' END, 0
   FROM (SELECT i, k, (2025 + (k + 2) / 12) || '-' || substr('0' || (1 + (k + 2) % 12), -2) || '-' || substr('0' || (1 + i % 28), -2) AS due,
           ((i * 7 + k * 13) % 4 = 0 AND (i + k) % 8 = 0) AS unpaid
         FROM t CROSS JOIN n) ORDER BY due, i;

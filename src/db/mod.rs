@@ -198,5 +198,6 @@ pub fn explain(error: anyhow::Error) -> anyhow::Error {
             .hint(t!("check the disk and its free space, then run the command again")),
         _ => return error,
     };
-    error.context(fault)
+    // The fault says it all in the reader's language; the database's own English words would add nothing.
+    fault.into()
 }

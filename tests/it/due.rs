@@ -3,7 +3,6 @@
 
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
-use serde_json::Value;
 
 use crate::shop::{Ran, Shop};
 
@@ -98,13 +97,6 @@ pub fn set(shop: &Shop, settings: &str) {
 /// Runs the cycle at that time.
 pub fn run(shop: &mut Shop, at: &str) -> Ran {
     shop.at(at).run("debit run")
-}
-
-/// Runs the cycle at that time, as JSON.
-pub fn report(shop: &mut Shop, at: &str) -> Value {
-    let ran = shop.at(at).run("debit run --json");
-    assert!(ran.code == 0 || ran.code == 3, "{}", ran.full());
-    ran.json()
 }
 
 /// Runs the cycle at every hour from `from` to `to`, both included, and returns what the last one said.
