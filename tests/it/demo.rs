@@ -148,9 +148,11 @@ fn a_folder_that_is_no_demo_is_never_touched() {
     assert!(!shop.path("other").exists());
     // A demo that somebody made a shop of is a shop.
     shop.write("sold/kibble-demo.txt", "kibble demo\n");
-    shop.write("sold/shop.toml", "nonsense");
-    shop.run("demo --months 1 --dir sold --again").exits(1);
-    assert!(shop.path("sold/shop.toml").exists());
+    for settings in ["nonsense", "[rail.alipay]\nadapter = \"alipay\"\n"] {
+        shop.write("sold/shop.toml", settings);
+        shop.run("demo --months 1 --dir sold --again").fails(1, "is no demo of kibble's");
+        assert_eq!(shop.read("sold/shop.toml"), settings);
+    }
     shop.run("--shop x demo").fails(2, "a demo has a folder of its own");
     shop.run("--now 2026-01-01 demo").fails(2, "--now does not fit");
 }
