@@ -629,6 +629,17 @@ pub fn new_key_path(install_code: &str) -> Result<PathBuf> {
     Ok(project_dirs()?.config_dir().join(format!("{install_code}.key")))
 }
 
+/// True when every payment rail that a `shop.toml` names is a sandbox or the counter, whether or not this kibble knows all of its
+/// settings: a demo may be of an older kibble. False for a text that is no TOML.
+pub fn only_rehearses(text: &str) -> bool {
+    let Ok(table) = toml::from_str::<toml::Table>(text) else { return false };
+    let adapter = |rail: &toml::Value| rail.get("adapter").and_then(|it| it.as_str().map(str::to_owned));
+    match table.get("rail").and_then(toml::Value::as_table) {
+        Some(rails) => rails.values().all(|rail| adapter(rail).is_some_and(|it| it == "sandbox" || it == "cash")),
+        None => false,
+    }
+}
+
 /// The program that is running, for the crontab line.
 pub fn program() -> PathBuf {
     std::env::current_exe().unwrap_or_else(|_| PathBuf::from("kibble"))
@@ -899,6 +910,15 @@ mod tests {
         assert_eq!(show(&full), show(&bare));
         assert_eq!(format!("{:?}", full.rails), format!("{:?}", bare.rails));
         assert!(full.is_rehearsal());
+    }
+
+    #[test]
+    fn a_shop_with_one_real_rail_or_no_sense_is_no_rehearsal() {
+        let sandbox = "was_a_setting_once = 1\n[rail.a]\nadapter = \"sandbox\"\n";
+        assert!(super::only_rehearses(sandbox) && super::only_rehearses(EXAMPLE));
+        for text in [&format!("{sandbox}[rail.b]\nadapter = \"alipay\"\n"), "nonsense", "name = \"x\"\n"] {
+            assert!(!super::only_rehearses(text), "{text}");
+        }
     }
 
     #[test]

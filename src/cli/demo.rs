@@ -67,7 +67,7 @@ fn show(ui: &Ui, demo: &Demo, dir: &Path) {
         ui.data(&format!("  {line}"));
     }
     ui.data("");
-    ui.data(&ui.paint(Paint::Heading, &t!("Worth a look")));
+    ui.data(&ui.paint(Paint::Heading, &t!("Records worth a look")));
     let rows: Vec<Vec<String>> = demo
         .highlights
         .iter()

@@ -85,7 +85,7 @@ fn a_demo_tells_its_story_and_its_books_are_in_order() {
     assert_eq!(last("paid_at_counter"), pair("cash", "paid"));
 
     let agreement = |tale: &str| look(&format!("agreement show {} --json", found[tale])).json();
-    assert_eq!(agreement("completed")["agreement"]["state"], "completed", "{}", agreement("completed"));
+    assert_eq!(agreement("completed")["agreement"]["state"], "completed");
     let ended = agreement("terminated");
     let figure = |key: &str| ended["statement"]["figures"][key].as_str().unwrap().to_owned();
     assert_ne!(figure("compensation"), "0.00");
@@ -116,7 +116,7 @@ fn the_closing_is_whole_in_chinese(shop: &mut Shop) {
     shop.lang("zh");
     let ran = shop.run("demo --months 1 --again");
     ran.ok("接下来可以输入").says("kibble --shop kibble-demo --now 2025-12-31T10:00 check").says("不动真钱");
-    ran.hides("What to type next").hides("Worth a look");
+    ran.hides("What to type next").hides("Records worth a look");
     shop.lang("en");
     let ran = shop.run("demo --months 1 --again");
     ran.ok("What to type next").says("No real money moves").says("kibble-demo.key");
@@ -148,9 +148,11 @@ fn a_folder_that_is_no_demo_is_never_touched() {
     assert!(!shop.path("other").exists());
     // A demo that somebody made a shop of is a shop.
     shop.write("sold/kibble-demo.txt", "kibble demo\n");
-    shop.write("sold/shop.toml", "nonsense");
-    shop.run("demo --months 1 --dir sold --again").exits(1);
-    assert!(shop.path("sold/shop.toml").exists());
+    for settings in ["nonsense", "[rail.alipay]\nadapter = \"alipay\"\n"] {
+        shop.write("sold/shop.toml", settings);
+        shop.run("demo --months 1 --dir sold --again").fails(1, "is no demo of kibble's");
+        assert_eq!(shop.read("sold/shop.toml"), settings);
+    }
     shop.run("--shop x demo").fails(2, "a demo has a folder of its own");
     shop.run("--now 2026-01-01 demo").fails(2, "--now does not fit");
 }

@@ -51,7 +51,7 @@ pub const TABLE: Table = &[
     ("answers lost", "应答丢失"),
     ("messages sent", "已发通知"),
     ("orders", "订单"),
-    ("Worth a look", "请留意"),
+    ("Records worth a look", "值得一看的记录"),
     ("What to type next", "接下来可以输入"),
     ("The demo lies in {folder}, its data key beside it in {key}.", "演示店在 {folder}，数据密钥在旁边的 {key}。"),
     (
