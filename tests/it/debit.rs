@@ -236,6 +236,26 @@ fn a_decline_is_retried_twice_within_a_day_and_never_a_third_time() {
 }
 
 #[test]
+fn a_customer_is_told_in_the_shops_own_language() {
+    let mut shop = shop_with("--rail alipay=sandbox", "lang = \"zh\"", &[Row { signed: "2025-11-05", ..ALIPAY }]);
+    shop.lang("zh");
+    sql(&shop, "UPDATE customer SET lang = 'zh'; UPDATE agreement SET lang = 'zh'");
+    broke(&shop);
+    fail_month(&mut shop, "2026-11");
+    days(&mut shop, "2026-11-07", "2026-11-10");
+    let told = shop.read("messages.txt");
+    for part in [
+        "宠粮月付第12/12期199.00元将于11月5日从支付宝扣款",
+        "第12期199.00元扣款未成功（余额不足），24小时内会再试",
+        "第12期199.00元未扣成功，已停止重试",
+        "温馨提醒：第12期199.00元尚未支付",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(!told.contains("yuan"), "{told}");
+}
+
+#[test]
 fn a_retry_that_finds_money_is_the_end_of_it() {
     let mut shop = shop(&[WECHAT]);
     announced(&mut shop);
