@@ -177,8 +177,6 @@ pub struct Debit {
     pub heads_up_days: u32,
     /// Hours between a failure and each retry.
     pub retry_gaps_hours: Vec<u32>,
-    /// Days ahead for which installments are created.
-    pub horizon_days: u32,
     /// Charges per commit.
     pub window: u32,
     /// Backlog cap: charges.
@@ -305,7 +303,6 @@ impl Default for Debit {
             announce_hours: 73,
             heads_up_days: 0,
             retry_gaps_hours: vec![8, 15],
-            horizon_days: 45,
             window: 32,
             backlog_count: 500,
             backlog_amount: Money::from_fen(10_000_000),

@@ -8,7 +8,7 @@ use crate::ops::adopt::adopt;
 use crate::ops::witness;
 use crate::t;
 
-/// Go on with a database that was restored from a backup or copied: asks the payment channels what it missed
+/// Go on with a database that was restored from a backup or copied: asks the payment rails what it missed
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 

@@ -18,11 +18,11 @@ use crate::domain::refund::RefundState;
 use crate::domain::statement::Cause;
 use crate::fault::Fault;
 use crate::ops::Ctx;
-use crate::ops::agreement::{
-    self, Confirmed, Pause, Paused, Shown, StatementShown, Terminated, Termination, state_text,
-};
+use crate::ops::agreement::{self, Pause, Paused, Shown, StatementShown, state_text};
+use crate::ops::customer::resolve;
 use crate::ops::mandate::status_text;
-use crate::ops::sign::{self, find_customer};
+use crate::ops::sign;
+use crate::ops::statement::{self, Confirmed, Terminated, Termination};
 use crate::t;
 
 /// What was signed, and what becomes of it
@@ -180,7 +180,7 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> Result<Exit> {
         Verb::Terminate(it) => terminate(&ctx, ui, it),
         Verb::Confirm(it) => {
             let id = agreement::find(&ctx, &it.agreement)?.id;
-            let done = agreement::confirm(&ctx, id, &agreement::actor(), now)?;
+            let done = statement::confirm(&ctx, id, &statement::actor(), now)?;
             ui.answer(&done, |ui| {
                 show_confirmed(ui, &done);
                 Ok(())
@@ -189,7 +189,7 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> Result<Exit> {
         }
         Verb::Settle(it) => {
             let id = agreement::find(&ctx, &it.agreement)?.id;
-            let done = agreement::pay_by_hand(&ctx, id, now)?;
+            let done = statement::pay_by_hand(&ctx, id, now)?;
             ui.answer(&done, |ui| {
                 show_confirmed(ui, &done);
                 Ok(())
@@ -200,7 +200,7 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> Result<Exit> {
 }
 
 fn list(ctx: &Ctx, ui: &Ui, it: &List) -> Result<Exit> {
-    let customer = it.customer.as_deref().map(|who| find_customer(ctx, who)).transpose()?.map(|who| who.id);
+    let customer = it.customer.as_deref().map(|who| resolve(ctx, who)).transpose()?.map(|who| who.id);
     let mut found = Vec::new();
     agreement::list(ctx, customer, it.state, |row| {
         found.push(row);
@@ -269,7 +269,7 @@ fn terminate(ctx: &Ctx, ui: &Ui, it: &Terminate) -> Result<Exit> {
         keep_pet: it.pet == "kept",
         reason: it.reason.clone(),
     };
-    let done = agreement::terminate(ctx, id, &notice, ctx.now())?;
+    let done = statement::terminate(ctx, id, &notice, ctx.now())?;
     ui.answer(&done, |ui| {
         show_terminated(ctx, ui, &done);
         Ok(())
@@ -393,10 +393,14 @@ fn show_figures(ui: &Ui, figures: &Value) {
     let amount = |key: &str| -> String {
         figures[key].as_str().and_then(|text| text.parse::<Money>().ok()).unwrap_or_default().grouped()
     };
+    let less = |key: &str| match amount(key) {
+        zero if zero == "0.00" => zero,
+        sum => format!("-{sum}"),
+    };
     let mut rows = vec![
         vec![format!("  {}", t!("collected")), amount("paid")],
-        vec![format!("  {}", t!("goods delivered")), format!("-{}", amount("delivered"))],
-        vec![format!("  {}", t!("compensation for the pet")), format!("-{}", amount("compensation"))],
+        vec![format!("  {}", t!("goods delivered")), less("delivered")],
+        vec![format!("  {}", t!("compensation for the pet")), less("compensation")],
         vec![format!("  {}", t!("refund")), amount("refund")],
         vec![format!("  {}", t!("interest")), amount("interest")],
         vec![format!("  {}", t!("to be paid back")), amount("payable")],

@@ -6,10 +6,12 @@ use serde::Serialize;
 use crate::cli::exit::Exit;
 use crate::cli::ui::{Table, Ui};
 use crate::cli::{self, Globals};
+use crate::english;
 use crate::fault::Fault;
 use crate::ops::Ctx;
 use crate::ops::audit::{self, AuditRow, Break, Verified};
 use crate::t;
+use crate::text;
 
 /// Who changed what, when
 #[derive(Debug, clap::Args)]
@@ -54,6 +56,52 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
     }
 }
 
+/// Characters of a detail that a listing shows.
+const DETAIL_MAX_CHARS: usize = 72;
+
+/// The words of [`Op`](crate::domain::op::Op).
+const CHANGES: &[&str] = &[
+    english!("shop_opened"),
+    english!("shop_adopted"),
+    english!("customer_added"),
+    english!("revealed"),
+    english!("pet_added"),
+    english!("pet_changed"),
+    english!("plan_saved"),
+    english!("plan_withdrawn"),
+    english!("catalog_imported"),
+    english!("item_changed"),
+    english!("book_imported"),
+    english!("agreement_signed"),
+    english!("agreement_changed"),
+    english!("mandate_asked"),
+    english!("mandates_changed"),
+    english!("installments_rolled"),
+    english!("installment_postponed"),
+    english!("notices_given"),
+    english!("charges_written"),
+    english!("followed_up"),
+    english!("paid_at_counter"),
+    english!("refund_noted"),
+    english!("refund_answered"),
+    english!("flag_changed"),
+    english!("terminated"),
+    english!("statement_confirmed"),
+    english!("order_placed"),
+    english!("order_changed"),
+    english!("orders_moved"),
+    english!("corrected"),
+    english!("points_changed"),
+    english!("messages_queued"),
+    english!("messages_moved"),
+    english!("message_retried"),
+    english!("run_started"),
+    english!("run_ended"),
+    english!("exported"),
+    english!("backed_up"),
+    english!("restored"),
+];
+
 #[derive(Serialize)]
 struct Rows<'a> {
     rows: &'a [AuditRow],
@@ -77,15 +125,28 @@ fn list(ctx: &Ctx, args: &ListArgs, ui: &Ui) -> anyhow::Result<Exit> {
                 row.seq.to_string(),
                 row.at.with_timezone(&ctx.zone()).format("%Y-%m-%d %H:%M:%S").to_string(),
                 format!("{}@{}", row.actor, row.host),
-                row.op.clone(),
+                change(&row.op),
                 row.entity.clone(),
-                row.detail.clone(),
+                short(&row.detail),
             ]);
         }
         ui.table(&table.right(&[0]));
         Ok(())
     })?;
     Ok(Exit::Done)
+}
+
+/// The change in the reader's language. In English it is the word that `--json` shows and the database holds.
+fn change(word: &str) -> String {
+    CHANGES.iter().find(|known| **known == word).map_or_else(|| word.to_owned(), |known| text::lookup(known).to_owned())
+}
+
+/// As much of a detail as a line has room for; `--json` has all of it.
+fn short(detail: &str) -> String {
+    match detail.char_indices().nth(DETAIL_MAX_CHARS) {
+        Some((end, _)) => format!("{}…", &detail[..end]),
+        None => detail.to_owned(),
+    }
 }
 
 fn verify(ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {

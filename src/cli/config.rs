@@ -96,7 +96,7 @@ fn show(ui: &Ui, it: &Answer) -> anyhow::Result<()> {
         ui.warn(problem);
     }
     if it.rehearsal {
-        ui.data(&t!("rehearsal  no payment channel here moves real money"));
+        ui.data(&t!("rehearsal  no payment rail here moves real money"));
     }
     ui.data("");
     let source = |it: &ShownSetting| match (it.given, it.default) {
@@ -112,7 +112,7 @@ fn show(ui: &Ui, it: &Answer) -> anyhow::Result<()> {
     for rail in &it.rails {
         ui.data("");
         let heading = t!(
-            "Payment channel {name} ({label}): adapter {adapter}, profile {profile}",
+            "Payment rail {name} ({label}): adapter {adapter}, profile {profile}",
             name = rail.name,
             label = rail.label,
             adapter = rail.adapter,

@@ -214,7 +214,7 @@ fn show_customer(ui: &Ui, it: &Shown) {
         ui.data(&format!("  {line}"));
     }
     if !it.pets.is_empty() {
-        let mut table = Table::new([t!("Pet"), t!("Name"), t!("Species"), t!("Breed"), t!("Status")]);
+        let mut table = Table::new([t!("Pet"), t!("Pet name"), t!("Species"), t!("Breed"), t!("Status")]);
         for pet in &it.pets {
             let species = species_text(&pet.species);
             table.row([pet.id.to_string(), pet.name.clone(), species, pet.breed.clone(), status_text(pet.status)]);

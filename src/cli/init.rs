@@ -24,6 +24,15 @@ pub struct Args {
     /// The shop's name in English messages
     #[arg(long, default_value = "", hide_default_value = true)]
     name_en: String,
+    /// The shop's unified social credit code, for the agreement
+    #[arg(long, default_value = "", hide_default_value = true)]
+    uscc: String,
+    /// The shop's address, for the agreement
+    #[arg(long, default_value = "", hide_default_value = true)]
+    address: String,
+    /// The shop's phone, for agreement and messages
+    #[arg(long, default_value = "", hide_default_value = true)]
+    phone: String,
     /// A payment rail as NAME=ADAPTER or NAME=ADAPTER:PROFILE, for example `alipay=sandbox`; may be given several times
     #[arg(long = "rail", value_name = "RAIL")]
     rails: Vec<String>,
@@ -52,6 +61,9 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
         folder: config::new_folder(globals.shop.as_deref())?,
         name,
         name_en: args.name_en.clone(),
+        uscc: args.uscc.clone(),
+        address: args.address.clone(),
+        phone: args.phone.clone(),
         lang: text::lang(),
         rails,
         key_file: args.key_file.clone(),
@@ -64,13 +76,13 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
     };
     let opened = init(&new, &clock)?;
     ui.answer(&Answer { opened: &opened }, |ui| {
-        show(ui, &opened);
+        show(ui, &opened, [&new.uscc, &new.address, &new.phone].iter().any(|it| it.is_empty()));
         Ok(())
     })?;
     Ok(Exit::Done)
 }
 
-fn show(ui: &Ui, opened: &Opened) {
+fn show(ui: &Ui, opened: &Opened, missing: bool) {
     ui.data(&t!("The shop is open: {folder}", folder = opened.folder.display()));
     ui.data(&format!("  {}", t!("settings   {path}", path = opened.settings.display())));
     ui.data(&format!("  {}", t!("data key   {path}", path = opened.key_file.display())));
@@ -84,6 +96,11 @@ fn show(ui: &Ui, opened: &Opened) {
     ui.data(&t!("Or for systemd:"));
     for line in opened.systemd.lines() {
         ui.data(&format!("  {line}"));
+    }
+    if missing {
+        ui.warn(&t!(
+            "agreements and messages need the shop's code, address and phone: fill in [merchant] in shop.toml"
+        ));
     }
     ui.hint(&t!("next: `kibble catalog import FILE`, then `kibble sign`"));
 }

@@ -17,6 +17,7 @@ mod completions;
 mod config;
 mod customer;
 mod debit;
+mod demo;
 mod help;
 mod init;
 mod mandate;
@@ -93,52 +94,54 @@ pub struct Globals {
 #[derive(Debug, Subcommand)]
 enum Thing {
     Init(init::Args),
-    Remind(remind::Args),
+    Demo(demo::Args),
+    Config(config::Args),
     Check(check::Args),
-    Debit(debit::Args),
-    Risk(risk::Args),
     Plan(plan::Args),
+    Catalog(catalog::Args),
     Customer(customer::Args),
     Pet(pet::Args),
+    Sign(Box<sign::Args>),
     Agreement(agreement::Args),
-    Config(config::Args),
-    Catalog(catalog::Args),
-    Orders(orders::Args),
+    Mandate(mandate::Args),
+    Debit(debit::Args),
+    Risk(risk::Args),
     Wallet(wallet::Args),
+    Orders(orders::Args),
+    Remind(remind::Args),
+    Report(report::Args),
+    Sandbox(sandbox::Args),
     Audit(audit::Args),
     Backup(backup::Args),
     Restore(restore::Args),
     Adopt(adopt::Args),
-    Report(report::Args),
-    Sign(sign::Args),
-    Mandate(mandate::Args),
-    Sandbox(sandbox::Args),
     Completions(completions::Args),
 }
 
 fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
     match thing {
         Thing::Init(args) => init::run(args, globals, ui),
-        Thing::Remind(args) => remind::run(args, globals, ui),
+        Thing::Demo(args) => demo::run(args, globals, ui),
+        Thing::Config(args) => config::run(args, globals, ui),
         Thing::Check(args) => check::run(args, globals, ui),
-        Thing::Risk(args) => risk::run(args, globals, ui),
-        Thing::Debit(args) => debit::run(args, globals, ui),
         Thing::Plan(args) => plan::run(args, globals, ui),
+        Thing::Catalog(args) => catalog::run(args, globals, ui),
         Thing::Customer(args) => customer::run(args, globals, ui),
         Thing::Pet(args) => pet::run(args, globals, ui),
+        Thing::Sign(args) => sign::run(args, globals, ui),
         Thing::Agreement(args) => agreement::run(args, globals, ui),
-        Thing::Config(args) => config::run(args, globals, ui),
-        Thing::Catalog(args) => catalog::run(args, globals, ui),
-        Thing::Orders(args) => orders::run(args, globals, ui),
+        Thing::Mandate(args) => mandate::run(args, globals, ui),
+        Thing::Debit(args) => debit::run(args, globals, ui),
+        Thing::Risk(args) => risk::run(args, globals, ui),
         Thing::Wallet(args) => wallet::run(args, globals, ui),
+        Thing::Orders(args) => orders::run(args, globals, ui),
+        Thing::Remind(args) => remind::run(args, globals, ui),
+        Thing::Report(args) => report::run(args, globals, ui),
+        Thing::Sandbox(args) => sandbox::run(args, globals, ui),
         Thing::Audit(args) => audit::run(args, globals, ui),
         Thing::Backup(args) => backup::run(args, globals, ui),
         Thing::Restore(args) => restore::run(args, globals, ui),
         Thing::Adopt(args) => adopt::run(args, globals, ui),
-        Thing::Report(args) => report::run(args, globals, ui),
-        Thing::Sign(args) => sign::run(args, globals, ui),
-        Thing::Mandate(args) => mandate::run(args, globals, ui),
-        Thing::Sandbox(args) => sandbox::run(args, globals, ui),
         Thing::Completions(args) => completions::run(args, ui),
     }
 }
@@ -150,9 +153,15 @@ fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
 pub(crate) fn open(globals: &Globals, ui: &Ui) -> anyhow::Result<Ctx> {
     let folder = crate::config::find_folder(globals.shop.as_deref())?;
     let ctx = Ctx::open(&folder, globals.now.as_deref())?;
+    ctx.on_event(progress(ui));
+    Ok(ctx)
+}
+
+/// Shows progress on a terminal.
+pub(crate) fn progress(ui: &Ui) -> impl FnMut(Event) + use<> {
     let bars = ui.bars();
     let mut bar: Option<Progress> = None;
-    ctx.on_event(move |event| match event {
+    move |event| match event {
         Event::Begin { label, total } => bar = Some(bars.start(total, &label)),
         Event::Step(count) => {
             if let Some(bar) = &bar {
@@ -164,8 +173,7 @@ pub(crate) fn open(globals: &Globals, ui: &Ui) -> anyhow::Result<Ctx> {
                 bar.finish();
             }
         }
-    });
-    Ok(ctx)
+    }
 }
 
 /// Runs the command line of this process.

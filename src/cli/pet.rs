@@ -163,7 +163,7 @@ fn run_list(args: &List, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
             ui.status(&t!("there are no such pets"));
             return Ok(());
         }
-        let head = [t!("Pet"), t!("Name"), t!("Species"), t!("Breed"), t!("Status"), t!("Since"), t!("Customer")];
+        let head = [t!("Pet"), t!("Pet name"), t!("Species"), t!("Breed"), t!("Status"), t!("Since"), t!("Customer")];
         let mut table = Table::new(head);
         for pet in &pets {
             table.row([

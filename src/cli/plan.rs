@@ -102,10 +102,10 @@ struct QuoteArgs {
     /// If it were signed on this day; without it today
     #[arg(long, value_name = "DATE")]
     signed_on: Option<String>,
-    /// Debit day of the month; without it the day of signing, as far as the payment channel takes it
+    /// Debit day of the month; without it the day of signing, as far as the payment rail takes it
     #[arg(long, value_name = "DAY")]
     day: Option<u32>,
-    /// Payment channel; without it all of the shop's
+    /// Payment rail; without it all of the shop's
     #[arg(long, value_name = "RAIL")]
     rail: Option<String>,
 }
@@ -176,7 +176,7 @@ fn run_list(args: &List, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
             ui.status(&t!("no plan is on offer"));
             return Ok(());
         }
-        let head = [t!("Code"), t!("Name"), t!("Kind"), t!("Monthly"), t!("Terms"), t!("Total"), t!("On offer")];
+        let head = [t!("Code"), t!("Plan"), t!("Kind"), t!("Monthly"), t!("Terms"), t!("Total"), t!("On offer")];
         let mut table = Table::new(head).right(&[3, 4, 5]);
         for it in &plans {
             table.row([

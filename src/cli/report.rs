@@ -12,6 +12,7 @@ use crate::config;
 use crate::domain::money::Money;
 use crate::domain::report::{Rank, Rate};
 use crate::ops::Ctx;
+use crate::ops::catalog::category_text;
 use crate::ops::report::export::{Exported, Wanted, export, no_reason};
 use crate::ops::report::{Asked, Overview, overview, period};
 use crate::t;
@@ -112,7 +113,7 @@ fn run_export(ctx: &Ctx, args: &ExportArgs, ui: &Ui) -> anyhow::Result<Exit> {
 }
 
 fn show_export(ui: &Ui, it: &Exported) {
-    ui.data(&t!("{count} rows exported to {folder}", count = it.rows, folder = it.folder.display()));
+    ui.data(&t!("exported to {folder}, rows: {count}", count = it.rows, folder = it.folder.display()));
     for file in &it.files {
         ui.data(&format!("  {file}"));
     }
@@ -171,6 +172,11 @@ struct Answer<'a> {
     definitions: Option<&'a BTreeMap<&'static str, String>>,
 }
 
+/// The overview as people read it, without definitions.
+pub(super) fn show_overview(ui: &Ui, it: &Overview) {
+    show(ui, it, &sections(it), false);
+}
+
 struct Section {
     title: String,
     lines: Vec<Line>,
@@ -202,7 +208,7 @@ impl Line {
 
 fn sections(it: &Overview) -> Vec<Section> {
     vec![
-        Section { title: t!("Agreements"), lines: agreement_lines(it) },
+        Section { title: t!("Agreements of the period"), lines: agreement_lines(it) },
         Section { title: t!("Collection"), lines: collection_lines(it) },
         Section { title: t!("Debits"), lines: debit_lines(it) },
         Section { title: t!("Overdue"), lines: overdue_lines(it) },
@@ -226,8 +232,8 @@ fn agreement_lines(it: &Overview) -> Vec<Line> {
 
 fn collection_lines(it: &Overview) -> Vec<Line> {
     let months = match it.months_partial {
-        true => t!("over {count} months, not all of them whole", count = it.months),
-        false => t!("over {count} months", count = it.months),
+        true => t!("months: {count}, not all of them whole", count = it.months),
+        false => t!("months: {count}", count = it.months),
     };
     vec![
         Line::new(
@@ -236,9 +242,9 @@ fn collection_lines(it: &Overview) -> Vec<Line> {
             it.due_amount.yuan(),
             t!("terms due in the period, without cancelled ones and those collected before kibble"),
         )
-        .beside(t!("{count} terms", count = it.due)),
+        .beside(t!("terms: {count}", count = it.due)),
         Line::new("due_paid_amount", t!("of this, paid"), it.due_paid_amount.yuan(), String::new())
-            .beside(t!("{count} terms", count = it.due_paid)),
+            .beside(t!("terms: {count}", count = it.due_paid)),
         Line::rate(
             "collection_rate",
             t!("collection rate"),
@@ -251,9 +257,9 @@ fn collection_lines(it: &Overview) -> Vec<Line> {
             it.collected.yuan(),
             t!("charges booked in the period, whenever the term was due: debits, pay links, counter"),
         )
-        .beside(t!("{count} charges", count = it.collections)),
+        .beside(t!("charges: {count}", count = it.collections)),
         Line::new("refunded", t!("refunded"), it.refunded.yuan(), t!("refunds booked as paid in the period"))
-            .beside(t!("{count} refunds", count = it.refunds)),
+            .beside(t!("refunds: {count}", count = it.refunds)),
         Line::new(
             "monthly_collection",
             t!("collected per month"),
@@ -290,7 +296,7 @@ fn debit_lines(it: &Overview) -> Vec<Line> {
             it.attempt_rate,
             t!("debits paid ÷ debits paid or declined, second mandates included"),
         )
-        .beside(t!("{count} debits", count = it.attempts)),
+        .beside(t!("debits: {count}", count = it.attempts)),
     ]
 }
 
@@ -306,7 +312,7 @@ fn overdue_lines(it: &Overview) -> Vec<Line> {
         lines.push(Line::rate("overdue", label, late.rate, definition).beside(late.amount.yuan()));
         let definition = first(t!("agreements with such a term ÷ agreements with a term due by then"));
         let label = t!("{days}+ days, by agreement", days = late.days);
-        let beside = t!("{count} agreements", count = late.agreements);
+        let beside = t!("agreements: {count}", count = late.agreements);
         lines.push(Line::rate("overdue_agreements", label, late.agreements_rate, definition).beside(beside));
     }
     for (place, late) in it.overdue.iter().enumerate() {
@@ -330,7 +336,7 @@ fn wallet_lines(it: &Overview) -> Vec<Line> {
         ),
         Line::new(
             "wallet_days",
-            t!("lasts for days"),
+            t!("days it lasts"),
             it.wallet_days.map_or_else(|| "-".to_owned(), |days| days.to_string()),
             t!("balance ÷ average daily value delivered from wallets in the 90 days before"),
         ),
@@ -406,7 +412,7 @@ fn show_sellers(ui: &Ui, it: &Overview, with_definitions: bool) {
         table.row([
             item.sku.clone(),
             item.name.clone(),
-            item.category.clone(),
+            category_text(&item.category),
             item.units.to_string(),
             item.revenue.yuan(),
             item.profit.yuan(),

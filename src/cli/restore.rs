@@ -40,7 +40,7 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
             ui.data(&t!("the database that lay there is now {path}", path = path.display()));
         }
         ui.warn(&t!(
-            "no money moves until you have run `kibble adopt`: it asks the payment channels what this copy missed"
+            "no money moves until you have run `kibble adopt`: it asks the payment rails what this copy missed"
         ));
         Ok(())
     })?;

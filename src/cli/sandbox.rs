@@ -1,5 +1,6 @@
 //! `kibble sandbox`: plays the customer and the provider in a rehearsal.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -17,8 +18,8 @@ use crate::domain::rail::Reason;
 use crate::fault::Fault;
 use crate::ops::Ctx;
 use crate::ops::book::amount_text;
-use crate::ops::sandbox::{self, FAULTS};
-use crate::ops::sign::find_customer;
+use crate::ops::customer::resolve;
+use crate::ops::sandbox::{self, ContractState, FAULTS, Snapshot};
 use crate::t;
 
 /// Play the customer and the provider of a sandbox rail
@@ -130,7 +131,11 @@ struct Bill {
 
 /// Show the provider's book
 #[derive(Debug, clap::Args)]
-struct State {}
+struct State {
+    /// Also list every contract
+    #[arg(long)]
+    all: bool,
+}
 
 /// Runs the verb.
 ///
@@ -148,7 +153,7 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> Result<Exit> {
             })?;
         }
         Verb::Fund(it) => {
-            let customer = find_customer(&ctx, &it.customer)?;
+            let customer = resolve(&ctx, &it.customer)?;
             let amount = amount(&it.amount, "AMOUNT")?;
             sandbox::fund(&ctx, customer.id, amount)?;
             said(ui, t!("{customer} has {amount} in the wallet app", customer = customer.id, amount = amount.yuan()))?;
@@ -178,13 +183,13 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> Result<Exit> {
                 Ok(())
             })?;
         }
-        Verb::State(_) => state(&ctx, ui)?,
+        Verb::State(it) => state(&ctx, ui, it.all)?,
     }
     Ok(Exit::Done)
 }
 
 fn card(ctx: &Ctx, ui: &Ui, it: &Card) -> Result<()> {
-    let customer = find_customer(ctx, &it.customer)?;
+    let customer = resolve(ctx, &it.customer)?;
     if it.drop {
         sandbox::drop_card(ctx, customer.id, &it.label)?;
         return said(ui, t!("{customer} has no card {label} any more", customer = customer.id, label = it.label));
@@ -222,7 +227,7 @@ fn fault(ctx: &Ctx, ui: &Ui, it: &FaultArgs, now: crate::domain::date::At) -> Re
     said(ui, text)
 }
 
-fn state(ctx: &Ctx, ui: &Ui) -> Result<()> {
+fn state(ctx: &Ctx, ui: &Ui, all: bool) -> Result<()> {
     let book = sandbox::state(ctx)?;
     ui.answer(&book, |ui| {
         let mut rails = Table::new([
@@ -251,26 +256,56 @@ fn state(ctx: &Ctx, ui: &Ui) -> Result<()> {
             ui.table(&rails);
             ui.data("");
         }
-        let mut contracts =
-            Table::new([t!("Contract number"), t!("Payment rail"), t!("Customer"), t!("State"), t!("Next date")]);
-        for it in &book.contracts {
-            contracts.row([
-                it.contract_no.clone(),
-                it.rail.clone(),
-                it.payer.clone(),
-                it.state.word().to_owned(),
-                it.next_date.to_string(),
-            ]);
-        }
+        let contracts = if all { contract_list(&book) } else { contract_counts(&book) };
         match contracts.is_empty() {
             true => ui.status(&t!("the provider's book is empty")),
             false => ui.table(&contracts),
         }
         for fault in &book.faults {
-            ui.data(&format!("{}: {}", fault.rail, fault.kind.word()));
+            ui.data(&t!("fault of {rail}: {fault}", rail = fault.rail, fault = fault.kind.word()));
         }
         Ok(())
     })
+}
+
+/// How many contracts each rail has in each state.
+fn contract_counts(book: &Snapshot) -> Table {
+    let mut counts: BTreeMap<&str, [u64; ContractState::ALL.len()]> = BTreeMap::new();
+    for it in &book.contracts {
+        let row = counts.entry(&it.rail).or_default();
+        for (count, state) in row.iter_mut().zip(ContractState::ALL) {
+            *count += u64::from(it.state == state);
+        }
+    }
+    let states = ContractState::ALL.map(contract_state);
+    let mut table = Table::new([vec![t!("Contracts")], states.to_vec()].concat()).right(&[1, 2, 3]);
+    for (rail, row) in counts {
+        table.row([vec![rail.to_owned()], row.map(|count| count.to_string()).to_vec()].concat());
+    }
+    table
+}
+
+fn contract_list(book: &Snapshot) -> Table {
+    let headings = [t!("Contract number"), t!("Payment rail"), t!("Customer"), t!("State"), t!("Next date")];
+    let mut table = Table::new(headings);
+    for it in &book.contracts {
+        table.row([
+            it.contract_no.clone(),
+            it.rail.clone(),
+            it.payer.clone(),
+            contract_state(it.state),
+            it.next_date.to_string(),
+        ]);
+    }
+    table
+}
+
+fn contract_state(state: ContractState) -> String {
+    match state {
+        ContractState::Waiting => t!("not agreed to"),
+        ContractState::Live => t!("in force"),
+        ContractState::Ended => t!("ended"),
+    }
 }
 
 #[derive(serde::Serialize)]

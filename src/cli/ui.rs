@@ -339,6 +339,8 @@ impl Ui {
 
     fn say(&self, line: &str) {
         self.around_bar(|| {
+            // Where both end up in one place, as in a mail from cron, they stand in the order in which they were said.
+            self.lock().flush();
             // Nobody can be told that stderr is gone.
             let _ = writeln!(io::stderr().lock(), "{line}");
         });

@@ -155,9 +155,10 @@ pub fn count(conn: &Conn) -> Result<u64> {
 
 /// How a customer is shown in lists, `王**(0001)`, from a row that holds `wrapped_key`, `name` and `phone`; `—` once erased.
 pub(super) fn label_of(conn: &Conn, row: &Row<'_>) -> Result<String> {
-    let sealed: (Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>) =
-        (row.get("wrapped_key")?, row.get("name")?, row.get("phone")?);
-    let (Some(wrapped), Some(name), Some(phone)) = sealed else { return Ok("—".into()) };
+    let column = |name: &str| row.get::<_, Option<Vec<u8>>>(name);
+    let (Some(wrapped), Some(name), Some(phone)) = (column("wrapped_key")?, column("name")?, column("phone")?) else {
+        return Ok("—".into());
+    };
     let key = conn.keys().customer_key(&wrapped)?;
     let (name, phone) = (key.open_text("name", &name)?, key.open_text("phone", &phone)?);
     let tail: String = phone.chars().skip(phone.chars().count().saturating_sub(4)).collect();

@@ -162,6 +162,27 @@ pub fn due_page(conn: &Conn, run: RunId, until: NaiveDate, after: Place, limit: 
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Up to `limit` open installments due by `until` that have not been announced, after `after`.
+pub fn unannounced_page(conn: &Conn, until: NaiveDate, after: Place, limit: u32) -> Result<Vec<DueRow>> {
+    let mut query = conn.sql().prepare_cached(&format!(
+        "{DUE_SQL} WHERE i.state = 'open' AND i.announced_at IS NULL AND i.due <= :until
+           AND (i.due, i.agreement_id, i.term) > (:due, :agreement, :term)
+         ORDER BY i.due, i.agreement_id, i.term LIMIT :limit"
+    ))?;
+    let rows = query.query_map(
+        named_params! {
+            ":run": RunId::new(0),
+            ":until": Day(until),
+            ":due": Day(after.due),
+            ":agreement": after.id.agreement,
+            ":term": after.id.term,
+            ":limit": limit,
+        },
+        due_row,
+    )?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// The same for one installment, whatever its state.
 pub fn due_one(conn: &Conn, run: RunId, id: InstallmentId) -> Result<Option<DueRow>> {
     let mut query =

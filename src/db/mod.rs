@@ -113,6 +113,16 @@ impl Db {
         &self.path
     }
 
+    /// Whether a commit waits until the disk has it. A new [`Db`] always waits; only a rehearsal that can be built again from nothing
+    /// may stop waiting, because a power cut can then cost the whole file.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn wait_for_disk(&self, wait: bool) -> Result<()> {
+        self.conn.sql.pragma_update(None, "synchronous", if wait { "FULL" } else { "OFF" })?;
+        Ok(())
+    }
+
     /// Changes things: runs `work` in one transaction and writes the audit row of the [`Op`] it returns with its value. Either
     /// all of it is on disk afterwards, or nothing. The op comes from inside, because ids are born there.
     ///

@@ -140,7 +140,7 @@ pub fn agreements_of(conn: &Conn, customer: CustomerId) -> Result<BTreeMap<State
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Goods that a customer's wallet paid for and that are out of the shop's hands, what came back left out.
+/// Goods that a customer's wallet paid for and that were handed over, what came back left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Delivered {
     /// Lines.
@@ -151,13 +151,13 @@ pub struct Delivered {
     pub list: Money,
 }
 
-/// What was delivered to a customer, or is on its way, and paid by the wallet. A line that the wallet paid in part counts with
+/// What was delivered to a customer and paid by the wallet. A line that the wallet paid in part counts with
 /// that part of its list price.
 pub fn delivered(conn: &Conn, customer: CustomerId) -> Result<Delivered> {
     let mut query = conn.sql().prepare_cached(
         "SELECT l.qty, l.returned_qty, l.unit_price, l.list_price, l.wallet_part
          FROM orders o JOIN order_line l ON l.order_id = o.id
-         WHERE o.customer_id = :customer AND l.wallet_part > 0 AND l.state IN ('shipped','delivered')",
+         WHERE o.customer_id = :customer AND l.wallet_part > 0 AND l.state = 'delivered'",
     )?;
     let mut rows = query.query(named_params! { ":customer": customer })?;
     let mut sum = Delivered::default();
@@ -176,11 +176,11 @@ pub fn delivered(conn: &Conn, customer: CustomerId) -> Result<Delivered> {
     Ok(sum)
 }
 
-/// The orders of a customer that are paid and not yet out of the shop's hands: they are cancelled before a settlement.
+/// The orders of a customer that are paid and not handed over: they are cancelled before a settlement.
 pub fn undelivered(conn: &Conn, customer: CustomerId) -> Result<Vec<OrderId>> {
     let mut query = conn.sql().prepare_cached(
         "SELECT DISTINCT o.id FROM orders o JOIN order_line l ON l.order_id = o.id
-         WHERE o.customer_id = :customer AND l.wallet_part > 0 AND l.state IN ('placed','sent') ORDER BY o.id",
+         WHERE o.customer_id = :customer AND l.wallet_part > 0 AND l.state IN ('placed','sent','shipped') ORDER BY o.id",
     )?;
     let rows = query.query_map(named_params! { ":customer": customer }, |row| row.get("id"))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

@@ -255,7 +255,9 @@ impl<'t> PriceList<'t> {
             false => cells.amount(Field::MemberPrice),
         };
         let wallet = match yes_or_no(&self.sheet.value(row, Field::Restricted)) {
-            Ok(restricted) => restricted.then_some(false),
+            // A blank cell leaves it to the category; `no` says that the wallet may pay for this one.
+            Ok(_) if self.sheet.value(row, Field::Restricted).is_empty() => None,
+            Ok(restricted) => Some(!restricted),
             Err(problem) => {
                 cells.refuse(Field::Restricted, problem);
                 None
@@ -523,7 +525,7 @@ mod tests {
 
     #[test]
     fn a_code_twice_is_refused_unless_it_says_the_same() {
-        let outcomes = read(&format!("{HEADER}\nA,a,主粮,猫,1,2,2,\nA,a,主粮,猫,1.00,2,,否\nA,b,主粮,猫,1,2,2,\n"));
+        let outcomes = read(&format!("{HEADER}\nA,a,主粮,猫,1,2,2,否\nA,a,主粮,猫,1.00,2,,否\nA,b,主粮,猫,1,2,2,\n"));
         assert_eq!(outcomes[1], Outcome::Repeat { line: 3, same_as: 2 });
         assert_eq!(problem(outcomes[2].clone()), (Some(Field::Sku), Problem::SkuTwice { line: 2 }));
     }

@@ -80,7 +80,7 @@ pub const REQUIRED: &[(&str, &[&str])] = &[
     ("contract_completed", &["balance"]),
     ("mandate_revoked_customer", &["channel", "channel_en"]),
     ("mandate_revoked_merchant", &["channel", "channel_en", "date", "date_en"]),
-    ("termination_ack", &[]),
+    ("termination_ack", &["confirm_days", "refund_days"]),
     ("refund_done", &["refund"]),
     ("advance_settled", &["advance"]),
     ("shop_closing", &["date", "date_en", "balance"]),

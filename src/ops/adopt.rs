@@ -92,13 +92,13 @@ pub fn adopt(ctx: &Ctx, now: At) -> Result<Adopted> {
     let questions: usize = doubts.iter().map(|it| it.rails.len()).sum();
     let copies = (newest - identity.copy_no + 1).unsigned_abs();
     let total = u64::try_from(questions).unwrap_or_default() * u64::from(LOST_ATTEMPTS) * copies;
-    ctx.say(Event::Begin { label: t!("asking the payment channels"), total });
+    ctx.say(Event::Begin { label: t!("asking the payment rails"), total });
     let asked = ask(ctx, &doubts, &identity, newest);
     ctx.say(Event::End);
     let (lost, unsure) = asked?;
     if let Some(first) = unsure.first() {
         return Err(Fault::refused(t!(
-            "the payment channels cannot say now what became of {count} order numbers, the first is {order_no}; nothing was changed",
+            "the payment rails cannot say now what became of {count} order numbers, the first is {order_no}; nothing was changed",
             count = unsure.len(),
             order_no = first
         ))

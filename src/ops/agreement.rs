@@ -1,51 +1,32 @@
-//! The life of an agreement after signing: starting, pausing, completing, terminating, settling. Termination works the moment its
-//! notice is entered (Civil Code 565); what it owes is computed by `domain/statement.rs` and confirmed afterwards.
+//! The life of an agreement after signing: starting, pausing, completing, and everything about it at a glance. How it is terminated
+//! and settled is `statement.rs`.
 
 use anyhow::Result;
-use chrono::{Duration, NaiveDate};
+use chrono::NaiveDate;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::adapters::rail::Closed;
-use crate::db::charge::Outcome;
 use crate::db::installment::{Installment, NewInstallment};
 use crate::db::mandate::of_agreement as mandates_of;
-use crate::db::refund::{NewRefund, Refund};
-use crate::db::statement::Delivered;
+use crate::db::refund::Refund;
 use crate::db::{self, Conn};
 use crate::domain::agreement::{Agreement, AgreementState, PauseEffect};
-use crate::domain::charge::{Charge, ChargeKind, ChargeState, Course, InstallmentState, order_no, refund_no};
-use crate::domain::date::{At, FirstDebit, day_of, plus_days};
-use crate::domain::id::{AgreementId, CustomerId, EntryId, InstallmentId, RefundId, StatementId};
-use crate::domain::journal::{Account, Entry, EntryKind, WALLET_PRINCIPAL};
-use crate::domain::mandate::{Mandate, MandateStatus};
+use crate::domain::charge::{Course, InstallmentState};
+use crate::domain::date::{At, FirstDebit, Schedule, plus_days};
+use crate::domain::id::{AgreementId, CustomerId, InstallmentId};
+use crate::domain::mandate::Mandate;
 use crate::domain::message::Audience;
 use crate::domain::money::Money;
 use crate::domain::op::Op;
 use crate::domain::pet::Status;
-use crate::domain::refund::RefundState;
-use crate::domain::statement::{self, Cause, Ended, Line, Move, Rates, Share, Statement};
-use crate::fault::{Fault, Kind};
-use crate::ops::mandate::{self, Pursued, date_texts, params};
+use crate::fault::Fault;
+use crate::ops::mandate::{self, date_texts, params};
 use crate::ops::remind::{Letter, tell};
-use crate::ops::{Ctx, refund};
+use crate::ops::{Ctx, sign, statement};
 use crate::t;
 
 /// Days before the last term at which the customer is told that the agreement ends.
 const EXPIRING_DAYS: i64 = 30;
-
-/// Announcements that make no sense once a term is moved or cancelled, or the agreement has ended.
-const OVERTAKEN: [&str; 9] = [
-    "pre_debit_48h",
-    "pre_debit_heads_up",
-    "debit_failed",
-    "retry_exhausted_customer",
-    "overdue_l1",
-    "overdue_l2",
-    "overdue_l3",
-    "overdue_l4",
-    "contract_expiring",
-];
 
 /// The agreement with this id.
 ///
@@ -166,7 +147,7 @@ pub fn list(
 ) -> Result<()> {
     let conn = ctx.db.read();
     db::agreement::each(conn, customer, state, |it| {
-        let label = db::customer::get(conn, it.customer)?.map_or_else(|| "—".into(), |who| super::sign::label(&who));
+        let label = db::customer::get(conn, it.customer)?.map_or_else(|| "—".into(), |who| sign::label(&who));
         visit(Listed {
             id: it.id,
             no: it.no,
@@ -247,7 +228,7 @@ pub fn show(ctx: &Ctx, agreement: Agreement, now: At) -> Result<Shown> {
         None => None,
         Some(row) => {
             let figures = match row.state.as_str() {
-                "open" => preview(ctx, conn, &agreement, &row, now)?,
+                "open" => statement::preview(ctx, conn, &agreement, &row, now)?,
                 _ => serde_json::from_str(&row.figures)?,
             };
             let refunds = db::refund::of_statement(conn, row.id)?;
@@ -256,7 +237,7 @@ pub fn show(ctx: &Ctx, agreement: Agreement, now: At) -> Result<Shown> {
     };
     let evidence = evidence(&db::agreement::shown(conn, id)?);
     Ok(Shown {
-        label: db::customer::get(conn, agreement.customer)?.map_or_else(|| "—".into(), |it| super::sign::label(&it)),
+        label: db::customer::get(conn, agreement.customer)?.map_or_else(|| "—".into(), |it| sign::label(&it)),
         pet_name: db::pet::get(conn, agreement.pet)?.map(|pet| pet.name).unwrap_or_default(),
         evidence,
         mandates: mandates_of(conn, id)?,
@@ -439,196 +420,6 @@ pub fn complete_finished(ctx: &Ctx, now: At) -> Result<u64> {
     Ok(u64::try_from(finished.len())?)
 }
 
-/// A notice of termination.
-#[derive(Clone, Debug)]
-pub struct Termination {
-    /// Why.
-    pub cause: Cause,
-    /// Whether the customer keeps the pet.
-    pub keep_pet: bool,
-    /// In the shop's words.
-    pub reason: String,
-}
-
-/// What a termination did at once.
-#[derive(Clone, Debug, Serialize)]
-pub struct Terminated {
-    /// The agreement.
-    pub agreement: AgreementId,
-    /// Where it stands now: `settling`, or `cancelled` when the customer had not agreed to a mandate yet.
-    pub state: AgreementState,
-    /// The settlement statement.
-    pub statement: Option<StatementId>,
-    /// When it confirms itself.
-    pub confirm_by: Option<At>,
-    /// Terms that are not collected any more.
-    pub cancelled: u64,
-    /// What the rails said about closing the mandates.
-    pub mandates: Pursued,
-    /// Charges whose outcome the rail has not said yet: what they bring in is refunded as well.
-    pub open_charges: Vec<InstallmentId>,
-    /// Paid orders that must be cancelled before the statement can be confirmed.
-    pub undelivered: Vec<crate::domain::id::OrderId>,
-    /// The figures as they would be today.
-    pub figures: Value,
-}
-
-/// Enters a notice of termination. It takes effect at once, whoever still has to confirm figures: nothing more is charged, the
-/// mandates are closed, open pay links too.
-///
-/// # Errors
-/// When the agreement does not run, or the cause does not fit.
-pub fn terminate(ctx: &Ctx, id: AgreementId, notice: &Termination, now: At) -> Result<Terminated> {
-    let agreement = get(ctx.db.read(), id)?;
-    match agreement.state {
-        AgreementState::Active | AgreementState::Paused => {}
-        AgreementState::Waiting => return cancel_waiting(ctx, &agreement, notice, now),
-        _ => {
-            return Err(Fault::refused(t!(
-                "{agreement} has ended already: {state}",
-                agreement = id,
-                state = state_text(agreement.state)
-            ))
-            .hint(t!("see `kibble agreement show {agreement}`", agreement = id))
-            .into());
-        }
-    }
-    if notice.cause == Cause::CoolingOff {
-        within_cooling_off(ctx, &agreement, notice, now)?;
-    }
-    let confirm_by = now + Duration::days(i64::from(agreement.conditions.confirm_days));
-    let cause = notice.cause.word();
-    let (statement, cancelled) = ctx.db.write(now, |tx| {
-        db::agreement::set_state(tx, id, AgreementState::Settling, Some((now, cause)))?;
-        let cancelled = db::installment::cancel_open(tx, id, 1)?;
-        db::mandate::close_all(tx, id, "terminated", now)?;
-        if !notice.keep_pet {
-            db::pet::set_status(tx, agreement.pet, Status::Returned, None, ctx.today(now))?;
-        }
-        for template in OVERTAKEN {
-            db::message::drop_queued(tx, id, template, None)?;
-        }
-        let statement = db::statement::insert(tx, id, cause, notice.keep_pet, now, confirm_by)?;
-        let letter = letter(ctx, &agreement, "termination_ack", &[("no", agreement.no.clone())]);
-        tell(ctx, tx, letter, now)?;
-        let op = Op::Terminated {
-            agreement: id,
-            cause: cause.to_owned(),
-            keep_pet: notice.keep_pet,
-            reason: notice.reason.clone(),
-        };
-        Ok(((statement, cancelled), op))
-    })?;
-    let mandates = close_now(ctx, id, now)?;
-    close_links(ctx, id, now)?;
-    let conn = ctx.db.read();
-    let row = db::statement::get(conn, statement)?
-        .ok_or_else(|| Fault::broken(t!("{statement} is not there", statement = statement)))?;
-    Ok(Terminated {
-        agreement: id,
-        state: AgreementState::Settling,
-        statement: Some(statement),
-        confirm_by: Some(confirm_by),
-        cancelled,
-        mandates,
-        open_charges: db::charge::open_of(conn, id)?.into_iter().map(|it| it.installment).collect(),
-        undelivered: db::statement::undelivered(conn, agreement.customer)?,
-        figures: preview(ctx, conn, &get(conn, id)?, &row, now)?,
-    })
-}
-
-/// What confirming a statement did.
-#[derive(Clone, Debug, Serialize)]
-pub struct Confirmed {
-    /// The agreement.
-    pub agreement: AgreementId,
-    /// The statement.
-    pub statement: StatementId,
-    /// Where the agreement stands now: `ended` once every refund is paid.
-    pub state: AgreementState,
-    /// Every figure, final.
-    pub figures: Value,
-    /// What goes back, and how.
-    pub refunds: Vec<Refund>,
-    /// Refunds that somebody must hand over, or look at.
-    pub by_hand: Vec<RefundId>,
-}
-
-/// Confirms the settlement statement of a terminated agreement: the figures are final, the books settle the wallet, and the
-/// refunds go out. `by` is the person, or `deadline`.
-///
-/// # Errors
-/// When there is nothing to confirm, a charge is not decided yet, or paid orders are not delivered.
-pub fn confirm(ctx: &Ctx, id: AgreementId, by: &str, now: At) -> Result<Confirmed> {
-    let agreement = get(ctx.db.read(), id)?;
-    let row = open_statement(ctx.db.read(), &agreement)?;
-    close_links(ctx, id, now)?;
-    may_confirm(ctx.db.read(), &agreement)?;
-    ctx.db.write(now, |tx| {
-        may_confirm(tx, &agreement)?;
-        let row = open_statement(tx, &agreement)?;
-        db::installment::cancel_open(tx, id, 1)?;
-        let (figures, worked) = figures(ctx, tx, &agreement, &row, now)?;
-        settle_books(ctx, tx, &agreement, row.id, &worked, now)?;
-        note_refunds(tx, &agreement, row.id, worked.statement.payable, now)?;
-        let claim = worked.statement.claim;
-        db::statement::confirm(tx, row.id, by, &figures.to_string(), worked.statement.payable, claim, now)?;
-        refund::settle_if_paid(ctx, tx, row.id, now)?;
-        Ok(((), Op::StatementConfirmed { statement: row.id, by: by.to_owned() }))
-    })?;
-    for refund in db::refund::of_statement(ctx.db.read(), row.id)? {
-        if !refund::waits_for_hand(ctx, &refund) {
-            refund::send(ctx, &refund, now)?;
-        }
-    }
-    confirmed(ctx, id, row.id)
-}
-
-/// Confirms every statement whose deadline has passed. Those that cannot be confirmed yet stay open and in sight. Returns how
-/// many were confirmed.
-///
-/// # Errors
-/// When the database cannot be read or written.
-pub fn confirm_due_statements(ctx: &Ctx, now: At) -> Result<u64> {
-    let mut count = 0;
-    for row in db::statement::due(ctx.db.read(), now)? {
-        match confirm(ctx, row.agreement, "deadline", now) {
-            Ok(_) => count += 1,
-            Err(error) if error.downcast_ref::<Fault>().is_some_and(|fault| fault.kind() == Kind::Refused) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(count)
-}
-
-/// The shop handed over what no rail can pay of a settlement: cash, balances from before kibble, and declined refunds.
-///
-/// # Errors
-/// When there is nothing to hand over.
-pub fn pay_by_hand(ctx: &Ctx, id: AgreementId, now: At) -> Result<Confirmed> {
-    let conn = ctx.db.read();
-    get(conn, id)?;
-    let row = db::statement::of_agreement(conn, id)?;
-    let Some(row) = row.filter(|row| row.state != "open") else {
-        return Err(Fault::refused(t!("{agreement} has no confirmed settlement", agreement = id))
-            .hint(t!("see `kibble agreement show {agreement}`", agreement = id))
-            .into());
-    };
-    let waiting = by_hand(ctx, row.id)?;
-    if waiting.is_empty() {
-        return Err(Fault::refused(t!("nothing of {agreement} is to be paid by hand", agreement = id)).into());
-    }
-    for refund in waiting {
-        refund::pay_by_hand(ctx, refund, now)?;
-    }
-    confirmed(ctx, id, row.id)
-}
-
-/// Who confirms, for the statement: the person at the terminal.
-pub fn actor() -> String {
-    crate::config::actor()
-}
-
 /// An agreement's state in the person's language.
 pub fn state_text(state: AgreementState) -> String {
     match state {
@@ -666,7 +457,7 @@ fn move_terms(
     agreement: &Agreement,
     terms: &[Installment],
     from_term: u32,
-    schedule: &crate::domain::date::Schedule,
+    schedule: &Schedule,
 ) -> Result<Vec<(u32, NaiveDate)>> {
     let mandates = mandates_of(tx, agreement.id)?;
     let rail = mandates.iter().rfind(|it| it.lane == 1).map(|it| ctx.config.rail(&it.rail)).transpose()?;
@@ -698,7 +489,7 @@ fn balance(conn: &Conn, customer: CustomerId) -> Result<String> {
 }
 
 /// A letter to the customer about the agreement itself, once per template.
-fn letter(ctx: &Ctx, agreement: &Agreement, template: &'static str, values: &[(&str, String)]) -> Letter {
+pub(super) fn letter(ctx: &Ctx, agreement: &Agreement, template: &'static str, values: &[(&str, String)]) -> Letter {
     Letter {
         event: format!("{template}:{}", agreement.id),
         template,
@@ -735,347 +526,5 @@ fn tell_expiring(ctx: &Ctx, now: At) -> Result<()> {
             count += u64::from(tell(ctx, tx, letter(ctx, &agreement, TEMPLATE, &values), now)?);
         }
         Ok(((), Op::MessagesQueued { template: TEMPLATE.into(), count }))
-    })
-}
-
-/// Asks the rails at once to close what is to be closed of one agreement.
-fn close_now(ctx: &Ctx, id: AgreementId, now: At) -> Result<Pursued> {
-    let closing: Vec<Mandate> =
-        mandates_of(ctx.db.read(), id)?.into_iter().filter(|it| it.state == MandateStatus::Closing).collect();
-    mandate::pursue(ctx, closing, now)
-}
-
-/// An agreement that never started is simply called off.
-fn cancel_waiting(ctx: &Ctx, agreement: &Agreement, notice: &Termination, now: At) -> Result<Terminated> {
-    let id = agreement.id;
-    ctx.db.write(now, |tx| {
-        db::agreement::set_state(tx, id, AgreementState::Cancelled, Some((now, notice.cause.word())))?;
-        db::mandate::close_all(tx, id, "cancelled", now)?;
-        let pet = db::pet::get(tx, agreement.pet)?;
-        if pet.is_some_and(|pet| pet.status == Status::Reserved) {
-            db::pet::set_status(tx, agreement.pet, Status::InShop, None, ctx.today(now))?;
-        }
-        let state = AgreementState::Cancelled.word().into();
-        Ok(((), Op::AgreementChanged { agreement: id, state, reason: notice.reason.clone() }))
-    })?;
-    Ok(Terminated {
-        agreement: id,
-        state: AgreementState::Cancelled,
-        statement: None,
-        confirm_by: None,
-        cancelled: 0,
-        mandates: close_now(ctx, id, now)?,
-        open_charges: Vec::new(),
-        undelivered: Vec::new(),
-        figures: Value::Null,
-    })
-}
-
-/// The right to leave without reasons: in the days after the first successful debit, and the pet goes back (domain facts 1.6).
-fn within_cooling_off(ctx: &Ctx, agreement: &Agreement, notice: &Termination, now: At) -> Result<()> {
-    let days = agreement.conditions.cooling_off_days;
-    let refuse = |what: String| -> Result<()> {
-        Err(Fault::refused(what).hint(t!("the customer may still leave with --cause consumer")).into())
-    };
-    if notice.keep_pet {
-        return refuse(t!("within the cooling-off days the pet goes back; give --pet returned"));
-    }
-    let first = db::charge::paid_of(ctx.db.read(), agreement.id)?.into_iter().filter_map(|it| it.paid_at).min();
-    let over = match first {
-        Some(at) => ctx.today(now) > plus_days(day_of(at, ctx.zone()), i64::from(days)),
-        None => agreement.paid_before > 0,
-    };
-    if over {
-        return refuse(t!("the {days} cooling-off days after the first debit are over", days = days));
-    }
-    Ok(())
-}
-
-/// Closes the unpaid pay links of an agreement at the rail. One that was paid meanwhile, or cannot be closed now, stays open:
-/// the debit run settles it.
-fn close_links(ctx: &Ctx, id: AgreementId, now: At) -> Result<()> {
-    let mut closed: Vec<Charge> = Vec::new();
-    for charge in db::charge::open_of(ctx.db.read(), id)? {
-        if charge.kind != ChargeKind::Link {
-            continue;
-        }
-        let Ok(rail) = ctx.rail(&charge.rail) else { continue };
-        if rail.close_order(&charge.order_no) == Ok(Closed::Closed) {
-            closed.push(charge);
-        }
-    }
-    if closed.is_empty() {
-        return Ok(());
-    }
-    ctx.db.write(now, |tx| {
-        let mut answers = Vec::new();
-        for charge in &closed {
-            let outcome = Outcome {
-                state: ChargeState::Void,
-                reason: None,
-                code: "CLOSED",
-                said: "",
-                trade_no: None,
-                pending_until: None,
-                paid_at: None,
-                asked_at: now,
-                run: None,
-            };
-            db::charge::answer(tx, charge.id, &outcome)?;
-            answers.push((charge.id, ChargeState::Void.word()));
-        }
-        Ok(((), Op::ChargesWritten { noted: Vec::new(), answers }))
-    })
-}
-
-fn open_statement(conn: &Conn, agreement: &Agreement) -> Result<db::statement::Statement> {
-    let row = db::statement::of_agreement(conn, agreement.id)?;
-    match row {
-        Some(row) if row.state == "open" => Ok(row),
-        Some(_) => {
-            Err(Fault::refused(t!("the settlement of {agreement} is confirmed already", agreement = agreement.id))
-                .into())
-        }
-        None => Err(Fault::refused(t!(
-            "{agreement} was not terminated, so there is nothing to confirm",
-            agreement = agreement.id
-        ))
-        .hint(t!("enter the notice with `kibble agreement terminate {agreement}`", agreement = agreement.id))
-        .into()),
-    }
-}
-
-/// Figures are final only when nothing can change them any more.
-fn may_confirm(conn: &Conn, agreement: &Agreement) -> Result<()> {
-    if let Some(charge) = db::charge::open_of(conn, agreement.id)?.first() {
-        return Err(Fault::refused(t!("the rail has not said what became of {term}", term = charge.installment))
-            .hint(t!("`kibble debit run` asks it; then confirm again"))
-            .into());
-    }
-    if let Some(order) = db::statement::undelivered(conn, agreement.customer)?.first() {
-        return Err(Fault::refused(t!("{order} is paid and not delivered", order = order))
-            .hint(t!("cancel it with `kibble orders cancel {order}`, or ship it; then confirm again", order = order))
-            .into());
-    }
-    Ok(())
-}
-
-/// A settlement worked out.
-struct Worked {
-    statement: Statement,
-    /// What the agreement brought into the wallet, and what is left of it.
-    share: Share,
-}
-
-fn preview(ctx: &Ctx, conn: &Conn, agreement: &Agreement, row: &db::statement::Statement, now: At) -> Result<Value> {
-    figures(ctx, conn, agreement, row, now).map(|(figures, _)| figures)
-}
-
-fn figures(
-    ctx: &Ctx,
-    conn: &Conn,
-    agreement: &Agreement,
-    row: &db::statement::Statement,
-    now: At,
-) -> Result<(Value, Worked)> {
-    let share = share_of(conn, agreement)?;
-    let all = db::statement::delivered(conn, agreement.customer)?;
-    let line = delivered_line(conn, agreement.customer, share, &all)?;
-    let days = (ctx.today(now) - day_of(row.notice_at, ctx.zone())).num_days().max(0);
-    let cause = Cause::from_word(&row.cause)
-        .ok_or_else(|| Fault::broken(t!("{statement} is not there", statement = row.id)))?;
-    let conditions = &agreement.conditions;
-    let statement = statement::settle(&Ended {
-        paid: vec![share.paid],
-        // Nothing in kibble gives a bonus on top of what is paid.
-        bonus: Money::ZERO,
-        delivered: vec![line],
-        terms: agreement.terms,
-        paid_terms: db::installment::count_collected(conn, agreement.id)?.min(agreement.terms),
-        plan_total: agreement.total(),
-        reference_cost: agreement.reference_cost,
-        cause,
-        keep_pet: row.keep_pet,
-        list_price_disclosed: conditions.list_price_settlement,
-        rates: Rates {
-            agreed_bps: None,
-            lpr_bps: conditions.interest_bps_merchant,
-            deposit_bps: conditions.interest_bps_consumer,
-        },
-        days: u32::try_from(days)?,
-    })
-    .map_err(|wrong| {
-        Fault::broken(t!(
-            "the settlement of {agreement} cannot be computed: {why}",
-            agreement = agreement.id,
-            why = format!("{wrong:?}")
-        ))
-        .hint(t!("run `kibble check`; a record contradicts another"))
-    })?;
-    let figures = json!({
-        "paid": statement.paid,
-        "delivered": statement.delivered,
-        "delivered_basis": statement.basis.word(),
-        "delivered_charged": statement.delivered_charged,
-        "delivered_list": statement.delivered_list,
-        "delivered_lines": all.lines,
-        "reference_cost": statement.reference_cost,
-        "terms": statement.terms,
-        "terms_left": statement.terms_left,
-        "compensation": statement.compensation,
-        "balance": statement.balance,
-        "refund": statement.refund,
-        "claim": statement.claim,
-        "waived": statement.waived,
-        "rate_bps": statement.rate_bps,
-        "days": statement.days,
-        "interest": statement.interest,
-        "payable": statement.payable,
-        "warnings": statement.warnings.iter().map(|it| format!("{it:?}")).collect::<Vec<_>>(),
-    });
-    Ok((figures, Worked { statement, share }))
-}
-
-/// What this agreement brought into the customer's wallet and what is left of it, from the books themselves.
-fn share_of(conn: &Conn, agreement: &Agreement) -> Result<Share> {
-    let charges = db::charge::agreements_of(conn, agreement.customer)?;
-    let statements = db::statement::agreements_of(conn, agreement.customer)?;
-    let refunds = db::refund::of_customer(conn, agreement.customer)?;
-    let of_refund = |id: RefundId| {
-        let refund = refunds.iter().find(|it| it.id == id)?;
-        refund.charge.and_then(|charge| charges.get(&charge)).copied()
-    };
-    let mut moves = Vec::new();
-    for step in db::journal::wallet_moves(conn, agreement.customer)? {
-        let (amount, into) = (step.amount.abs(), step.amount < Money::ZERO);
-        let name = step.reference.as_str();
-        let whose = match step.kind {
-            EntryKind::Charge => name.parse().ok().and_then(|id| charges.get(&id)).copied(),
-            EntryKind::RefundDue => name.parse().ok().and_then(of_refund),
-            EntryKind::Settlement => name.parse().ok().and_then(|id| statements.get(&id)).copied(),
-            EntryKind::Opening => name.parse().ok(),
-            _ => None,
-        };
-        moves.push(match step.kind {
-            EntryKind::Charge | EntryKind::Opening | EntryKind::Correction if into => Move::In(whose, amount),
-            EntryKind::RefundDue | EntryKind::Settlement if !into => Move::Back(whose, amount),
-            _ if into => Move::Unspent(amount),
-            _ => Move::Spent(amount),
-        });
-    }
-    Ok(statement::shares(&moves).get(&Some(agreement.id)).copied().unwrap_or_default())
-}
-
-/// The goods that this agreement's money paid for: with several agreements, its part of what was delivered.
-fn delivered_line(conn: &Conn, customer: CustomerId, share: Share, all: &Delivered) -> Result<Line> {
-    let spent = (share.paid - share.left).max(Money::ZERO);
-    let (principal, _) = db::journal::wallet(conn, customer)?;
-    // With no other money about, the lines on record are this agreement's.
-    if all.charged == spent || !all.charged.is_positive() || principal < Money::ZERO {
-        return Ok(Line { charged: spent, list: all.list.max(spent), from_principal: spent });
-    }
-    let list = all.list.share(spent.fen(), all.charged.fen()).max(spent);
-    Ok(Line { charged: spent, list, from_principal: spent })
-}
-
-/// Books the end: what is left of the agreement's money leaves the wallet, as refund, compensation and interest say.
-fn settle_books(
-    ctx: &Ctx,
-    tx: &Conn,
-    agreement: &Agreement,
-    id: StatementId,
-    worked: &Worked,
-    now: At,
-) -> Result<Option<EntryId>> {
-    let (it, left) = (&worked.statement, worked.share.left);
-    let customer = agreement.customer;
-    let wallet = -db::journal::balance(tx, customer, WALLET_PRINCIPAL)?;
-    if left > wallet {
-        return Err(Fault::broken(t!(
-            "the wallet of {customer} holds {wallet}, and {left} of {agreement} should be in it",
-            customer = customer,
-            wallet = wallet.yuan(),
-            left = left.yuan(),
-            agreement = agreement.id
-        ))
-        .hint(t!("run `kibble check`; a record contradicts another"))
-        .into());
-    }
-    // What the customer does not get back is the shop's: compensation, or goods counted at list price. Where goods count for
-    // less than the wallet paid, the shop gives the difference.
-    let kept = left + it.claim - it.refund;
-    let (compensation, given) = (kept.max(Money::ZERO), (-kept).max(Money::ZERO));
-    let entry = Entry::new(EntryKind::Settlement, id)
-        .of(customer)
-        .noted(agreement.id.to_string())
-        .debit(Account::WalletPrincipal(customer), left)
-        .debit(Account::ClawbackDue(customer), it.claim)
-        .debit(Account::Interest, it.interest)
-        .debit(Account::Goodwill, given)
-        .credit(Account::RefundsDue(customer), it.payable)
-        .credit(Account::Compensation, compensation);
-    if entry.postings.is_empty() {
-        return Ok(None);
-    }
-    db::journal::book(tx, &entry, ctx.today(now), now).map(Some)
-}
-
-/// Newest paid charge first, each at most what is left of it; the rest, which no rail can pay, by hand.
-fn note_refunds(tx: &Conn, agreement: &Agreement, statement: StatementId, payable: Money, now: At) -> Result<()> {
-    const WHY: &str = "settlement";
-    let customer = agreement.customer;
-    let mut rest = payable;
-    for charge in db::charge::refundable(tx, agreement.id)? {
-        let amount = (charge.amount - charge.refunded).min(rest);
-        if amount.is_positive() {
-            refund::note(tx, &charge, customer, Some(statement), amount, WHY, now)?;
-            rest -= amount;
-        }
-    }
-    if rest.is_positive() {
-        let identity = db::shop::identity(tx)?;
-        // No order was paid, so the number is derived from the agreement: term and attempt zero exist in no charge.
-        let term = InstallmentId { agreement: agreement.id, term: 0 };
-        let number = refund_no(&order_no(&identity.install_code, identity.copy_no, term, 0), 1);
-        let new = NewRefund {
-            charge: None,
-            customer,
-            statement: Some(statement),
-            rail: "cash",
-            refund_no: &number,
-            amount: rest,
-            why: WHY,
-        };
-        db::refund::note(tx, &new, now)?;
-    }
-    Ok(())
-}
-
-/// Refunds of a statement that somebody must pay by hand.
-fn by_hand(ctx: &Ctx, statement: StatementId) -> Result<Vec<RefundId>> {
-    let refunds = db::refund::of_statement(ctx.db.read(), statement)?;
-    let replaced = |it: &Refund| refunds.iter().any(|other| other.refund_no == refund::by_hand_no(it));
-    Ok(refunds
-        .iter()
-        .filter(|it| match it.state {
-            RefundState::Noted => refund::waits_for_hand(ctx, it),
-            RefundState::Declined => !replaced(it),
-            _ => false,
-        })
-        .map(|it| it.id)
-        .collect())
-}
-
-fn confirmed(ctx: &Ctx, id: AgreementId, statement: StatementId) -> Result<Confirmed> {
-    let conn = ctx.db.read();
-    let row = db::statement::get(conn, statement)?
-        .ok_or_else(|| Fault::broken(t!("{statement} is not there", statement = statement)))?;
-    Ok(Confirmed {
-        agreement: id,
-        statement,
-        state: get(conn, id)?.state,
-        figures: serde_json::from_str(&row.figures)?,
-        refunds: db::refund::of_statement(conn, statement)?,
-        by_hand: by_hand(ctx, statement)?,
     })
 }

@@ -474,14 +474,8 @@ struct LinkFile<'p> {
 impl<'p> LinkFile<'p> {
     fn new(to: Option<&'p Path>) -> Result<LinkFile<'p>> {
         let mut writer = Writer::new(Vec::new())?;
-        let header = [
-            t!("agreement no"),
-            t!("agreement"),
-            t!("mandate"),
-            t!("customer"),
-            t!("payment channel"),
-            t!("sign link"),
-        ];
+        let header =
+            [t!("agreement no"), t!("agreement"), t!("mandate"), t!("customer"), t!("payment rail"), t!("sign link")];
         writer.row(header.iter().map(String::as_str))?;
         Ok(LinkFile { to, writer })
     }

@@ -70,7 +70,7 @@ pub fn refusal_text(refusal: &book::Refusal) -> Advice {
             t!("write the amount of one month in yuan, for example 199.00"),
         ),
         Problem::AmountTooLarge => advice(
-            t!("the monthly amount is above 500.00, more than payment channels take in one debit"),
+            t!("the monthly amount is above 500.00, more than payment rails take in one debit"),
             t!("write the amount of one month, not of the whole plan, for example 199.00"),
         ),
         Problem::NotWhole => advice(t!("this is not a whole number"), t!("write digits only, for example 12")),
@@ -93,7 +93,7 @@ pub fn refusal_text(refusal: &book::Refusal) -> Advice {
         }
         Problem::DebitDayOutside => advice(t!("this is not a day of the month"), t!("write a day from 1 to 28")),
         Problem::UnknownRail { known } => {
-            advice(t!("this shop has no such payment channel"), t!("write one of: {rails}", rails = known.join(", ")))
+            advice(t!("this shop has no such payment rail"), t!("write one of: {rails}", rails = known.join(", ")))
         }
         Problem::BalanceNegative => {
             advice(t!("a wallet is never below zero"), t!("write 0 or what is left in the wallet"))
@@ -103,7 +103,7 @@ pub fn refusal_text(refusal: &book::Refusal) -> Advice {
             t!("give each agreement its own number, or delete the row that is wrong"),
         ),
         Problem::DebitDayNotTaken { max } => advice(
-            t!("this payment channel takes debit days up to {max}", max = max),
+            t!("this payment rail takes debit days up to {max}", max = max),
             t!("agree another day with the customer and write it here"),
         ),
         Problem::KnownOtherwise { agreement, fields } => {
@@ -146,7 +146,7 @@ pub fn warning_text(warning: &Warning) -> String {
         }
         Warning::SpeciesOther(word) => t!("the species {word} is kept as \"other\"", word = word),
         Warning::NoRoomForRetries { max } => {
-            t!("a debit day above {max} leaves no room for every retry on this payment channel", max = max)
+            t!("a debit day above {max} leaves no room for every retry on this payment rail", max = max)
         }
         Warning::PhoneDiffers { customer } => {
             t!("{customer} is known with another phone number, which was kept", customer = customer)

@@ -29,6 +29,12 @@ pub struct NewShop {
     pub name: String,
     /// Its name in English messages.
     pub name_en: String,
+    /// Unified social credit code, for the agreement; may be filled in later in `shop.toml`.
+    pub uscc: String,
+    /// Business address, for the agreement.
+    pub address: String,
+    /// Phone, for agreement and messages.
+    pub phone: String,
     /// Language of what people read.
     pub lang: Lang,
     /// Rails: name, adapter, profile.
@@ -178,7 +184,9 @@ fn own_line(line: &str, new: &NewShop, key_file: &Path) -> String {
         "name_en" => set("name_en", &new.name_en),
         "lang" => set("lang", new.lang.word()),
         "key_file" => set("key_file", &key_file.display().to_string()),
-        key @ ("uscc" | "address" | "phone" | "complaint_phone") => set(key, ""),
+        "uscc" => set("uscc", &new.uscc),
+        "address" => set("address", &new.address),
+        key @ ("phone" | "complaint_phone") => set(key, &new.phone),
         _ => in_lang(line, new.lang),
     }
 }
@@ -220,7 +228,7 @@ fn systemd(folder: &Path) -> String {
 }
 
 /// A path as a shell reads it: quoted when it needs to be.
-fn shell(path: &Path) -> String {
+pub fn shell(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "/._-".contains(c);
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }

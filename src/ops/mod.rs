@@ -11,6 +11,7 @@ pub mod catalog;
 pub mod check;
 pub mod customer;
 pub mod debit;
+pub mod demo;
 pub mod init;
 pub mod mandate;
 pub mod order;
@@ -23,6 +24,7 @@ pub mod report;
 pub mod risk;
 pub mod sandbox;
 pub mod sign;
+pub mod statement;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod wallet;

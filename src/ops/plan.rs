@@ -48,7 +48,7 @@ pub struct Quote {
     pub last_due: NaiveDate,
     /// Last day of the agreement.
     pub ends_on: NaiveDate,
-    /// Payment channels that leave no room for every retry on this day, in sentences.
+    /// Payment rails that leave no room for every retry on this day, in sentences.
     pub warnings: Vec<String>,
 }
 
@@ -59,7 +59,7 @@ pub struct QuoteOptions {
     pub signed_on: Option<NaiveDate>,
     /// Debit day; the day of signing, or the largest that every channel likes, when `None`.
     pub day: Option<u32>,
-    /// Payment channel; all of the shop's when `None`.
+    /// Payment rail; all of the shop's when `None`.
     pub rail: Option<String>,
 }
 
@@ -138,7 +138,7 @@ pub fn withdraw(ctx: &Ctx, code: &str) -> Result<Offer> {
 /// What a customer will have paid by when.
 ///
 /// # Errors
-/// As [`show`]; usage for a debit day that the payment channel does not take.
+/// As [`show`]; usage for a debit day that the payment rail does not take.
 pub fn quote(ctx: &Ctx, code: &str, options: &QuoteOptions) -> Result<Quote> {
     let offer = show(ctx, code)?;
     let signed_on = options.signed_on.unwrap_or_else(|| ctx.today(ctx.now()));

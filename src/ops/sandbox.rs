@@ -7,8 +7,10 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 use serde::Serialize;
 
+pub use crate::adapters::rail::sandbox::Snapshot;
+pub use crate::adapters::rail::sandbox::rows::ContractState;
 use crate::adapters::rail::sandbox::rows::{Card, CardKind};
-use crate::adapters::rail::sandbox::{Book, FaultKind, FaultSpan, Snapshot};
+use crate::adapters::rail::sandbox::{Book, FaultKind, FaultSpan};
 use crate::config::AdapterKind;
 use crate::db;
 use crate::domain::charge::{Charge, ChargeKind, ChargeState};

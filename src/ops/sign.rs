@@ -29,6 +29,7 @@ use crate::english;
 use crate::fault::Fault;
 use crate::ops::Ctx;
 use crate::ops::book::{Advice, amount_text, id_number_text, name_text, phone_text};
+use crate::ops::customer::resolve;
 use crate::ops::mandate::{self, Link};
 use crate::t;
 use crate::text::{self, Lang, lookup_in};
@@ -565,39 +566,6 @@ pub fn is_intact(text: &str, sha256: &str) -> bool {
     digest_of(&text.replacen(sha256, NO_DIGEST, 1)) == sha256
 }
 
-/// The customer meant by an id, a phone number or a name.
-///
-/// # Errors
-/// When nobody or more than one person is meant.
-pub fn find_customer(ctx: &Ctx, text: &str) -> Result<Customer> {
-    let (conn, text) = (ctx.db.read(), text.trim());
-    let mut found = match (text.parse::<CustomerId>(), Phone::parse(text)) {
-        (Ok(id), _) => db::customer::get(conn, id)?.into_iter().collect(),
-        (_, Ok(phone)) => db::customer::by_phone(conn, phone.reveal())?,
-        _ => {
-            let name = PersonName::parse(text).map(|name| name.reveal().to_owned()).unwrap_or_default();
-            db::customer::by_name(conn, &name)?
-        }
-    };
-    match (found.len(), found.pop()) {
-        (1, Some(customer)) => Ok(customer),
-        (0, _) | (_, None) => Err(Fault::not_found(t!("there is no customer {text}", text = text))
-            .hint(t!("use the id, the phone number or the full name; `kibble customer list` shows them"))
-            .into()),
-        (_, Some(last)) => {
-            let all: Vec<String> =
-                found.iter().chain([&last]).map(|it| format!("{} ({})", it.id, masked_phone(&it.phone))).collect();
-            Err(Fault::not_found(t!(
-                "several customers are meant by {text}: {list}",
-                text = text,
-                list = all.join(", ")
-            ))
-            .hint(t!("use the id or the phone number, for example {example}", example = last.id))
-            .into())
-        }
-    }
-}
-
 fn links(ctx: &Ctx, mandates: &[MandateId], now: At) -> Result<Vec<Link>> {
     mandates.iter().map(|id| mandate::link(ctx, *id, now)).collect()
 }
@@ -641,7 +609,7 @@ fn merchant_is_complete(ctx: &Ctx) -> Result<()> {
 
 fn signer(ctx: &Ctx, form: &Form, lang: Lang, today: NaiveDate) -> Result<Signer> {
     if let Some(text) = &form.customer {
-        return Ok(Signer::Known(find_customer(ctx, text)?));
+        return Ok(Signer::Known(resolve(ctx, text)?));
     }
     let name = needed(&form.name, t!("the customer's name"), "--name")?;
     let name = PersonName::parse(name).map_err(|error| advised(name_text(error), t!("the customer's name")))?;

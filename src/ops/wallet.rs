@@ -195,7 +195,7 @@ fn terms(ctx: &Ctx, agreement: &Agreement) -> Result<Terms> {
         .find(|it| it.state == InstallmentState::Open && matches!(it.course, Course::Planned | Course::Failing));
     let next = match (coming, installments.last()) {
         (Some(it), _) => Some((it.id.term, it.due, it.amount)),
-        // Terms beyond the horizon are not written down yet; their dates follow from the agreement.
+        // An agreement that waits for its mandate has no terms written down yet; their dates follow from the agreement.
         (None, last) => {
             let term = last.map_or(agreement.paid_before, |it| it.id.term) + 1;
             (term <= agreement.terms).then(|| (term, agreement.schedule().due(term), agreement.monthly))

@@ -12,7 +12,7 @@ fn every_setting_is_shown_with_its_source() {
         text.replace("[rail.wechat]", "[rail.wechat.rules]\nsingle_cap = \"400.00\"\n[rail.wechat]"),
     );
     let ran = shop.run("config show");
-    ran.ok("data key").says("no payment channel here moves real money").says("Payment channel wechat (WeChat Pay)");
+    ran.ok("data key").says("no payment rail here moves real money").says("Payment rail wechat (WeChat Pay)");
     let answer = shop.run("config show --json").json();
     let setting = |name: &str| {
         let all = answer["settings"].as_array().unwrap();

@@ -252,7 +252,7 @@ fn a_day_that_the_rail_does_not_take_is_refused() {
         "shop.toml",
         text.replace("[rail.alipay]", "[rail.alipay.rules]\nregistered_day_max = 26\n[rail.alipay]"),
     );
-    shop.run(IMPORT).ok("agreements taken over: 281").says("this payment channel takes debit days up to 26");
+    shop.run(IMPORT).ok("agreements taken over: 281").says("this payment rail takes debit days up to 26");
 }
 
 #[test]
@@ -272,7 +272,7 @@ fn the_counter_and_other_names_of_a_rail() {
     // Nothing can be debited at the counter, so an agreement cannot name it; a customer can.
     shop.run("agreement import book.csv")
         .ok("agreements taken over: 2")
-        .says("no such payment channel")
+        .says("no such payment rail")
         .says("alipay, wechat");
     shop.run("customer import book.csv").ok("unchanged").hides("refused");
 }

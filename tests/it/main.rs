@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic; clippy's own exception sees functions marked #[test] only")]
 
+mod agreement;
 mod audit;
 mod backup;
 mod catalog;
@@ -10,18 +11,27 @@ mod cli;
 mod config;
 mod cron;
 mod customer;
+mod demo;
+mod docs;
+mod examples;
 mod debit;
 mod due;
 mod house;
 mod import;
 mod init;
+mod mandate;
 mod november;
 mod orders;
 mod pet;
 mod plan;
 mod plant;
+mod refund;
 mod remind;
+mod report;
+mod sandbox;
 mod shop;
+mod sign;
+mod signing;
 mod stage;
 mod wallet;
 mod year;

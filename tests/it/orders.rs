@@ -46,8 +46,8 @@ pub fn with_customer(fen: i64) -> Shop {
 fn an_order_goes_from_the_counter_of_the_shop_to_the_customers_door() {
     let shop = with_customer(10_000);
     // 85.00 for food from the wallet; toys are cash.
-    shop.run("orders add c-1 STP-003 TOY-001").fails(2, "from the wallet and").says("--yes");
-    let placed = shop.run("orders add 13800000001 STP-003 TOY-001 --yes");
+    shop.run("orders add c-1 STP-003 TOY-003").fails(2, "from the wallet and").says("--yes");
+    let placed = shop.run("orders add 13800000001 STP-003 TOY-003 --yes");
     placed.ok("Order o-1 for c-1 王**: placed").says("85.00").says("left in the wallet: ¥15.00").hides("王小明");
     shop.run("orders list --state placed").ok("o-1");
     shop.run("orders ship --out out").ok("1 orders sent");
@@ -57,7 +57,7 @@ fn an_order_goes_from_the_counter_of_the_shop_to_the_customers_door() {
     let file = std::fs::read_dir(shop.path("out")).unwrap().next().unwrap().unwrap().path();
     let text = std::fs::read_to_string(file).unwrap();
     assert!(text.contains("o-1,王小明,13800000001,'=示例市青禾路2号,"), "{text}");
-    shop.write("tracking.csv", "order,carrier,tracking_no,sku\no-1,SF,SF123,STP-003\no-1,ZT,ZT9,TOY-001\no-7,SF,1,\n");
+    shop.write("tracking.csv", "order,carrier,tracking_no,sku\no-1,SF,SF123,STP-003\no-1,ZT,ZT9,TOY-003\no-7,SF,1,\n");
     shop.run("orders ship --tracking tracking.csv").exits(3).says("2 lines of 1 orders are on their way").says("o-7");
     shop.run("orders deliver o-1").ok("2 lines of 1 orders delivered");
     shop.run("orders show o-1").ok("delivered").says("SF SF123").says("sales: staple food").says("order o-1");
@@ -71,10 +71,10 @@ fn an_order_goes_from_the_counter_of_the_shop_to_the_customers_door() {
 #[test]
 fn the_wallet_does_not_pay_for_toys_when_asked_to() {
     let shop = with_customer(50_000);
-    shop.run("orders add c-1 STP-003 TOY-001 --pay wallet").fails(1, "the wallet may not pay for TOY-001");
+    shop.run("orders add c-1 STP-003 TOY-003 --pay wallet").fails(1, "the wallet may not pay for TOY-003");
     shop.run("orders add c-1 STP-003:9 --pay wallet").fails(1, "holds ¥500.00");
     shop.run("orders list").ok("no order fits");
-    shop.run("orders add c-1 STP-003:2 TOY-001 --pay split --counter").ok("delivered");
+    shop.run("orders add c-1 STP-003:2 TOY-003 --pay split --counter").ok("delivered");
     shop.run("orders add c-1 NONE").fails(1, "the catalog has no item NONE");
     shop.run("orders add c-1 STP-003:0 --pay cash").fails(2, "1 to 999 pieces");
     shop.run("orders add c-9 STP-003").fails(1, "c-9");

@@ -168,7 +168,7 @@ impl Ran {
 }
 
 /// Splits words at spaces; `'…'` and `"…"` keep theirs.
-fn split(line: &str) -> Vec<String> {
+pub fn split(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote = None;

@@ -159,6 +159,7 @@ CREATE TABLE installment (
 ) STRICT;
 CREATE INDEX installment_day ON installment (due);
 CREATE INDEX installment_due ON installment (due, agreement_id, term) WHERE state = 'open' AND course IN ('planned','failing');
+CREATE INDEX installment_unannounced ON installment (due, agreement_id, term) WHERE state = 'open' AND announced_at IS NULL;
 CREATE INDEX installment_over ON installment (due, agreement_id, term) WHERE state = 'open' AND course IN ('failed','missed');
 
 CREATE TABLE notice (

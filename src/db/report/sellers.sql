@@ -1,4 +1,4 @@
--- Best sellers: what was delivered in the period, less those pieces that came back since.
+-- Best sellers: what was delivered in the period, less those pieces that came back since. What was sent again was sold once.
 SELECT
   l.sku,
   MAX(l.name) AS name,
@@ -7,6 +7,7 @@ SELECT
   CAST(SUM((l.qty - l.returned_qty) * l.unit_price) AS BIGINT) AS revenue,
   CAST(SUM((l.qty - l.returned_qty) * (l.unit_price - l.unit_cost)) AS BIGINT) AS profit
 FROM order_line l
+JOIN orders o ON o.id = l.order_id AND o.resend_of IS NULL
 WHERE l.delivered_at >= :start AND l.delivered_at < :end
 GROUP BY l.sku
 HAVING SUM(l.qty - l.returned_qty) > 0

@@ -2,7 +2,7 @@
 -- delivered from wallets in the 90 days before that end.
 SELECT
   (SELECT CAST(COALESCE(-SUM(p.amount), 0) AS BIGINT)
-     FROM customer c JOIN posting p ON p.customer_id = c.id AND p.account IN ('wallet:principal','wallet:bonus'))
+     FROM posting p WHERE p.customer_id > 0 AND p.account IN ('wallet:principal','wallet:bonus'))
   + (SELECT CAST(COALESCE(SUM(p.amount), 0) AS BIGINT)
        FROM entry e JOIN posting p ON p.entry_id = e.id
        WHERE e.day > :to AND p.account IN ('wallet:principal','wallet:bonus')) AS balance,

@@ -12,36 +12,44 @@ use crate::db::installment::{DueRow, Place};
 use crate::domain::agreement::AgreementState;
 use crate::domain::charge::InstallmentState;
 use crate::domain::date::{At, day_of, moment, plus_days};
-use crate::domain::id::{InstallmentId, RunId};
+use crate::domain::id::{InstallmentId, MandateId, RunId};
 use crate::domain::mandate::MandateStatus;
 use crate::domain::message::Audience;
 use crate::domain::op::Op;
 use crate::domain::rail::{Profile, RailNotice, Reason};
 use crate::ops::debit::book::letter;
 use crate::ops::debit::flight::with_pool;
-use crate::ops::debit::report::{Concern, RunReport};
+use crate::ops::debit::report::{Concern, Need, RunReport};
 use crate::ops::remind::tell;
-use crate::ops::{Ctx, Event};
+use crate::ops::{Ctx, Event, mandate};
 use crate::t;
 use crate::text::Lang;
 
 /// Installments per commit.
 const PAGE: u32 = 200;
 
-/// Announces what falls due soon.
+/// Announces what falls due soon: first the messages, then the notices of rails that have one of their own.
 pub fn announce(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Result<()> {
     let settings = &ctx.config.settings.debit;
     let ahead = i64::from(settings.announce_hours).div_euclid(24) + 2;
     let until = plus_days(ctx.today(now), ahead.max(i64::from(settings.heads_up_days)));
-    let mut place = Place::start();
     ctx.say(Event::Begin { label: t!("announcing"), total: 0 });
+    let mut place = Place::start();
     loop {
-        let page = db::installment::due_page(ctx.db.read(), run, until, place, PAGE)?;
+        let page = db::installment::unannounced_page(ctx.db.read(), until, place, PAGE)?;
         let Some(last) = page.last() else { break };
         place = Place { due: last.installment.due, id: last.installment.id };
         messages(ctx, &page, report, now)?;
-        rail_notices(ctx, &page, report, now)?;
         ctx.say(Event::Step(u64::try_from(page.len())?));
+    }
+    if ctx.config.rails.values().any(|rail| rail.profile.notice == RailNotice::Announce) {
+        let mut place = Place::start();
+        loop {
+            let page = db::installment::due_page(ctx.db.read(), run, until, place, PAGE)?;
+            let Some(last) = page.last() else { break };
+            place = Place { due: last.installment.due, id: last.installment.id };
+            rail_notices(ctx, &page, report, now)?;
+        }
     }
     ctx.say(Event::End);
     Ok(())
@@ -132,6 +140,8 @@ pub fn date_text(day: NaiveDate, lang: Lang) -> String {
 struct Due<'a> {
     row: &'a DueRow,
     lane: u32,
+    /// Under which mandate; `None` when the row has none.
+    mandate: Option<MandateId>,
     rail: String,
     notice: DebitNotice,
 }
@@ -141,8 +151,9 @@ fn rail_notices(ctx: &Ctx, page: &[DueRow], report: &mut RunReport, now: At) -> 
     let mut due: Vec<Due<'_>> = Vec::new();
     for row in page.iter().filter(|row| is_announced(ctx, row, now)) {
         if needs_rail_notice(ctx, &row.rail, row, row.candidate.rail_notice_at, now)? {
-            let mandate = MandateRef { contract_no: row.contract_no.clone(), provider_no: row.provider_no.clone() };
-            due.push(one(row, row.installment.lane, row.rail.clone(), mandate));
+            let reference = MandateRef { contract_no: row.contract_no.clone(), provider_no: row.provider_no.clone() };
+            let mandate = row.candidate.mandate.map(|(id, _)| id);
+            due.push(one(row, (row.installment.lane, mandate), row.rail.clone(), reference));
         }
         if row.has_next_lane {
             fallback_notice(ctx, row, &mut due, now)?;
@@ -159,6 +170,7 @@ fn rail_notices(ctx: &Ctx, page: &[DueRow], report: &mut RunReport, now: At) -> 
     for (it, said) in due.iter().zip(said) {
         match said {
             Some(Ok(()) | Err(Trouble::Unsupported)) => given.push(it),
+            Some(Err(Trouble::Refused { reason: Reason::MandateGone, .. })) => mandate_gone(ctx, it, report, now)?,
             Some(Err(trouble)) => trouble_with(&it.rail, &trouble, report),
             None => {}
         }
@@ -176,9 +188,9 @@ fn rail_notices(ctx: &Ctx, page: &[DueRow], report: &mut RunReport, now: At) -> 
     })
 }
 
-fn one(row: &DueRow, lane: u32, rail: String, mandate: MandateRef) -> Due<'_> {
+fn one(row: &DueRow, (lane, id): (u32, Option<MandateId>), rail: String, mandate: MandateRef) -> Due<'_> {
     let notice = DebitNotice { mandate, amount: row.installment.amount, due: row.installment.due };
-    Due { row, lane, rail, notice }
+    Due { row, lane, mandate: id, rail, notice }
 }
 
 /// The second mandate may be charged minutes after the first declined, so its rail is told ahead too.
@@ -194,7 +206,7 @@ fn fallback_notice<'a>(ctx: &Ctx, row: &'a DueRow, due: &mut Vec<Due<'a>>, now: 
         .map(|notice| notice.given_at);
     if needs_rail_notice(ctx, &mandate.rail, row, given, now)? {
         let reference = MandateRef { contract_no: mandate.contract_no, provider_no: mandate.provider_no };
-        due.push(one(row, lane, mandate.rail, reference));
+        due.push(one(row, (lane, Some(mandate.id)), mandate.rail, reference));
     }
     Ok(())
 }
@@ -220,6 +232,24 @@ fn needs_rail_notice(ctx: &Ctx, rail: &str, row: &DueRow, given: Option<At>, now
                 && first <= profile.window(row.installment.due, profile.registered(row.installment.due)).last_day
         }
     })
+}
+
+/// The rail gives no notice because the customer ended the mandate: asked, written and told now. Without its notice no charge would
+/// ever be tried, so nothing else would find out.
+fn mandate_gone(ctx: &Ctx, it: &Due<'_>, report: &mut RunReport, now: At) -> Result<()> {
+    let Some(id) = it.mandate else { return Ok(()) };
+    for ended in mandate::sync(ctx, id, now)?.ended {
+        report.mandates_ended += 1;
+        let by = db::mandate::get(ctx.db.read(), ended)?.and_then(|it| it.end_cause).unwrap_or_default();
+        report.need(Need {
+            record: ended.to_string(),
+            customer: Some(it.row.customer),
+            what: Concern::MandateEnded { by },
+            next: format!("kibble sign --again {}", it.row.installment.id.agreement),
+            urgent: false,
+        });
+    }
+    Ok(())
 }
 
 fn trouble_with(rail: &str, trouble: &Trouble, report: &mut RunReport) {

@@ -137,6 +137,11 @@ pub enum Concern {
     },
     /// A message can never be sent as it is.
     MessageFailed,
+    /// The rail refuses to close a mandate that has ended here.
+    MandateNotClosed {
+        /// What it said.
+        said: String,
+    },
     /// A settlement statement waits for the shop.
     StatementOpen {
         /// When it confirms itself.
@@ -158,6 +163,7 @@ impl Concern {
             Concern::RefundDeclined { .. } => "refund_declined",
             Concern::MessagesStuck { .. } => "messages_stuck",
             Concern::MessageFailed => "message_failed",
+            Concern::MandateNotClosed { .. } => "mandate_not_closed",
             Concern::StatementOpen { .. } => "statement_open",
         }
     }

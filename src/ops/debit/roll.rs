@@ -6,13 +6,13 @@ use crate::db;
 use crate::db::installment::{DueRow, Place, Progress};
 use crate::domain::agreement::AgreementState;
 use crate::domain::charge::{ChargeHour, Course, Decision, InstallmentState, Stop, decide};
-use crate::domain::date::At;
+use crate::domain::date::{At, plus_days};
 use crate::domain::id::{InstallmentId, RunId};
 use crate::domain::op::Op;
 use crate::domain::retry;
 use crate::ops::debit::book::{lane_ended, term_failed};
 use crate::ops::debit::report::{Concern, Need, RunReport};
-use crate::ops::{Ctx, agreement, mandate};
+use crate::ops::{Ctx, agreement, mandate, statement};
 
 /// Installments looked at per commit.
 const PAGE: u32 = 500;
@@ -24,9 +24,18 @@ pub fn roll(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Result<()
     report.resumed += agreement::end_pauses(ctx, now)?;
     overtaken(ctx, run, report, now)?;
     report.completed += agreement::complete_finished(ctx, now)?;
-    report.statements_confirmed += agreement::confirm_due_statements(ctx, now)?;
+    report.statements_confirmed += statement::confirm_due_statements(ctx, now)?;
     let pursued = mandate::pursue_closing(ctx, now)?;
     report.mandates_closed += pursued.closed;
+    for (mandate, said) in pursued.refused {
+        report.need(Need {
+            record: mandate.to_string(),
+            customer: None,
+            what: Concern::MandateNotClosed { said },
+            next: format!("kibble mandate close {mandate}"),
+            urgent: true,
+        });
+    }
     for (rail, said) in synced.down.into_iter().chain(pursued.down) {
         report.rail_trouble(&rail, Concern::RailDown { said });
     }
@@ -54,11 +63,12 @@ enum Overtaken {
     LaneEnded,
 }
 
-/// Walks over everything due and writes what became of installments whose time is over.
+/// Walks over everything that fell due before today and writes what became of installments whose time is over. What falls due today
+/// still has its day.
 fn overtaken(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Result<()> {
     let mut place = Place::start();
     loop {
-        let page = db::installment::due_page(ctx.db.read(), run, ctx.today(now), place, PAGE)?;
+        let page = db::installment::due_page(ctx.db.read(), run, plus_days(ctx.today(now), -1), place, PAGE)?;
         let Some(last) = page.last() else { return Ok(()) };
         place = Place { due: last.installment.due, id: last.installment.id };
         let mut over = Vec::new();

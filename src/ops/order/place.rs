@@ -140,8 +140,9 @@ pub fn place(ctx: &Ctx, basket: &Basket, seen: &Quote) -> Result<Placed> {
 }
 
 fn quoted(ctx: &Ctx, conn: &Conn, basket: &Basket) -> Result<Quote> {
-    let customer = db::customer::get(conn, basket.customer)?
-        .ok_or_else(|| Fault::not_found(t!("there is no customer {who}", who = basket.customer)))?;
+    let customer = db::customer::get(conn, basket.customer)?.ok_or_else(|| {
+        Fault::not_found(t!("no customer has the id, phone number or name {who}", who = basket.customer))
+    })?;
     let standing = standing(conn, basket.customer)?;
     let mut lines = lines(ctx, basket, standing.member)?;
     let (principal, bonus) = db::journal::wallet(conn, basket.customer)?;

@@ -21,6 +21,7 @@ use crate::domain::op::Op;
 use crate::domain::report::{Cell, Period};
 use crate::english;
 use crate::fault::Fault;
+use crate::ops::catalog::category_text;
 use crate::ops::{Ctx, Event};
 use crate::t;
 use crate::text;
@@ -365,7 +366,7 @@ impl Work<'_> {
     }
 
     fn agreements(&self, book: &mut Book, total: i64) -> Result<()> {
-        let mut table = self.begin(book, AGREEMENTS, t!("Agreements"), AGREEMENT_HEADINGS, total)?;
+        let mut table = self.begin(book, AGREEMENTS, t!("Agreements of the period"), AGREEMENT_HEADINGS, total)?;
         rows::each_agreement(self.ctx.db.read(), &self.span, self.full, |row| {
             self.ctx.say(Event::Step(1));
             table.row(book, &self.agreement_cells(&row)?)
@@ -484,7 +485,8 @@ impl Work<'_> {
         let no_fees = (books.fee_rows == 0)
             .then(|| t!("no bill of a payment rail with fees was reconciled in this period, so the file is empty"));
         for it in compared {
-            let note = no_fees.as_ref().filter(|_| it.file == FEES).map(Cell::text);
+            let is_empty = it.file == FEES && it.from_file == Cell::Count(0);
+            let note = no_fees.as_ref().filter(|_| is_empty).map(Cell::text);
             let cells = [
                 Cell::text(&it.file),
                 Cell::text(&it.what),
@@ -601,7 +603,7 @@ fn redemption_cells(row: &RedemptionRow) -> [Cell; 18] {
         phone,
         text(|line| &line.sku),
         text(|line| &line.name),
-        text(|line| &line.category),
+        Cell::maybe(line.map(|line| Cell::Text(category_text(&line.category)))),
         text(|line| &line.supplier),
         Cell::maybe(pieces.map(Cell::Count)),
         Cell::maybe(line.map(|line| Cell::Amount(line.unit_price))),
@@ -712,6 +714,8 @@ mod tests {
     fn every_word_of_the_books_has_its_chinese() {
         let words = ChargeKind::ALL.iter().map(|it| it.word());
         let words = words.chain(ChargeState::ALL.iter().map(|it| it.word()));
+        let words = words.chain(crate::domain::rail::Reason::ALL.iter().map(|it| it.word()));
+        let words = words.chain(crate::domain::statement::Cause::ALL.iter().map(|it| it.word()));
         let words = words.chain(RefundState::ALL.iter().map(|it| it.word()));
         let words = words.chain(EntryKind::ALL.iter().map(|it| it.word()));
         let words = words.chain(crate::domain::agreement::AgreementState::ALL.iter().map(|it| it.word()));

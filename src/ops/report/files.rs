@@ -203,8 +203,16 @@ impl Staging {
         let target = fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
         check(&target, &own)?;
         let beside = target.parent().unwrap_or(Path::new("."));
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".kibble-export-");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // The files tell who bought what; the owner decides who else may read them.
+            builder.permissions(fs::Permissions::from_mode(0o700));
+        }
         let temp = fs::create_dir_all(beside)
-            .and_then(|()| tempfile::Builder::new().prefix(".kibble-export-").tempdir_in(beside))
+            .and_then(|()| builder.tempdir_in(beside))
             .map_err(|error| unwritable(&target, &error))?;
         Ok(Staging { temp, target, own })
     }

@@ -27,10 +27,7 @@ pub const TABLE: Table = &[
         "Confirm the settlement statement of a terminated agreement and send the refunds",
         "确认已解约协议的结算清单并发起退款",
     ),
-    (
-        "Record that refunds which no payment rail can pay were handed over",
-        "登记：支付渠道退不了的款项已当面付清",
-    ),
+    ("Record that refunds which no payment rail can pay were handed over", "登记：支付渠道退不了的款项已当面付清"),
     // Help: mandates.
     ("The customers' permissions to debit", "客户的代扣授权"),
     ("List mandates", "列出代扣授权"),
@@ -155,10 +152,7 @@ pub const TABLE: Table = &[
     ("to be paid back", "合计退还"),
     ("still owed by the customer", "客户应补"),
     ("no payment rail can pay this back: hand it over", "支付渠道退不了这笔款，请当面付给客户"),
-    (
-        "then enter it with `kibble agreement settle {agreement}`",
-        "付清后用 `kibble agreement settle {agreement}` 登记",
-    ),
+    ("then enter it with `kibble agreement settle {agreement}`", "付清后用 `kibble agreement settle {agreement}` 登记"),
     ("{agreement}: {state}", "{agreement}：{state}"),
     ("there is no agreement {agreement}", "没有协议 {agreement}"),
     ("`kibble agreement list` shows them", "用 `kibble agreement list` 查看"),
@@ -171,10 +165,7 @@ pub const TABLE: Table = &[
     ("{agreement} has no confirmed settlement", "{agreement} 没有已确认的结算清单"),
     ("nothing of {agreement} is to be paid by hand", "{agreement} 没有需要当面退的款"),
     ("the settlement of {agreement} is confirmed already", "{agreement} 的结算清单已经确认"),
-    (
-        "{agreement} was not terminated, so there is nothing to confirm",
-        "{agreement} 没有解约，没有可确认的结算清单",
-    ),
+    ("{agreement} was not terminated, so there is nothing to confirm", "{agreement} 没有解约，没有可确认的结算清单"),
     (
         "enter the notice with `kibble agreement terminate {agreement}`",
         "用 `kibble agreement terminate {agreement}` 登记解约通知",

@@ -4,7 +4,6 @@ use super::Table;
 
 /// Pairs.
 pub const TABLE: Table = &[
-    ("What customers signed", "客户签的协议"),
     (
         "Take over running agreements from a CSV book, with their customers and pets",
         "从 CSV 客户表导入正在履行的协议，连同客户和宠物",
@@ -15,18 +14,18 @@ pub const TABLE: Table = &[
     ("agreements", "协议"),
     ("sign links", "签约链接"),
     ("repeats of an earlier row, skipped: {count}", "与前面的行完全相同，已跳过：{count}"),
-    ("columns that are not used: {columns}", "没有用到的列：{columns}"),
+    ("columns that are not used: {columns}", "用不到的列：{columns}"),
     ("Rows refused: {count}", "没有导入的行：{count}"),
     ("Line", "行号"),
     ("Field", "字段"),
-    ("Value", "值"),
+    ("Value", "内容"),
     ("Reason", "原因"),
     ("Fix", "改法"),
     ("Worth a look", "请留意"),
     ("{count} × {text} (line {lines})", "{count} 行：{text}（第 {lines} 行）"),
     ("mend the refused rows in {file}, then import that file", "在 {file} 里改好这些行，再导入那个文件"),
     ("{file} ({encoding})", "{file}（{encoding}）"),
-    ("Dry run: this is what would happen; nothing was changed.", "演习：以下是将会发生的事，没有做任何改动。"),
+    ("Dry run: this is what would happen; nothing was changed.", "试运行：以下是将会发生的事，没有做任何改动。"),
     ("nothing new: nothing was changed", "没有新内容：什么都没有改动"),
     (
         "agreements taken over: {count} (new customers: {customers}, new pets: {pets})",
@@ -64,7 +63,7 @@ pub const TABLE: Table = &[
     ("agreement", "协议"),
     ("mandate", "代扣授权"),
     ("customer", "客户"),
-    ("payment channel", "支付渠道"),
+    ("payment rail", "支付渠道"),
     ("sign link", "签约链接"),
     ("cannot read {file}", "读不了 {file}"),
     ("cannot write {file}", "写不了 {file}"),

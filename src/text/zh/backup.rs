@@ -40,7 +40,7 @@ pub const TABLE: Table = &[
     ("restored from {path}", "已从 {path} 恢复"),
     ("the database that lay there is now {path}", "原来的数据库现在是 {path}"),
     (
-        "no money moves until you have run `kibble adopt`: it asks the payment channels what this copy missed",
+        "no money moves until you have run `kibble adopt`: it asks the payment rails what this copy missed",
         "运行 `kibble adopt` 之前不会动任何钱：它会向支付渠道核对这份备份之后发生的扣款",
     ),
     ("never", "从未"),
@@ -77,13 +77,13 @@ pub const TABLE: Table = &[
     ("if it is, run `kibble adopt`", "如果是，请运行 `kibble adopt`"),
     // adopt
     (
-        "Go on with a database that was restored from a backup or copied: asks the payment channels what it missed",
+        "Go on with a database that was restored from a backup or copied: asks the payment rails what it missed",
         "启用恢复或复制来的数据库：先向支付渠道核对它缺了哪些扣款",
     ),
     ("Go on with this database? The other one must never be used again.", "以后就用这个数据库？另一个再也不能使用。"),
-    ("asking the payment channels", "向支付渠道核对"),
+    ("asking the payment rails", "向支付渠道核对"),
     (
-        "the payment channels cannot say now what became of {count} order numbers, the first is {order_no}; nothing was changed",
+        "the payment rails cannot say now what became of {count} order numbers, the first is {order_no}; nothing was changed",
         "支付渠道现在说不清 {count} 个单号的结果，第一个是 {order_no}；没有做任何改动",
     ),
     ("run `kibble adopt` again when they answer", "等渠道恢复后再运行 `kibble adopt`"),

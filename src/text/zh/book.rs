@@ -16,7 +16,7 @@ pub const TABLE: Table = &[
     ("the monthly amount must be more than zero", "月付金额必须大于 0"),
     ("write the amount of one month in yuan, for example 199.00", "填写每月的金额（元），例如 199.00"),
     (
-        "the monthly amount is above 500.00, more than payment channels take in one debit",
+        "the monthly amount is above 500.00, more than payment rails take in one debit",
         "月付金额超过 500.00 元，支付渠道单笔扣不了这么多",
     ),
     (
@@ -43,7 +43,7 @@ pub const TABLE: Table = &[
     ("use 28 or 1, and tell the customer", "改成 28 或 1，并告诉客户"),
     ("this is not a day of the month", "这不是每月的某一天"),
     ("write a day from 1 to 28", "填写 1 到 28 之间的日子"),
-    ("this shop has no such payment channel", "本店没有开通这个支付渠道"),
+    ("this shop has no such payment rail", "本店没有开通这个支付渠道"),
     ("write one of: {rails}", "改成其中一个：{rails}"),
     ("a wallet is never below zero", "宠物钱包余额不会小于 0"),
     ("write 0 or what is left in the wallet", "填 0，或钱包里还剩的金额"),
@@ -162,7 +162,7 @@ pub const TABLE: Table = &[
     ("this is not an amount", "这不是金额"),
     ("an amount has at most two decimals", "金额最多两位小数"),
     ("this amount is too large", "金额太大了"),
-    ("this payment channel takes debit days up to {max}", "这个支付渠道的扣款日最晚是 {max} 日"),
+    ("this payment rail takes debit days up to {max}", "这个支付渠道的扣款日最晚是 {max} 日"),
     ("agree another day with the customer and write it here", "和客户另约一个日子，填在这里"),
     (
         "{agreement} has this number already and says something else: {fields}",
@@ -175,7 +175,7 @@ pub const TABLE: Table = &[
     ("{customer} has this ID number and another name", "{customer} 用的是这个身份证号，但姓名不同"),
     ("compare name and ID number with the ID card", "对照身份证核对姓名和号码"),
     (
-        "a debit day above {max} leaves no room for every retry on this payment channel",
+        "a debit day above {max} leaves no room for every retry on this payment rail",
         "扣款日晚于 {max} 日，这个支付渠道失败后来不及全部重试",
     ),
     (

@@ -35,7 +35,7 @@ pub const TABLE: Table = &[
     ("columns that are not used: {columns}", "用不到的列：{columns}"),
     ("line {line}, {sku}: {what}", "第 {line} 行，{sku}：{what}"),
     ("{count} rows refused:", "{count} 行没有收下："),
-    ("Line", "行"),
+    ("Line", "行号"),
     ("Field", "字段"),
     ("Value", "内容"),
     ("Reason", "原因"),

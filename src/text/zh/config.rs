@@ -55,7 +55,7 @@ pub const TABLE: Table = &[
     ("The shop's settings", "商户设置"),
     ("Show every setting, its value, and whether it is the default", "显示每项设置的值，以及是不是默认值"),
     ("folder     {path}", "文件夹     {path}"),
-    ("rehearsal  no payment channel here moves real money", "演练       这里的支付渠道都不动真钱"),
+    ("rehearsal  no payment rail here moves real money", "演练       这里的支付渠道都不动真钱"),
     ("default", "默认"),
     ("shop.toml, as by default", "shop.toml，与默认相同"),
     ("shop.toml", "shop.toml"),
@@ -64,7 +64,7 @@ pub const TABLE: Table = &[
     ("From", "来源"),
     ("Rule", "规则"),
     (
-        "Payment channel {name} ({label}): adapter {adapter}, profile {profile}",
+        "Payment rail {name} ({label}): adapter {adapter}, profile {profile}",
         "支付渠道 {name}（{label}）：对接方式 {adapter}，规则档案 {profile}",
     ),
 ];

@@ -38,7 +38,7 @@ pub const TABLE: Table = &[
     ("there are no customers yet", "还没有客户"),
     ("{count} customers", "共 {count} 位客户"),
     ("Id", "编号"),
-    ("Name", "名字"),
+    ("Name", "姓名"),
     ("Phone", "手机号"),
     ("Agreements", "协议数"),
     ("Wallet", "宠物钱包"),

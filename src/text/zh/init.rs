@@ -15,8 +15,15 @@ pub const TABLE: Table = &[
         "否则文件夹一被复制，所有姓名都会泄露；请把密钥放在别处",
     ),
     ("Make a new shop: folder, settings, data key, database", "新建店铺：文件夹、设置、数据密钥、数据库"),
-    ("The shop's name, as customers read it", "店名，顾客看到的就是它"),
+    ("The shop's name, as customers read it", "店名，客户看到的就是它"),
     ("The shop's name in English messages", "英文通知里的店名"),
+    ("The shop's unified social credit code, for the agreement", "商户的统一社会信用代码，写入协议"),
+    ("The shop's address, for the agreement", "经营地址，写入协议"),
+    ("The shop's phone, for agreement and messages", "店铺电话，写入协议和通知"),
+    (
+        "agreements and messages need the shop's code, address and phone: fill in [merchant] in shop.toml",
+        "协议和通知要用到信用代码、地址和电话：请填写 shop.toml 的 [merchant]",
+    ),
     (
         "A payment rail as NAME=ADAPTER or NAME=ADAPTER:PROFILE, for example `alipay=sandbox`; may be given several times",
         "支付渠道，写成 NAME=ADAPTER 或 NAME=ADAPTER:PROFILE，例如 `alipay=sandbox`；可以给多个",

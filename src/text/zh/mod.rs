@@ -12,6 +12,7 @@ mod config;
 mod customer;
 mod db;
 mod debit;
+mod demo;
 mod init;
 mod order;
 mod pet;
@@ -41,6 +42,7 @@ pub const TABLES: &[Table] = &[
     customer::TABLE,
     db::TABLE,
     debit::TABLE,
+    demo::TABLE,
     init::TABLE,
     order::TABLE,
     pet::TABLE,

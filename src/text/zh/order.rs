@@ -4,6 +4,7 @@ use super::Table;
 
 /// Pairs.
 pub const TABLE: Table = &[
+    ("there is no customer {who}", "没有客户 {who}"),
     ("Orders: place, ship, deliver, cancel, return", "订单：下单、发货、送达、取消、退货"),
     ("Place an order", "下单"),
     ("The customer: id, phone number or name", "客户：编号、手机号或姓名"),

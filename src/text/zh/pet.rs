@@ -4,6 +4,7 @@ use super::Table;
 
 /// Pairs.
 pub const TABLE: Table = &[
+    ("Pet name", "宠物名"),
     ("The animals and their papers", "宠物及其证件"),
     ("Add a pet; asks for what the options do not say", "添加宠物；选项里没写的会逐项询问"),
     ("Its name", "名字"),

@@ -26,10 +26,10 @@ pub const TABLE: Table = &[
     ("Show what a customer will have paid by when", "试算客户到哪天一共付了多少"),
     ("If it were signed on this day; without it today", "假设在这一天签约；不写就是今天"),
     (
-        "Debit day of the month; without it the day of signing, as far as the payment channel takes it",
+        "Debit day of the month; without it the day of signing, as far as the payment rail takes it",
         "每月扣款日；不写就用签约那天，渠道不支持时提前",
     ),
-    ("Payment channel; without it all of the shop's", "支付渠道；不写就看本店的所有渠道"),
+    ("Payment rail; without it all of the shop's", "支付渠道；不写就看本店的所有渠道"),
     ("Short code, for example cat-199-12?", "简短代码，例如 cat-199-12？"),
     ("What is the plan called?", "套餐叫什么名字？"),
     ("How many yuan a month?", "每月多少元？"),

@@ -97,14 +97,8 @@ pub const TABLE: Table = &[
         "每行写一个 `key = \"value\"`；键名就是 `kibble sign` 的选项名",
     ),
     ("{file} has the key {key}, which `kibble sign` does not know", "{file} 里的 {key} 不是 `kibble sign` 的选项"),
-    (
-        "the customer is {years} years old; only people of 18 or older may sign",
-        "客户 {years} 岁；年满 18 周岁才能签约",
-    ),
-    (
-        "the pet's reference cost {cost} is above the plan's total {total}",
-        "宠物参考成本 {cost} 超过了套餐总额 {total}",
-    ),
+    ("the customer is {years} years old; only people of 18 or older may sign", "客户 {years} 岁；年满 18 周岁才能签约"),
+    ("the pet's reference cost {cost} is above the plan's total {total}", "宠物参考成本 {cost} 超过了套餐总额 {total}"),
     (
         "the reference cost is what the shop paid for the animal, its vaccination and quarantine; correct it",
         "参考成本是店里为这只宠物实际付出的进价、免疫和检疫费用，请改正",
@@ -124,10 +118,7 @@ pub const TABLE: Table = &[
         "请逐条出示，客户理解后加上 --acknowledged",
     ),
     ("explain the point, then sign again; nothing was written", "请先讲解清楚再重新签约；什么都没有写入"),
-    (
-        "the customer is 60 or older, so every point must be explained in person",
-        "客户年满 60 岁，每一条都必须当面讲解",
-    ),
+    ("the customer is 60 or older, so every point must be explained in person", "客户年满 60 岁，每一条都必须当面讲解"),
     ("explain them, then give --explained", "讲解之后加上 --explained"),
     ("{agreement} does not run any more, so it needs no mandate", "{agreement} 已经结束，不需要代扣授权"),
     ("{mandate} still stands", "{mandate} 仍然有效"),
@@ -136,13 +127,6 @@ pub const TABLE: Table = &[
         "{rail} accepts debit days up to {largest}, and {agreement} has day {day}",
         "{rail} 的扣款日最大是 {largest} 号，而 {agreement} 是 {day} 号",
     ),
-    ("there is no customer {text}", "没有客户 {text}"),
-    (
-        "use the id, the phone number or the full name; `kibble customer list` shows them",
-        "请写编号、手机号或完整姓名；用 `kibble customer list` 查看",
-    ),
-    ("several customers are meant by {text}: {list}", "有好几位客户都符合 {text}：{list}"),
-    ("use the id or the phone number, for example {example}", "请写编号或手机号，例如 {example}"),
     (
         "shop.toml says nothing about the shop's {list}, which every agreement names",
         "shop.toml 里没有填写商户的 {list}，而每份协议都要写明",
@@ -195,15 +179,9 @@ pub const TABLE: Table = &[
         "correct templates/ in the shop folder, or delete the file to use the built-in text",
         "请改正店铺文件夹里的 templates/，或删掉该文件改用内置文本",
     ),
-    (
-        "the template {name} has placeholders without a value: {list}",
-        "模板 {name} 里有没有值的占位符：{list}",
-    ),
+    ("the template {name} has placeholders without a value: {list}", "模板 {name} 里有没有值的占位符：{list}"),
     ("the agreement's template has no list of important points", "协议模板里没有重要提示"),
-    (
-        "it begins with a line {mark} and has one point per line",
-        "重要提示以 {mark} 开头的一行开始，每条占一行",
-    ),
+    ("it begins with a line {mark} and has one point per line", "重要提示以 {mark} 开头的一行开始，每条占一行"),
     (
         "the text of {agreement} is not in kibble: it came from the earlier book",
         "kibble 里没有 {agreement} 的文本：它来自以前的账本",

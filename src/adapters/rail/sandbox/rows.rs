@@ -20,6 +20,9 @@ pub enum ContractState {
 }
 
 impl ContractState {
+    /// All states.
+    pub const ALL: [ContractState; 3] = [ContractState::Waiting, ContractState::Live, ContractState::Ended];
+
     /// The word in the book.
     pub const fn word(self) -> &'static str {
         match self {
@@ -31,7 +34,7 @@ impl ContractState {
 
     /// Reads [`ContractState::word`] back.
     pub fn from_word(word: &str) -> Option<ContractState> {
-        [ContractState::Waiting, ContractState::Live, ContractState::Ended].into_iter().find(|it| it.word() == word)
+        ContractState::ALL.into_iter().find(|it| it.word() == word)
     }
 }
 
