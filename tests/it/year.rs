@@ -10,7 +10,8 @@ use kibble::domain::agreement::PauseEffect;
 use kibble::domain::id::{AgreementId, InstallmentId, MandateId};
 use kibble::domain::money::Money;
 use kibble::domain::statement::Cause;
-use kibble::ops::agreement::{self, Pause, Termination};
+use kibble::ops::agreement::{self, Pause};
+use kibble::ops::statement::{self, Termination};
 use kibble::ops::{Ctx, debit, read_now, sandbox};
 
 use crate::due::{Row, ask, ask_rail, holds, shop_with};
@@ -136,7 +137,7 @@ fn happens(ctx: &Ctx, dice: &mut Dice, day: NaiveDate) {
         }
         19 if dice.roll(3) == 0 => {
             let notice = Termination { cause: Cause::Consumer, keep_pet: true, reason: "moved".into() };
-            drop(agreement::terminate(ctx, agreement, &notice, now));
+            drop(statement::terminate(ctx, agreement, &notice, now));
         }
         _ => {}
     }
