@@ -10,7 +10,7 @@ use crate::config::RailSettings;
 use crate::db;
 use crate::db::installment::{DueRow, Place};
 use crate::domain::agreement::AgreementState;
-use crate::domain::charge::InstallmentState;
+use crate::domain::charge::{Course, InstallmentState};
 use crate::domain::date::{At, day_of, moment, plus_days};
 use crate::domain::id::{InstallmentId, MandateId, RunId};
 use crate::domain::mandate::MandateStatus;
@@ -58,6 +58,7 @@ pub fn announce(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Resul
 /// Whether a debit of this installment is to be expected at all.
 fn is_coming(row: &DueRow) -> bool {
     row.installment.state == InstallmentState::Open
+        && matches!(row.installment.course, Course::Planned | Course::Failing)
         && row.candidate.agreement == AgreementState::Active
         && !row.candidate.pet_gone
         && matches!(row.candidate.mandate, Some((_, MandateStatus::Live)))

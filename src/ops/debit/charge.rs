@@ -14,7 +14,7 @@ use crate::domain::date::At;
 use crate::domain::id::{AgreementId, ChargeId, RunId};
 use crate::domain::op::Op;
 use crate::domain::rail::{Answer, Profile, Reason, Reply};
-use crate::ops::debit::book::{Asked, Effect, apply};
+use crate::ops::debit::book::{Asked, Effect, apply, lane_ended};
 use crate::ops::debit::flight::{Pool, with_pool};
 use crate::ops::debit::report::{Concern, Need, RunReport};
 use crate::ops::{Ctx, Event, mandate};
@@ -263,10 +263,15 @@ impl<'a> Desk<'a> {
     fn mandate_ended(&self, row: &DueRow, at: Option<At>, by: &str, report: &mut RunReport) -> Result<()> {
         let Some((id, _)) = row.candidate.mandate else { return Ok(()) };
         let Some(ended) = db::mandate::get(self.ctx.db.read(), id)? else { return Ok(()) };
-        self.ctx.db.write(self.now, |tx| {
+        let round = self.ctx.db.write(self.now, |tx| {
             mandate::ended_at_rail(self.ctx, tx, &ended, at.unwrap_or(self.now), by, self.now)?;
-            Ok(((), Op::MandatesChanged { mandates: vec![(id, by.to_owned())] }))
+            // The mandate before this one has declined, and nothing is left to try at once: the round is over.
+            let round = if row.installment.lane > 1 { lane_ended(self.ctx, tx, row, self.now)? } else { None };
+            Ok((round, Op::MandatesChanged { mandates: vec![(id, by.to_owned())] }))
         })?;
+        if let Some(effect) = round {
+            report.lane_ended(row, effect);
+        }
         report.mandates_ended += 1;
         report.need(Need {
             record: id.to_string(),
