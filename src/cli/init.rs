@@ -36,6 +36,9 @@ pub struct Args {
     /// A payment rail as NAME=ADAPTER or NAME=ADAPTER:PROFILE, for example `alipay=sandbox`; may be given several times
     #[arg(long = "rail", value_name = "RAIL")]
     rails: Vec<String>,
+    /// Eight letters and digits that tell this shop's order numbers apart; drawn by chance when left out
+    #[arg(long, value_name = "CODE", hide = true)]
+    install_code: Option<String>,
     /// Where the data key goes; never into the shop folder
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
@@ -67,7 +70,7 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
         lang: text::lang(),
         rails,
         key_file: args.key_file.clone(),
-        install_code: None,
+        install_code: args.install_code.clone(),
     };
     let clock = match &globals.now {
         // Only sandbox rails are known so far, so a new shop may be opened at any time of a rehearsal.

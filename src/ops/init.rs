@@ -75,7 +75,10 @@ pub fn init(new: &NewShop, clock: &Clock) -> Result<Opened> {
             .into());
     }
     let install_code = match &new.install_code {
-        Some(code) => code.clone(),
+        Some(code) if is_code(code) => code.clone(),
+        Some(code) => {
+            return Err(Fault::usage(t!("{code} is not eight capital letters and digits", code = code)).into());
+        }
         None => fresh_code()?,
     };
     let key_file = match &new.key_file {
@@ -138,6 +141,10 @@ fn build(config: &Config, key_file: &Path, install_code: &str, clock: &Clock) ->
         Ok(((), Op::ShopOpened { install_code: install_code.to_owned() }))
     })?;
     Ok(plans.into_iter().map(|plan| plan.code).collect())
+}
+
+fn is_code(code: &str) -> bool {
+    code.len() == 8 && code.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
 }
 
 fn fresh_code() -> Result<String> {

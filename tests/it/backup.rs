@@ -51,7 +51,7 @@ fn a_restore_is_checked_and_never_over_a_live_file_without_asking() {
     shop.write("text.db", "this is not a database, but it is long enough to look like one if nobody reads it closely");
     shop.run("restore text.db --yes").fails(1, "is not a kibble database");
     shop.run("restore shop.db --yes").fails(1, "is the live database itself");
-    let other = Shop::opened();
+    let other = Shop::opened_as("8M3RX9AC");
     other.run("--now 2026-11-03T09:00 backup").exits(0);
     shop.run(&format!("restore {} --yes", other.path(copy).display())).fails(1, "belongs to another shop");
     let mut torn = fs::read(shop.path(copy)).unwrap();

@@ -71,7 +71,7 @@ pub fn signed(first: &str, second: Option<&str>) -> Shop {
 fn opened(rails: &str, settings: &str) -> Shop {
     let mut shop = Shop::new();
     shop.lang("en");
-    shop.run(&format!("init --name 团子宠物 --name-en Tuanzi {rails} --yes")).exits(0);
+    shop.run(&format!("init --install-code 7K2QX9AB --name 团子宠物 --name-en Tuanzi {rails} --yes")).exits(0);
     let toml = shop.read("shop.toml");
     let toml = toml
         .replacen("uscc = \"\"", "uscc = \"91110101MA00TEST0X\"", 1)

@@ -30,6 +30,11 @@ pub const TABLE: Table = &[
     ),
     ("Where the data key goes; never into the shop folder", "数据密钥放在哪里；不能放进店铺文件夹"),
     ("{text} is not a payment rail like alipay=sandbox", "{text} 不是像 alipay=sandbox 这样的支付渠道"),
+    (
+        "Eight letters and digits that tell this shop's order numbers apart; drawn by chance when left out",
+        "区分本店订单号的八位字母和数字；不写则随机生成",
+    ),
+    ("{code} is not eight capital letters and digits", "{code} 不是八位大写字母和数字"),
     ("What is the shop called?", "店名叫什么？"),
     ("Which payment rails?", "用哪些支付渠道？"),
     ("Alipay and WeChat Pay", "支付宝和微信支付"),
