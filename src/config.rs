@@ -559,6 +559,10 @@ impl Settings {
         if self.debit.announce_hours < self.debit.notice_hours {
             return wrong("debit.announce_hours", t!("must not be less than notice_hours"));
         }
+        let announced = self.debit.announce_hours.div_ceil(24);
+        if self.debit.heads_up_days != 0 && self.debit.heads_up_days <= announced {
+            return wrong("debit.heads_up_days", t!("0, or more days than the announcement is sent ahead"));
+        }
         if !(1..=1_024).contains(&self.debit.window) {
             return wrong("debit.window", t!("must lie between 1 and 1024"));
         }

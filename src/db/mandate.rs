@@ -68,6 +68,20 @@ pub fn page(conn: &Conn, state: MandateStatus, after: MandateId, limit: u32) -> 
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Live mandates that end before `soon`, and before the next term of their agreement falls due.
+pub fn outlived(conn: &Conn, soon: NaiveDate) -> Result<Vec<Mandate>> {
+    let mut query = conn.sql().prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM mandate m
+         WHERE state = 'live' AND valid_until < :soon
+           AND valid_until < (SELECT MIN(i.due) FROM installment i
+                              WHERE i.agreement_id = m.agreement_id AND i.state = 'open'
+                                AND i.course IN ('planned','failing'))
+         ORDER BY id"
+    ))?;
+    let rows = query.query_map(named_params! { ":soon": Day(soon) }, from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// How many mandates are in `state`.
 pub fn count_in(conn: &Conn, state: MandateStatus) -> Result<u64> {
     let count: i64 = conn.sql().query_row(

@@ -10,7 +10,7 @@ use crate::adapters::rail::{MandateRef, MandateState, SignRequest, Trouble};
 use crate::db::{self, Conn};
 use crate::domain::agreement::{Agreement, AgreementState};
 use crate::domain::charge::InstallmentState;
-use crate::domain::date::At;
+use crate::domain::date::{At, plus_days};
 use crate::domain::id::{AgreementId, MandateId};
 use crate::domain::mandate::{Mandate, MandateStatus};
 use crate::domain::message::Audience;
@@ -21,6 +21,9 @@ use crate::ops::remind::{Letter, tell};
 use crate::ops::{Ctx, agreement, sign};
 use crate::t;
 use crate::text::Lang;
+
+/// Days ahead for which a mandate must last to count as good for the next term.
+const OUTLIVED_DAYS: i64 = 31;
 
 /// Mandates asked about between two commits.
 const GROUP: u32 = 64;
@@ -298,11 +301,31 @@ pub fn ended_at_rail(ctx: &Ctx, tx: &Conn, mandate: &Mandate, when: At, by: &str
     let agreement = agreement::get(tx, mandate.agreement)?;
     if matches!(agreement.state, AgreementState::Active | AgreementState::Paused) {
         tell_ended(ctx, tx, &agreement, mandate, now)?;
-        if state == MandateStatus::Revoked {
+        if state != MandateStatus::Closed {
             tell_shop(ctx, tx, &agreement, mandate, now)?;
         }
     }
     Ok(())
+}
+
+/// Mandates that run out before the next term falls due, as after a pause that made an agreement longer: they are closed, and both
+/// sides are told in time to agree to a new one.
+///
+/// # Errors
+/// When the database cannot be read or written.
+pub fn close_outlived(ctx: &Ctx, now: At) -> Result<Vec<Mandate>> {
+    let soon = plus_days(ctx.today(now), OUTLIVED_DAYS);
+    let outlived = db::mandate::outlived(ctx.db.read(), soon)?;
+    for mandate in &outlived {
+        ctx.db.write(now, |tx| {
+            let agreement = agreement::get(tx, mandate.agreement)?;
+            db::mandate::end(tx, mandate.id, MandateStatus::Closing, "expiry", now)?;
+            tell_ended(ctx, tx, &agreement, mandate, now)?;
+            tell_shop(ctx, tx, &agreement, mandate, now)?;
+            Ok(((), changed(&[mandate.id], MandateStatus::Closing)))
+        })?;
+    }
+    Ok(outlived)
 }
 
 /// Has rails that keep a date of their own move it to the next term's: after a pause the term they know of is not the next one.

@@ -82,8 +82,11 @@ fn happened(ctx: &Ctx, report: &RunReport) -> Vec<Vec<String>> {
     let mut line = |word: String, count: String, rest: String| lines.push(vec![word, count, rest]);
     let settled: u64 = report.settled.values().sum();
     if settled > 0 {
-        let parts: Vec<String> =
-            report.settled.iter().map(|(word, count)| format!("{count} {}", effect_text(word))).collect();
+        let part = |(word, count): (&&str, &u64)| match *word {
+            "paid" => t!("{count} paid {amount}", count = count, amount = report.settled_amount.yuan()),
+            word => format!("{count} {}", effect_text(word)),
+        };
+        let parts: Vec<String> = report.settled.iter().map(part).collect();
         line(t!("settled"), t!("{count} open charges", count = settled), parts.join(" · "));
     }
     if report.refunds_paid > 0 {
@@ -112,7 +115,7 @@ fn happened(ctx: &Ctx, report: &RunReport) -> Vec<Vec<String>> {
         });
         line(t!("announced"), t!("{count} debits", count = report.announced), days);
     }
-    if report.charged > 0 || report.paid > 0 {
+    if report.charged > 0 {
         line(t!("charged"), t!("{count} due", count = report.charged), charged(report));
     }
     if report.retries > 0 {
@@ -165,7 +168,6 @@ fn list(parts: &[String]) -> String {
 
 fn effect_text(word: &str) -> String {
     match word {
-        "paid" => t!("paid"),
         "declined" => t!("declined"),
         "pending" => t!("pending"),
         "void" => t!("closed unpaid"),
@@ -211,6 +213,7 @@ fn concern_text(ctx: &Ctx, concern: &Concern) -> String {
             }
         }
         Concern::MandateEnded { by } if by == "customer" => t!("mandate ended by the customer"),
+        Concern::MandateEnded { by } if by == "expiry" => t!("mandate runs out before the next term"),
         Concern::MandateEnded { .. } => t!("mandate ended at the rail"),
         Concern::Missed { due } => t!("not collected in the rail's window after {due}", due = due),
         Concern::Unknown { rail } => t!("outcome unknown at {rail}; the next run asks again", rail = rail),

@@ -62,6 +62,7 @@ fn is_coming(row: &DueRow) -> bool {
         && row.candidate.agreement == AgreementState::Active
         && !row.candidate.pet_gone
         && matches!(row.candidate.mandate, Some((_, MandateStatus::Live)))
+        && row.candidate.mandate_until.is_some_and(|until| row.installment.due <= until)
 }
 
 fn messages(ctx: &Ctx, page: &[DueRow], report: &mut RunReport, now: At) -> Result<()> {

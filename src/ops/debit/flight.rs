@@ -21,8 +21,8 @@ pub struct Pool<'a, Q, A> {
     answers: Receiver<(usize, Option<A>)>,
 }
 
-/// Runs `work` with a pool whose workers put each question with `ask`. With `paced` false the rails' rate limits are not kept: time
-/// does not pass in a rehearsal.
+/// Runs `work` with a pool whose workers put each question with `ask`. With `paced` false, in a rehearsal, the rails' rate limits are
+/// not kept, since time does not pass; and each rail has one worker, so that the same rehearsal always tells the same story.
 pub fn with_pool<Q: Send, A: Send, T>(
     rails: &Rails,
     paced: bool,
@@ -36,7 +36,8 @@ pub fn with_pool<Q: Send, A: Send, T>(
             let (question, waiting) = channel::<(usize, Q)>();
             let waiting = Arc::new(Mutex::new(waiting));
             let pace = Arc::new(Pace::new(if paced { rail.profile().calls_per_second } else { 0 }));
-            for _ in 0..rail.profile().calls_in_flight.max(1) {
+            let workers = if paced { rail.profile().calls_in_flight.max(1) } else { 1 };
+            for _ in 0..workers {
                 let (waiting, pace, answer) = (waiting.clone(), pace.clone(), answer.clone());
                 scope.spawn(move || {
                     while let Ok((place, question)) = next(&waiting) {

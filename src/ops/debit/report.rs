@@ -21,6 +21,8 @@ pub struct RunReport {
     pub at: At,
     /// Open charges that were asked about: how many, and what became of them.
     pub settled: BTreeMap<&'static str, u64>,
+    /// How much of these was paid.
+    pub settled_amount: Money,
     /// Mandates that the customer agreed to since the last run.
     pub mandates_live: u64,
     /// Mandates that the rail confirmed as closed.
@@ -41,7 +43,7 @@ pub struct RunReport {
     pub announced_for: Option<(chrono::NaiveDate, chrono::NaiveDate)>,
     /// Charges made.
     pub charged: u64,
-    /// Of these and the settled ones: paid.
+    /// Of these: paid.
     pub paid: u64,
     /// How much that is.
     pub paid_amount: Money,
@@ -176,6 +178,7 @@ impl RunReport {
             run,
             at,
             settled: BTreeMap::new(),
+            settled_amount: Money::ZERO,
             mandates_live: 0,
             mandates_closed: 0,
             mandates_ended: 0,
@@ -220,7 +223,10 @@ impl RunReport {
             return;
         }
         *self.settled.entry(effect.word()).or_default() += 1;
-        self.effect(&charge.rail, charge.amount, row, effect);
+        if effect == Effect::Paid {
+            self.settled_amount += charge.amount;
+        }
+        self.consequence(&charge.rail, row, effect);
     }
 
     /// An open charge is as open as before.
@@ -233,46 +239,43 @@ impl RunReport {
     /// A charge made in this run was answered.
     pub fn charged(&mut self, rail: &str, amount: Money, row: &DueRow, effect: Effect) {
         self.charged += 1;
-        self.effect(rail, amount, row, effect);
-    }
-
-    /// The round of an installment ended because the mandate that was next had ended.
-    pub fn lane_ended(&mut self, row: &DueRow, effect: Effect) {
-        match effect {
-            Effect::WillRetry { at: Some(at), .. } => self.retry(at),
-            _ => self.effect(&row.rail, row.installment.amount, row, effect),
-        }
-    }
-
-    fn effect(&mut self, rail: &str, amount: Money, row: &DueRow, effect: Effect) {
-        let id = row.installment.id;
         match effect {
             Effect::Paid => {
                 self.paid += 1;
                 self.paid_amount += amount;
             }
-            Effect::WillRetry { reason, at } => {
+            Effect::WillRetry { reason, .. } | Effect::GaveUp { reason, .. } => {
                 *self.declined.entry(reason).or_default() += 1;
-                if let Some(at) = at {
-                    self.retry(at);
-                }
-            }
-            Effect::GaveUp { reason, high_risk } => {
-                *self.declined.entry(reason).or_default() += 1;
-                self.need(Need {
-                    record: id.to_string(),
-                    customer: Some(row.customer),
-                    what: Concern::TriesFailed { reason, high_risk },
-                    next: format!("kibble debit show {id}"),
-                    urgent: false,
-                });
             }
             Effect::Misconfigured => *self.declined.entry(Reason::OurConfiguration).or_default() += 1,
             Effect::Pending => self.pending += 1,
-            Effect::Unknown => {
-                self.unknown += 1;
-                self.unknown_charge(&id.to_string(), rail, Some(row.customer));
+            Effect::Unknown => self.unknown += 1,
+            Effect::Closed | Effect::PaidTwice | Effect::Nothing => {}
+        }
+        self.consequence(rail, row, effect);
+    }
+
+    /// The round of an installment ended because the mandate that was next had ended.
+    pub fn lane_ended(&mut self, row: &DueRow, effect: Effect) {
+        self.consequence(&row.rail, row, effect);
+    }
+
+    /// What follows from an answer, whoever asked: a retry, or something for a person.
+    fn consequence(&mut self, rail: &str, row: &DueRow, effect: Effect) {
+        let id = row.installment.id;
+        match effect {
+            Effect::WillRetry { at: Some(at), .. } => {
+                self.retries += 1;
+                self.next_retry = Some(self.next_retry.map_or(at, |earlier| earlier.min(at)));
             }
+            Effect::GaveUp { reason, high_risk } => self.need(Need {
+                record: id.to_string(),
+                customer: Some(row.customer),
+                what: Concern::TriesFailed { reason, high_risk },
+                next: format!("kibble debit show {id}"),
+                urgent: false,
+            }),
+            Effect::Unknown => self.unknown_charge(&id.to_string(), rail, Some(row.customer)),
             Effect::PaidTwice => self.need(Need {
                 record: id.to_string(),
                 customer: Some(row.customer),
@@ -280,7 +283,7 @@ impl RunReport {
                 next: format!("kibble debit show {id}"),
                 urgent: true,
             }),
-            Effect::Closed | Effect::Nothing => {}
+            _ => {}
         }
     }
 
@@ -303,10 +306,5 @@ impl RunReport {
             next: "kibble config show".to_owned(),
             urgent: true,
         });
-    }
-
-    fn retry(&mut self, at: At) {
-        self.retries += 1;
-        self.next_retry = Some(self.next_retry.map_or(at, |earlier| earlier.min(at)));
     }
 }

@@ -25,6 +25,16 @@ pub fn roll(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Result<()
     overtaken(ctx, run, report, now)?;
     report.completed += agreement::complete_finished(ctx, now)?;
     report.statements_confirmed += statement::confirm_due_statements(ctx, now)?;
+    for outlived in mandate::close_outlived(ctx, now)? {
+        report.mandates_ended += 1;
+        report.need(Need {
+            record: outlived.id.to_string(),
+            customer: None,
+            what: Concern::MandateEnded { by: "expiry".to_owned() },
+            next: format!("kibble sign --again {}", outlived.agreement),
+            urgent: false,
+        });
+    }
     let pursued = mandate::pursue_closing(ctx, now)?;
     report.mandates_closed += pursued.closed;
     for (mandate, said) in pursued.refused {

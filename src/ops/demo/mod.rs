@@ -180,11 +180,7 @@ pub fn build(wanted: &Wanted, say: &mut dyn FnMut(Event)) -> Result<Demo> {
     clear_place(&folder, &key_file, wanted.again)?;
     let (from, to) = span(wanted.months);
     let clock = Clock::fixed(at(from, 8, 0));
-    let mut config = open_shop(&folder, &key_file, &clock)?;
-    // With several calls in the air, chance decides which of them meets a fault: here they go one after the other.
-    for rail in config.rails.values_mut() {
-        rail.profile.calls_in_flight = 1;
-    }
+    let config = open_shop(&folder, &key_file, &clock)?;
     let ctx = Ctx::wire(config, clock)?;
     let (counts, highlights) = year::play(&ctx, from, to, say)?;
     let mut demo = Demo {

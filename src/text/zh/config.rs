@@ -11,6 +11,7 @@ pub const TABLE: Table = &[
     ("shop.toml, line {line}: {key}: {why}", "shop.toml 第 {line} 行：{key}：{why}"),
     ("the agreement promises 48 hours' notice; 48 is the least", "协议承诺提前48小时提醒，不能少于48"),
     ("must not be less than notice_hours", "不能小于 notice_hours"),
+    ("0, or more days than the announcement is sent ahead", "要么是0，要么比正式提醒提前的天数更多"),
     ("must lie between 1 and 1024", "必须在1到1024之间"),
     ("the agreement allows two retries at most", "协议最多允许重试两次"),
     ("the law gives 7 days; 7 is the least", "法律规定7日，不能少于7"),

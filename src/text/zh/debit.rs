@@ -93,6 +93,7 @@ pub const TABLE: Table = &[
     ("all tries declined, {reason}; high risk from now on", "几次扣款都未成功，{reason}；即日起标为高风险"),
     ("all tries declined, {reason}", "几次扣款都未成功，{reason}"),
     ("mandate ended by the customer", "客户解除了代扣授权"),
+    ("mandate runs out before the next term", "代扣授权在下一期之前到期"),
     ("mandate ended at the rail", "代扣授权已在渠道端终止"),
     ("not collected in the rail's window after {due}", "{due} 之后的渠道窗口内没有扣成"),
     ("outcome unknown at {rail}; the next run asks again", "{rail} 结果未知，下一批次会再查询"),
