@@ -867,3 +867,25 @@ fn a_charge_in_the_air_at_termination_is_booked_and_goes_back() {
     assert_eq!(ask_rail(&shop, "SELECT amount, refunded FROM orders"), "19900|19900");
     holds(&shop);
 }
+
+#[test]
+fn a_pause_that_outlives_the_mandate_is_told_in_time_and_nothing_is_announced_in_vain() {
+    // Two terms: 2026-11-05 and 2026-12-05, and the mandate ends with 2027-01-04. The pause moves both by two months.
+    let mut shop = shop(&[Row { terms: 2, ..ALIPAY }]);
+    shop.run("agreement pause a-1 --until 2026-12-20 --effect extend --reason moving").exits(0);
+    run(&mut shop, "2026-12-20T09:00").ok("1 resumed");
+    assert_eq!(ask(&shop, "SELECT due FROM installment ORDER BY term"), "2027-01-05\n2027-02-05");
+    // The next term falls due a day after the mandate ends: both sides hear of it, and the rail closes the mandate.
+    run(&mut shop, "2026-12-20T10:00");
+    assert_eq!(ask(&shop, "SELECT state FROM mandate"), "closed");
+    assert_eq!((sent(&shop, "mandate_revoked_customer"), sent(&shop, "mandate_revoked_merchant")), (1, 1));
+    days(&mut shop, "2026-12-30", "2027-01-05");
+    assert_eq!(sent(&shop, "pre_debit_48h"), 0);
+    // A new mandate carries on where the old one ended.
+    shop.at("2027-01-06T10:00").run("sign --again a-1 --rail alipay --yes").exits(0);
+    shop.run("sandbox sign --all").exits(0);
+    days(&mut shop, "2027-02-01", "2027-02-04");
+    run(&mut shop, "2027-02-05T10:00");
+    assert!(ask(&shop, "SELECT state FROM installment WHERE term = 2").contains("paid"), "{}", charges(&shop));
+    holds(&shop);
+}
