@@ -15,6 +15,7 @@ use crate::ops::Ctx;
 use crate::ops::catalog::category_text;
 use crate::ops::report::export::{Exported, Wanted, export, no_reason};
 use crate::ops::report::{Asked, Overview, overview, period};
+use crate::ops::risk::reason_text;
 use crate::t;
 
 /// Width of a bar, in columns of the terminal.
@@ -438,7 +439,7 @@ fn show_risk(ui: &Ui, it: &Overview, with_definitions: bool) {
             risk.customer.to_string(),
             risk.label.clone(),
             risk.since.to_string(),
-            risk.reason.clone(),
+            reason_text(&risk.reason),
         ]);
     }
     ui.table(&table);

@@ -31,6 +31,14 @@ pub fn standing(ctx: &Ctx) -> Result<Vec<Standing>> {
     db::risk::standing(ctx.db.read(), |flag, customer, label| Standing { flag, customer, label })
 }
 
+/// Why a flag stands, for people. It is kept as "term and count", so that it reads in either language.
+pub fn reason_text(reason: &str) -> String {
+    match reason.split_once(' ') {
+        Some((term, count)) => t!("{count} terms in a row failed, the last was {term}", count = count, term = term),
+        None => reason.to_owned(),
+    }
+}
+
 /// The owner clears an agreement's flag; failed terms are counted from zero again.
 ///
 /// # Errors
