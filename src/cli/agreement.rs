@@ -21,6 +21,7 @@ use crate::ops::Ctx;
 use crate::ops::agreement::{self, Pause, Paused, Shown, StatementShown, state_text};
 use crate::ops::customer::resolve;
 use crate::ops::mandate::status_text;
+use crate::ops::risk;
 use crate::ops::sign;
 use crate::ops::statement::{self, Confirmed, Terminated, Termination};
 use crate::t;
@@ -350,7 +351,7 @@ fn show(ctx: &Ctx, ui: &Ui, it: &Shown) {
     }
     for flag in &it.flags {
         let since = flag.since.with_timezone(&ctx.zone()).format("%Y-%m-%d").to_string();
-        lines.push((t!("high risk since"), format!("{since}  {}", flag.reason)));
+        lines.push((t!("high risk since"), format!("{since}  {}", risk::reason_text(&flag.reason))));
     }
     let rows: Vec<Vec<String>> = lines.into_iter().map(|(name, value)| vec![format!("  {name}"), value]).collect();
     for line in columns(&rows, &[]) {
