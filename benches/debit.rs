@@ -305,7 +305,7 @@ fn seed_shop(folder: &Path, size: u32) {
                 db::agreement::activate(tx, agreement, now)?;
                 let until = "2027-09-04".parse().unwrap();
                 let mandate = db::mandate::insert(tx, agreement, 1, "alipay", &format!("KM{number:010}"), until, now)?;
-                db::mandate::set_live(tx, mandate, &format!("P{number}"), now, now)?;
+                db::mandate::set_live(tx, mandate, &format!("P{number}"), now)?;
                 let id = InstallmentId { agreement, term: 3 };
                 let amount = Money::from_fen(19_900);
                 let new =

@@ -250,8 +250,8 @@ INSERT INTO charge (agreement_id, term, attempt, kind, rail, order_no, amount, s
     printf('20261121220015%014d', rowid), due || 'T09:00:00Z', due || 'T09:00:00Z', due || 'T09:00:05Z', paid_at, 0
   FROM installment WHERE (agreement_id * 7 + term * 13) % 4 = 0 ORDER BY rowid;
 -- Every fourth term is followed by an order that is delivered at once.
-INSERT INTO orders (id, customer_id, placed_at, placed_on, state, wallet_paid, cash_paid, cash_rail, handover, note)
-  SELECT rowid, agreement_id, due || 'T04:00:00Z', due, 'delivered', 7200, 0, '', 'counter', '' FROM installment
+INSERT INTO orders (id, customer_id, placed_at, placed_on, state, wallet_paid, cash_paid, handover, note)
+  SELECT rowid, agreement_id, due || 'T04:00:00Z', due, 'delivered', 7200, 0, 'counter', '' FROM installment
   WHERE state = 'paid' AND (agreement_id + term) % 4 = 1 ORDER BY rowid;
 INSERT INTO order_line (order_id, line, sku, name, category, supplier, qty, returned_qty, unit_price, list_price, unit_cost,
     wallet_part, wallet_ok, state, delivered_at)

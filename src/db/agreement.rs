@@ -6,7 +6,7 @@ use rusqlite::{Row, named_params};
 
 use crate::db::Conn;
 use crate::db::customer;
-use crate::db::types::{Day, Instant, at, day, maybe_at, maybe_day, word};
+use crate::db::types::{Day, Instant, at, day, filter, maybe_at, maybe_day, word};
 use crate::domain::agreement::{Agreement, AgreementSource, AgreementState, Conditions, PauseEffect};
 use crate::domain::date::{At, FirstDebit};
 use crate::domain::id::{AgreementId, CustomerId, PetId};
@@ -153,10 +153,10 @@ pub fn each(
     state: Option<AgreementState>,
     mut visit: impl FnMut(Agreement) -> Result<()>,
 ) -> Result<()> {
-    let mut query = conn.sql().prepare(&format!(
-        "SELECT {COLUMNS} FROM agreement
-         WHERE (:customer IS NULL OR customer_id = :customer) AND (:state IS NULL OR state = :state) ORDER BY id"
-    ))?;
+    let of = filter("customer_id", ":customer", customer.is_some());
+    let stands = filter("state", ":state", state.is_some());
+    let mut query =
+        conn.sql().prepare(&format!("SELECT {COLUMNS} FROM agreement WHERE {of} AND {stands} ORDER BY id"))?;
     let mut rows = query.query(named_params! { ":customer": customer, ":state": state.map(AgreementState::word) })?;
     while let Some(row) = rows.next()? {
         visit(from_row(row)?)?;

@@ -59,10 +59,13 @@ pub fn of_agreement(conn: &Conn, agreement: AgreementId) -> Result<Vec<Mandate>>
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Up to `limit` mandates in `state` after `after`, by id: pages for work that asks the rail about each.
+/// States that the rail is asked about, in the words of the partial index, so that mandates of past years cost nothing.
+const OPEN: &str = "state IN ('waiting','closing')";
+
+/// Up to `limit` mandates in `state`, which is waiting or closing, after `after`, by id: pages for work that asks the rail about each.
 pub fn page(conn: &Conn, state: MandateStatus, after: MandateId, limit: u32) -> Result<Vec<Mandate>> {
     let mut query = conn.sql().prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM mandate WHERE state = :state AND id > :after ORDER BY id LIMIT :limit"
+        "SELECT {COLUMNS} FROM mandate WHERE {OPEN} AND state = :state AND id > :after ORDER BY id LIMIT :limit"
     ))?;
     let rows = query.query_map(named_params! { ":state": state.word(), ":after": after, ":limit": limit }, from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -82,10 +85,10 @@ pub fn outlived(conn: &Conn, soon: NaiveDate) -> Result<Vec<Mandate>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// How many mandates are in `state`.
+/// How many mandates are in `state`, which is waiting or closing.
 pub fn count_in(conn: &Conn, state: MandateStatus) -> Result<u64> {
     let count: i64 = conn.sql().query_row(
-        "SELECT count(*) FROM mandate WHERE state = :state",
+        &format!("SELECT count(*) FROM mandate WHERE {OPEN} AND state = :state"),
         named_params! { ":state": state.word() },
         |row| row.get(0),
     )?;
@@ -105,16 +108,14 @@ pub fn each(conn: &Conn, state: Option<MandateStatus>, mut visit: impl FnMut(Man
 }
 
 /// The customer agreed.
-pub fn set_live(conn: &Conn, id: MandateId, provider_no: &str, signed_at: At, now: At) -> Result<()> {
+pub fn set_live(conn: &Conn, id: MandateId, provider_no: &str, signed_at: At) -> Result<()> {
     conn.sql()
         .prepare_cached(
-            "UPDATE mandate SET state = 'live', provider_no = :provider_no, signed_at = :signed_at, checked_at = :at
-             WHERE id = :id",
+            "UPDATE mandate SET state = 'live', provider_no = :provider_no, signed_at = :signed_at WHERE id = :id",
         )?
         .execute(named_params! {
             ":provider_no": provider_no,
             ":signed_at": Instant(signed_at),
-            ":at": Instant(now),
             ":id": id,
         })?;
     Ok(())
@@ -124,8 +125,7 @@ pub fn set_live(conn: &Conn, id: MandateId, provider_no: &str, signed_at: At, no
 pub fn end(conn: &Conn, id: MandateId, state: MandateStatus, cause: &str, when: At) -> Result<()> {
     conn.sql()
         .prepare_cached(
-            "UPDATE mandate SET state = :state, end_cause = COALESCE(end_cause, :cause), ended_at = :at, checked_at = :at
-             WHERE id = :id",
+            "UPDATE mandate SET state = :state, end_cause = COALESCE(end_cause, :cause), ended_at = :at WHERE id = :id",
         )?
         .execute(named_params! { ":state": state.word(), ":cause": cause, ":at": Instant(when), ":id": id })?;
     Ok(())

@@ -6,7 +6,7 @@ use rusqlite::{Row, ToSql, named_params};
 use serde::Serialize;
 
 use crate::db::Conn;
-use crate::db::types::{Instant, at, maybe_at, maybe_day, word};
+use crate::db::types::{Instant, at, filter, maybe_at, maybe_day, word};
 use crate::domain::agreement::AgreementState;
 use crate::domain::charge::InstallmentState;
 use crate::domain::date::At;
@@ -135,8 +135,8 @@ pub fn newest_addressed(
     state: Option<MessageState>,
     limit: u32,
 ) -> Result<Vec<Addressed>> {
-    let condition = "(:customer IS NULL OR m.customer_id = :customer) AND (:state IS NULL OR m.state = :state)
-         ORDER BY m.id DESC LIMIT :limit";
+    let of = filter("m.customer_id", ":customer", customer.is_some());
+    let condition = &format!("{of} AND (:state IS NULL OR m.state = :state) ORDER BY m.id DESC LIMIT :limit");
     let values = named_params! { ":customer": customer, ":state": state.map(MessageState::word), ":limit": limit };
     addressed(conn, condition, values)
 }
@@ -207,10 +207,9 @@ pub fn newest(
     state: Option<MessageState>,
     limit: u32,
 ) -> Result<Vec<Message>> {
+    let of = filter("customer_id", ":customer", customer.is_some());
     let mut query = conn.sql().prepare(&format!(
-        "SELECT {COLUMNS} FROM message
-         WHERE (:customer IS NULL OR customer_id = :customer) AND (:state IS NULL OR state = :state)
-         ORDER BY id DESC LIMIT :limit"
+        "SELECT {COLUMNS} FROM message WHERE {of} AND (:state IS NULL OR state = :state) ORDER BY id DESC LIMIT :limit"
     ))?;
     let rows = query.query_map(
         named_params! { ":customer": customer, ":state": state.map(MessageState::word), ":limit": limit },

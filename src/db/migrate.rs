@@ -75,3 +75,68 @@ fn step(sql: &Connection, number: i64) -> Result<()> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use rusqlite::Connection;
+
+    /// Today's tables for people; see the file.
+    const SCHEMA: &str = include_str!("schema.sql");
+
+    /// `CREATE TABLE charge` -> the whole statement, without comments and white space.
+    fn statements(sql: &str) -> BTreeMap<String, String> {
+        let plain: String =
+            sql.lines().map(|line| line.split("--").next().unwrap_or_default()).collect::<Vec<_>>().join(" ");
+        plain
+            .split(';')
+            .filter(|statement| !statement.trim().is_empty())
+            .map(|statement| {
+                let name = statement.split(['(', ' ']).filter(|word| !word.is_empty()).take_while(|word| *word != "ON");
+                let name: Vec<&str> = name.take(4).filter(|word| *word != "UNIQUE").take(3).collect();
+                (name.join(" "), statement.split_whitespace().collect())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_schema_that_people_read_is_the_one_that_the_migrations_make() {
+        let sql = Connection::open_in_memory().unwrap();
+        super::run(&sql).unwrap();
+        let made: Vec<String> = sql
+            .prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")
+            .unwrap()
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .collect::<rusqlite::Result<_>>()
+            .unwrap();
+        let (made, read) = (statements(&made.join(";\n")), statements(SCHEMA));
+        for (name, statement) in &made {
+            assert_eq!(read.get(name), Some(statement), "{name}: left is schema.sql, right what the migrations make");
+        }
+        for name in read.keys() {
+            assert!(made.contains_key(name), "{name} stands in schema.sql, but no migration makes it");
+        }
+        assert!(made.len() > 40, "tables and indexes were found: {}", made.len());
+    }
+
+    #[test]
+    fn every_table_column_and_index_says_what_it_is_for() {
+        let mut above = "";
+        let mut seen = 0;
+        for line in SCHEMA.lines() {
+            let is_column = line.starts_with("  ") && !line.trim().starts_with("--");
+            if is_column || line.starts_with("CREATE ") {
+                seen += 1;
+                let comment = match line.split_once("--") {
+                    Some((_, comment)) => comment,
+                    None => above.trim().strip_prefix("--").unwrap_or_default(),
+                };
+                assert!(!comment.trim().is_empty(), "schema.sql does not say what this is for: {}", line.trim());
+            }
+            above = line;
+        }
+        assert!(seen > 250, "columns were found: {seen}");
+    }
+}

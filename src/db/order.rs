@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use rusqlite::{Row, ToSql, named_params};
 use serde::Serialize;
 
-use crate::db::types::{Day, Instant, at, day, maybe_at, word};
+use crate::db::types::{Day, Instant, at, day, filter as when_given, maybe_at, word};
 use crate::db::{Conn, customer};
 use crate::domain::date::At;
 use crate::domain::id::{CustomerId, EntryId, OrderId};
@@ -219,9 +219,9 @@ pub fn insert(conn: &Conn, new: &NewOrder<'_>, today: NaiveDate, now: At) -> Res
     let id: OrderId = conn
         .sql()
         .prepare_cached(
-            "INSERT INTO orders (customer_id, placed_at, placed_on, state, wallet_paid, cash_paid, cash_rail, handover,
+            "INSERT INTO orders (customer_id, placed_at, placed_on, state, wallet_paid, cash_paid, handover,
                                  address, resend_of, note)
-             VALUES (:customer, :at, :today, 'placed', :wallet, :cash, 'cash', :handover, :address, :resend_of, :note)
+             VALUES (:customer, :at, :today, 'placed', :wallet, :cash, :handover, :address, :resend_of, :note)
              RETURNING id",
         )?
         .query_row(
@@ -308,11 +308,13 @@ pub fn resent_skus(conn: &Conn, id: OrderId) -> Result<Vec<String>> {
 
 /// Visits orders by id.
 pub fn each(conn: &Conn, filter: &Filter, mut visit: impl FnMut(Listed) -> Result<()>) -> Result<()> {
+    let of = when_given("o.customer_id", ":customer", filter.customer.is_some());
+    let stands = when_given("o.state", ":state", filter.state.is_some());
     let mut query = conn.sql().prepare(&format!(
         "SELECT {ORDER}, c.wrapped_key, c.name,
                 (SELECT count(*) FROM order_line l WHERE l.order_id = o.id) AS lines
          FROM orders o JOIN customer c ON c.id = o.customer_id
-         WHERE (:customer IS NULL OR o.customer_id = :customer) AND (:state IS NULL OR o.state = :state)
+         WHERE {of} AND {stands}
            AND (:supplier IS NULL
                 OR EXISTS (SELECT 1 FROM order_line l WHERE l.order_id = o.id AND l.supplier = :supplier))
          ORDER BY o.id"

@@ -6,7 +6,7 @@ use rusqlite::{Row, named_params};
 use serde::Serialize;
 
 use crate::db::Conn;
-use crate::db::types::{Day, Instant, day, maybe_day, word};
+use crate::db::types::{Day, Instant, day, filter, maybe_day, word};
 use crate::domain::date::At;
 use crate::domain::id::{CustomerId, PetId};
 use crate::domain::money::Money;
@@ -169,9 +169,9 @@ pub fn like(
 
 /// Pets, of one customer or in one status when given, by id.
 pub fn list(conn: &Conn, customer: Option<CustomerId>, status: Option<Status>) -> Result<Vec<Pet>> {
+    let of = filter("customer_id", ":customer", customer.is_some());
     let mut query = conn.sql().prepare(&format!(
-        "SELECT {COLUMNS} FROM pet
-         WHERE (:customer IS NULL OR customer_id = :customer) AND (:status IS NULL OR status = :status) ORDER BY id"
+        "SELECT {COLUMNS} FROM pet WHERE {of} AND (:status IS NULL OR status = :status) ORDER BY id"
     ))?;
     let rows =
         query.query_map(named_params! { ":customer": customer, ":status": status.map(Status::word) }, from_row)?;

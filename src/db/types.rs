@@ -92,6 +92,12 @@ id_column!(
     StatementId
 );
 
+/// A condition that holds for every row when its parameter is not given. The usual `(:x IS NULL OR column = :x)` reads the whole
+/// table even when it is given, because no index fits both halves.
+pub(super) fn filter(column: &str, parameter: &str, is_given: bool) -> String {
+    if is_given { format!("{column} = {parameter}") } else { format!("{parameter} IS NULL") }
+}
+
 /// Reads a column whose text is a word of one of our enums.
 pub(super) fn word<T>(row: &rusqlite::Row<'_>, column: &str, read: impl Fn(&str) -> Option<T>) -> rusqlite::Result<T> {
     let text: String = row.get(column)?;

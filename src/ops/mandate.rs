@@ -446,7 +446,7 @@ fn write_states(
 
 /// The customer has agreed: the first lane starts the agreement. Returns whether it did.
 fn went_live(ctx: &Ctx, tx: &Conn, mandate: &Mandate, provider_no: &str, signed_at: At, now: At) -> Result<bool> {
-    db::mandate::set_live(tx, mandate.id, provider_no, signed_at, now)?;
+    db::mandate::set_live(tx, mandate.id, provider_no, signed_at)?;
     let agreement = agreement::get(tx, mandate.agreement)?;
     if agreement.state == AgreementState::Waiting {
         if mandate.lane != 1 {

@@ -11,8 +11,8 @@ const POINTS: &str =
     "INSERT INTO points (customer_id, at, kind, ref, points) VALUES (1, '2026-11-05T01:30:00Z', 'charge', 'k-1', 199)";
 
 /// An order that the wallet paid for, without its journal entry.
-const ORDER: &str = "INSERT INTO orders (id, customer_id, placed_at, placed_on, state, wallet_paid, cash_paid, cash_rail, handover, note)
-     VALUES (1, 1, '2026-11-06T01:00:00Z', '2026-11-06', 'placed', 100, 0, '', 'counter', '');
+const ORDER: &str = "INSERT INTO orders (id, customer_id, placed_at, placed_on, state, wallet_paid, cash_paid, handover, note)
+     VALUES (1, 1, '2026-11-06T01:00:00Z', '2026-11-06', 'placed', 100, 0, 'counter', '');
      INSERT INTO order_line (order_id, line, sku, name, category, supplier, qty, returned_qty, unit_price, list_price, unit_cost,
        wallet_part, wallet_ok, state) VALUES (1, 1, 'F-1', '', 'staple', '', 1, 0, 100, 100, 50, 100, 1, 'placed');";
 

@@ -178,8 +178,8 @@ impl Books {
         let sql = rusqlite::Connection::open(self.shop.path("shop.db")).unwrap();
         let when = format!("{on}T04:00:00Z");
         sql.execute(
-            "INSERT INTO orders (id, customer_id, placed_at, placed_on, state, wallet_paid, cash_paid, cash_rail, handover, note)
-             VALUES (?1, ?2, ?3, ?4, 'delivered', 7200, 0, '', 'counter', '')",
+            "INSERT INTO orders (id, customer_id, placed_at, placed_on, state, wallet_paid, cash_paid, handover, note)
+             VALUES (?1, ?2, ?3, ?4, 'delivered', 7200, 0, 'counter', '')",
             rusqlite::params![order, customer.number(), when, on],
         )
         .unwrap();

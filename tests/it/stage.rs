@@ -63,7 +63,7 @@ pub fn set(ctx: &Ctx) -> Cast {
         db::agreement::activate(tx, agreement, signed_at)?;
         let no = format!("KM{:016}", agreement.number());
         let mandate = db::mandate::insert(tx, agreement, 1, "alipay", &no, "2027-10-04".parse()?, signed_at)?;
-        db::mandate::set_live(tx, mandate, "2026X", signed_at, signed_at)?;
+        db::mandate::set_live(tx, mandate, "2026X", signed_at)?;
         for term in 1..=2 {
             let due = Schedule::new(signed, 5, FirstDebit::NextMonth).due(term);
             let id = InstallmentId { agreement, term };

@@ -21,7 +21,6 @@ CREATE TABLE audit (
   prev_hash       TEXT NOT NULL,
   hash            TEXT NOT NULL
 ) STRICT;
-CREATE INDEX audit_entity ON audit (entity, seq);
 
 CREATE TABLE customer (
   id              INTEGER PRIMARY KEY,
@@ -130,8 +129,7 @@ CREATE TABLE mandate (
   created_at      TEXT NOT NULL,
   signed_at       TEXT,
   ended_at        TEXT,
-  end_cause       TEXT,
-  checked_at      TEXT
+  end_cause       TEXT
 ) STRICT;
 CREATE UNIQUE INDEX mandate_lane ON mandate (agreement_id, lane) WHERE state IN ('waiting','live');
 CREATE INDEX mandate_agreement ON mandate (agreement_id);
@@ -293,7 +291,6 @@ CREATE TABLE orders (
   state           TEXT NOT NULL CHECK (state IN ('placed','sent','shipped','delivered','cancelled','returned')),
   wallet_paid     INTEGER NOT NULL CHECK (wallet_paid >= 0),
   cash_paid       INTEGER NOT NULL CHECK (cash_paid >= 0),
-  cash_rail       TEXT NOT NULL,
   handover        TEXT NOT NULL CHECK (handover IN ('counter','ship')),
   address         BLOB,
   resend_of       INTEGER REFERENCES orders (id),
@@ -302,7 +299,6 @@ CREATE TABLE orders (
 ) STRICT;
 CREATE INDEX orders_customer ON orders (customer_id, id);
 CREATE INDEX orders_state ON orders (state, id);
-CREATE INDEX orders_placed ON orders (placed_on, id);
 
 CREATE TABLE order_line (
   order_id        INTEGER NOT NULL REFERENCES orders (id),
@@ -375,6 +371,6 @@ CREATE TABLE message (
   said            TEXT NOT NULL,
   tries           INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX message_queued ON message (not_before, id) WHERE state = 'queued';
-CREATE INDEX message_open ON message (id) WHERE state IN ('sending','failed');
+CREATE INDEX message_queued ON message (id) WHERE state = 'queued';
+CREATE INDEX message_sending ON message (id) WHERE state = 'sending';
 CREATE INDEX message_customer ON message (customer_id, id);
