@@ -216,8 +216,10 @@ pub fn help_of(path: &[&str], lang: Lang) -> Option<String> {
     (error.kind() == ErrorKind::DisplayHelp).then(|| help::fix(error.render().to_string(), lang))
 }
 
+/// Putting the help of every command into a language takes longer than most commands: it is done only when there is help or an
+/// error to print.
 fn parse(args: &[OsString], lang: Lang) -> Result<Cli, clap::Error> {
-    let matches = command(lang).try_get_matches_from(args)?;
+    let matches = Cli::command().try_get_matches_from(args).or_else(|_| command(lang).try_get_matches_from(args))?;
     Cli::from_arg_matches(&matches)
 }
 
