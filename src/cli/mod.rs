@@ -216,8 +216,13 @@ pub fn help_of(path: &[&str], lang: Lang) -> Option<String> {
     (error.kind() == ErrorKind::DisplayHelp).then(|| help::fix(error.render().to_string(), lang))
 }
 
+/// Putting the help of every command into a language takes longer than most commands: it is done only when there is help or an
+/// error to print.
 fn parse(args: &[OsString], lang: Lang) -> Result<Cli, clap::Error> {
-    let matches = command(lang).try_get_matches_from(args)?;
+    let matches = match Cli::command().try_get_matches_from(args) {
+        Err(error) if error.kind() != ErrorKind::DisplayVersion => command(lang).try_get_matches_from(args)?,
+        parsed => parsed?,
+    };
     Cli::from_arg_matches(&matches)
 }
 

@@ -105,7 +105,7 @@ impl Ctx {
     pub fn wire(config: Config, clock: Clock) -> Result<Ctx> {
         let db = Db::open(&config.db_path(), Keyring::new(&config.key()?), hand())?;
         let sandbox = match config.rails.values().any(|rail| rail.adapter == AdapterKind::Sandbox) {
-            true => Some(Arc::new(Book::open(&config.sandbox_path())?)),
+            true => Some(Arc::new(Book::at(&config.sandbox_path()))),
             false => None,
         };
         let mut rails: BTreeMap<String, Arc<dyn Rail>> = BTreeMap::new();

@@ -5,7 +5,7 @@
 //! `synchronous` is NORMAL: a power cut may cost the pretended provider its last answers, never its consistency, and a
 //! rehearsal is several times faster.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -130,7 +130,9 @@ CREATE TABLE fault (
 /// The pretended provider's memory. One for all sandbox rails of a shop; shared between threads and between processes.
 #[derive(Debug)]
 pub struct Book {
-    connection: Mutex<Connection>,
+    path: PathBuf,
+    /// None until somebody asks the provider: most commands never do, and opening a file costs them a fifth of their time.
+    connection: Mutex<Option<Connection>>,
 }
 
 impl Book {
@@ -139,9 +141,14 @@ impl Book {
     /// # Errors
     /// When the file cannot be read or written, is not such a book, or was written by a newer kibble.
     pub fn open(path: &Path) -> anyhow::Result<Book> {
-        let named = || t!("cannot open the sandbox's book {path}", path = path.display());
-        let connection = Connection::open(path).with_context(named)?;
-        Book::over(connection).with_context(named)
+        let book = Book::at(path);
+        book.write(|_| Ok(()))?;
+        Ok(book)
+    }
+
+    /// The book in the file at `path`, which is opened by the first who uses it; what [`Book::open`] refuses is refused then.
+    pub fn at(path: &Path) -> Book {
+        Book { path: path.to_owned(), connection: Mutex::new(None) }
     }
 
     /// A book that ends with the process, for tests and benches.
@@ -149,10 +156,17 @@ impl Book {
     /// # Errors
     /// When SQLite has no memory.
     pub fn in_memory() -> anyhow::Result<Book> {
-        Book::over(Connection::open_in_memory()?)
+        let connection = Book::prepared(Connection::open_in_memory()?)?;
+        Ok(Book { path: PathBuf::from(":memory:"), connection: Mutex::new(Some(connection)) })
     }
 
-    fn over(mut connection: Connection) -> anyhow::Result<Book> {
+    fn opened(&self) -> anyhow::Result<Connection> {
+        let named = || t!("cannot open the sandbox's book {path}", path = self.path.display());
+        let connection = Connection::open(&self.path).with_context(named)?;
+        Book::prepared(connection).with_context(named)
+    }
+
+    fn prepared(mut connection: Connection) -> anyhow::Result<Connection> {
         connection.busy_timeout(Duration::from_secs(10))?;
         connection.set_prepared_statement_cache_capacity(64);
         // A book in memory keeps no log and answers `memory`; that is fine.
@@ -174,13 +188,17 @@ impl Book {
             )),
         }
         tx.commit()?;
-        Ok(Book { connection: Mutex::new(connection) })
+        Ok(connection)
     }
 
     /// Does `work` as one transaction that no other process or thread can come between. An error undoes all of it.
     pub(super) fn write<T>(&self, work: impl FnOnce(&Page<'_>) -> anyhow::Result<T>) -> anyhow::Result<T> {
         // A thread that panicked inside its transaction has rolled it back: the book is sound.
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = match &mut *connection {
+            Some(connection) => connection,
+            none => none.insert(self.opened()?),
+        };
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let done = work(&Page { db: &tx })?;
         tx.commit()?;
