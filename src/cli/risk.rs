@@ -77,14 +77,20 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
 fn table(flags: &[Standing], zone: chrono_tz::Tz) -> Table {
     let mut table = Table::new([t!("Agreement"), t!("Customer"), t!("High risk since"), t!("Why")]);
     for it in flags {
-        // The reason is kept as "term and count", so that it reads in either language.
-        let (term, count) = it.flag.reason.split_once(' ').unwrap_or((&it.flag.reason, ""));
         table.row([
             it.flag.agreement.to_string(),
             it.label.clone(),
             it.flag.since.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string(),
-            t!("{count} terms in a row failed, the last was {term}", count = count, term = term),
+            why(&it.flag.reason),
         ]);
     }
     table
+}
+
+/// Why a flag stands. It is kept as "term and count", so that it reads in either language.
+pub(super) fn why(reason: &str) -> String {
+    match reason.split_once(' ') {
+        Some((term, count)) => t!("{count} terms in a row failed, the last was {term}", count = count, term = term),
+        None => reason.to_owned(),
+    }
 }

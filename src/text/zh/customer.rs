@@ -67,7 +67,6 @@ pub const TABLE: Table = &[
     ("brought back", "已退回"),
     ("died", "已死亡"),
     ("lost", "已走失"),
-    ("waiting for the customer", "等客户确认"),
     ("running", "履行中"),
     ("paused", "已暂停"),
     ("completed", "已完成"),
