@@ -71,7 +71,6 @@ pub const TABLE: Table = &[
     ("paused", "已暂停"),
     ("completed", "已完成"),
     ("being settled", "结算中"),
-    ("ended", "已终止"),
     ("cancelled", "已取消"),
     ("no customer has the id, phone number or name {who}", "没有编号、手机号或姓名是 {who} 的客户"),
     (

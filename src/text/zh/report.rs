@@ -284,7 +284,7 @@ pub const TABLE: Table = &[
     ("active", "履行中"),
     ("paused", "已暂停"),
     ("being settled", "结算中"),
-    ("ended", "已终止"),
+    ("ended", "已解除"),
     ("cancelled", "已取消"),
     ("ended by the customer", "客户解约"),
     ("for the shop's cause", "商户原因"),
