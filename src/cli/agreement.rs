@@ -326,6 +326,14 @@ fn show_confirmed(ui: &Ui, done: &Confirmed) {
 fn show(ctx: &Ctx, ui: &Ui, it: &Shown) {
     let a = &it.agreement;
     ui.data(&ui.paint(Paint::Heading, &format!("{}  {}  {}", a.id, a.no, state_text(a.state))));
+    let collected = match it.collected {
+        1 => t!("1 term, {amount} through kibble", amount = it.paid.yuan()),
+        count => t!("{count} terms, {amount} through kibble", count = count, amount = it.paid.yuan()),
+    };
+    let left = match it.left_terms {
+        1 => t!("1 term, {amount}", amount = it.left.yuan()),
+        count => t!("{count} terms, {amount}", count = count, amount = it.left.yuan()),
+    };
     let mut lines = vec![
         (t!("customer"), format!("{} {}", a.customer, it.label)),
         (t!("pet"), format!("{} {}", a.pet, it.pet_name)),
@@ -337,8 +345,8 @@ fn show(ctx: &Ctx, ui: &Ui, it: &Shown) {
         (t!("debit day"), a.anchor_day.to_string()),
         (t!("signed on"), a.signed_on.to_string()),
         (t!("until"), a.ends_on.to_string()),
-        (t!("collected"), t!("{count} terms, {amount} through kibble", count = it.collected, amount = it.paid.yuan())),
-        (t!("left"), t!("{count} terms, {amount}", count = it.left_terms, amount = it.left.yuan())),
+        (t!("collected"), collected),
+        (t!("left"), left),
         (t!("wallet"), it.wallet.yuan()),
         (t!("reference cost"), a.reference_cost.yuan()),
     ];
@@ -460,7 +468,8 @@ fn term_text(state: InstallmentState, course: Course) -> String {
     }
 }
 
-fn refund_text(state: RefundState) -> String {
+/// What people call a refund's state.
+pub(super) fn refund_text(state: RefundState) -> String {
     match state {
         RefundState::Noted => t!("to be paid"),
         RefundState::Pending => t!("the refund is on its way"),

@@ -8,9 +8,9 @@ use crate::cli::Globals;
 use crate::cli::agreement_import::{show_file, show_findings};
 use crate::cli::exit::Exit;
 use crate::cli::ui::{Paint, Table, Ui, pad, pad_left};
-use crate::domain::agreement::AgreementState;
 use crate::domain::pet::{Species, Status};
 use crate::ops::Ctx;
+use crate::ops::agreement::state_text;
 use crate::ops::customer::{
     Draft, ImportOptions, Listed, Shown, add, check_id_number, check_name, check_phone, import, list, show,
 };
@@ -283,19 +283,6 @@ pub(super) fn status_text(status: Status) -> String {
         Status::Returned => t!("brought back"),
         Status::Died => t!("died"),
         Status::Lost => t!("lost"),
-    }
-}
-
-/// What people call an agreement's state.
-pub(super) fn state_text(state: AgreementState) -> String {
-    match state {
-        AgreementState::Waiting => t!("waiting for the customer"),
-        AgreementState::Active => t!("running"),
-        AgreementState::Paused => t!("paused"),
-        AgreementState::Completed => t!("completed"),
-        AgreementState::Settling => t!("being settled"),
-        AgreementState::Ended => t!("ended"),
-        AgreementState::Cancelled => t!("cancelled"),
     }
 }
 

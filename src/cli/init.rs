@@ -25,14 +25,14 @@ pub struct Args {
     #[arg(long, default_value = "", hide_default_value = true)]
     name_en: String,
     /// The shop's unified social credit code, for the agreement
-    #[arg(long, default_value = "", hide_default_value = true)]
-    uscc: String,
+    #[arg(long)]
+    uscc: Option<String>,
     /// The shop's address, for the agreement
-    #[arg(long, default_value = "", hide_default_value = true)]
-    address: String,
+    #[arg(long)]
+    address: Option<String>,
     /// The shop's phone, for agreement and messages
-    #[arg(long, default_value = "", hide_default_value = true)]
-    phone: String,
+    #[arg(long)]
+    phone: Option<String>,
     /// A payment rail as NAME=ADAPTER or NAME=ADAPTER:PROFILE, for example `alipay=sandbox`; may be given several times
     #[arg(long = "rail", value_name = "RAIL")]
     rails: Vec<String>,
@@ -55,18 +55,28 @@ struct Answer<'a> {
 /// # Errors
 /// Those of [`init`], and a missing flag where nobody can be asked.
 pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
+    // Said before anything is asked: nobody answers six questions for a shop that is there already.
+    let folder = config::new_folder(globals.shop.as_deref())?;
+    ops::init::must_be_free(&folder)?;
     let name = match &args.name {
         Some(name) => name.clone(),
         None => ui.input(&t!("What is the shop called?"), None, "--name")?,
     };
     let rails = if args.rails.is_empty() { asked_rails(ui)? } else { read_rails(&args.rails)? };
+    // A script that gives the name is not asked for what may be empty.
+    let guided = args.name.is_none() && ui.can_ask();
+    let optional = |given: &Option<String>, question: String, flag: &str| match given {
+        Some(text) => Ok(text.clone()),
+        None if guided => ui.input(&question, Some(""), flag),
+        None => Ok(String::new()),
+    };
     let new = NewShop {
-        folder: config::new_folder(globals.shop.as_deref())?,
+        folder,
         name,
         name_en: args.name_en.clone(),
-        uscc: args.uscc.clone(),
-        address: args.address.clone(),
-        phone: args.phone.clone(),
+        uscc: optional(&args.uscc, t!("Unified social credit code (may be empty for now)"), "--uscc")?,
+        address: optional(&args.address, t!("The shop's address (may be empty for now)"), "--address")?,
+        phone: optional(&args.phone, t!("The shop's phone (may be empty for now)"), "--phone")?,
         lang: text::lang(),
         rails,
         key_file: args.key_file.clone(),

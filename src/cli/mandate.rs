@@ -157,13 +157,21 @@ pub(super) fn show_link(ui: &Ui, link: &Link) -> Result<()> {
 
 /// What asking about mandates came to.
 pub(super) fn show_synced(ui: &Ui, synced: &Synced) {
+    let asked = match synced.asked {
+        1 => t!("1 mandate asked about"),
+        count => t!("{count} mandates asked about", count = count),
+    };
+    let active = match synced.activated.len() {
+        1 => t!("1 agreement runs now"),
+        count => t!("{count} agreements run now", count = count),
+    };
     ui.data(&t!(
-        "{asked} mandates asked about: {live} agreed, {waiting} waiting, {ended} ended; {active} agreements run now",
-        asked = synced.asked,
+        "{asked}: {live} agreed, {waiting} waiting, {ended} ended; {active}",
+        asked = asked,
         live = synced.live,
         waiting = synced.waiting,
         ended = synced.ended.len(),
-        active = synced.activated.len()
+        active = active
     ));
     show_down(ui, &synced.down);
 }

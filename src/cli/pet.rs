@@ -3,13 +3,14 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::cli::Globals;
-use crate::cli::customer::{species_text, state_text, status_text};
+use crate::cli::customer::{species_text, status_text};
 use crate::cli::exit::Exit;
 use crate::cli::ui::{Paint, Table, Ui, columns};
 use crate::domain::id::PetId;
 use crate::domain::money::Money;
 use crate::domain::pet::{Sex, Species, Status};
 use crate::fault::Fault;
+use crate::ops::agreement::state_text;
 use crate::ops::pet::{Changed, Draft, Shown, add, list, set_status, show};
 use crate::ops::{Ctx, read_day, read_money};
 use crate::t;

@@ -263,7 +263,8 @@ fn show_quote(ui: &Ui, it: &Quote) {
     }
 }
 
-fn name(plan: &Plan) -> &str {
+/// The plan's name in the reader's language.
+pub(super) fn name(plan: &Plan) -> &str {
     if text::lang() == Lang::En { &plan.name_en } else { &plan.name_zh }
 }
 

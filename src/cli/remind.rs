@@ -11,6 +11,7 @@ use crate::fault::Fault;
 use crate::ops::Ctx;
 use crate::ops::remind::{self, Delivered, Listed, Preview, state_text};
 use crate::t;
+use crate::text::letters::title;
 
 /// Messages to customers and to the shop
 #[derive(Debug, clap::Args)]
@@ -100,7 +101,7 @@ fn list(ctx: &Ctx, args: &ListArgs, ui: &Ui) -> anyhow::Result<Exit> {
                 it.message.id.to_string(),
                 at.with_timezone(&ctx.zone()).format("%Y-%m-%d %H:%M").to_string(),
                 it.to.clone(),
-                it.message.template.clone(),
+                title(&it.message.template),
                 about,
                 state_text(it.message.state),
                 it.message.said.clone(),
@@ -149,7 +150,10 @@ fn show(it: &Delivered, ui: &Ui) {
         ui.status(&t!("another kibble is sending messages at this moment; nothing was done"));
         return;
     }
-    ui.data(&t!("{count} messages sent", count = it.sent));
+    ui.data(&match it.sent {
+        1 => t!("1 message sent"),
+        count => t!("{count} messages sent", count = count),
+    });
     if it.dropped > 0 {
         ui.data(&t!("{count} overtaken by events and dropped", count = it.dropped));
     }

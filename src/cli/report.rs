@@ -360,8 +360,16 @@ fn risk_definition() -> String {
 }
 
 fn show(ui: &Ui, it: &Overview, sections: &[Section], with_definitions: bool) {
-    ui.data(&ui.paint(Paint::Heading, &t!("Overview {period}", period = it.period)));
-    ui.data(&t!("{from} – {to}, overdue counted on {day}", from = it.from, to = it.to, day = it.cut_off));
+    // A month has a name; any other range is named by its days, once.
+    let (period, days) = match it.period.contains('_') {
+        true => (t!("{from} – {to}", from = it.from, to = it.to), t!("overdue counted on {day}", day = it.cut_off)),
+        false => (
+            it.period.clone(),
+            t!("{from} – {to}, overdue counted on {day}", from = it.from, to = it.to, day = it.cut_off),
+        ),
+    };
+    ui.data(&ui.paint(Paint::Heading, &t!("Overview {period}", period = period)));
+    ui.data(&days);
     // One width for all sections, so that the whole page lines up.
     let rows: Vec<Vec<String>> = sections
         .iter()

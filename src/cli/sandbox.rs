@@ -217,11 +217,16 @@ fn fault(ctx: &Ctx, ui: &Ui, it: &FaultArgs, now: crate::domain::date::At) -> Re
     let text = match until {
         Some(until) => {
             let until = until.with_timezone(&ctx.zone()).format("%Y-%m-%d %H:%M").to_string();
-            t!("{rail}: {fault} until {until}", rail = it.rail, fault = kind.word(), until = until)
+            t!("{rail}: {fault}, until {until}", rail = it.rail, fault = sandbox::fault_text(kind), until = until)
         }
         None => {
-            let count = it.times.unwrap_or(1);
-            t!("{rail}: {fault} for the next {count} calls", rail = it.rail, fault = kind.word(), count = count)
+            let fault = sandbox::fault_text(kind);
+            match it.times.unwrap_or(1) {
+                1 => t!("{rail}: {fault}, for the next call", rail = it.rail, fault = fault),
+                count => {
+                    t!("{rail}: {fault}, for the next {count} calls", rail = it.rail, fault = fault, count = count)
+                }
+            }
         }
     };
     said(ui, text)
@@ -262,7 +267,7 @@ fn state(ctx: &Ctx, ui: &Ui, all: bool) -> Result<()> {
             false => ui.table(&contracts),
         }
         for fault in &book.faults {
-            ui.data(&t!("fault of {rail}: {fault}", rail = fault.rail, fault = fault.kind.word()));
+            ui.data(&t!("fault of {rail}: {fault}", rail = fault.rail, fault = sandbox::fault_text(fault.kind)));
         }
         Ok(())
     })

@@ -4,15 +4,21 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use chrono::NaiveDate;
 
+use crate::cli::customer::species_text;
 use crate::cli::exit::Exit;
 use crate::cli::mandate::show_link;
 use crate::cli::ui::{Paint, Ui, columns};
-use crate::cli::{self, Globals};
+use crate::cli::{self, Globals, plan};
 use crate::domain::date::At;
 use crate::domain::id::AgreementId;
+use crate::domain::money::Money;
+use crate::domain::pet::Species;
 use crate::fault::Fault;
 use crate::ops::Ctx;
+use crate::ops::book::amount_text;
+use crate::ops::customer::{check_id_number, check_name, check_phone};
 use crate::ops::sign::{self, Acknowledged, Form, Prepared, Signed};
 use crate::t;
 
@@ -164,6 +170,8 @@ fn form(args: &Args) -> Result<Form> {
 
 /// Step by step: what the form does not say yet.
 fn ask(ctx: &Ctx, ui: &Ui, form: &mut Form, now: At) -> Result<()> {
+    // Said before anything is asked: nobody answers a dozen questions in vain.
+    sign::merchant_is_complete(ctx)?;
     if form.customer.is_none() && form.name.is_none() {
         let known = t!("a customer of the shop");
         let new = t!("a new customer");
@@ -172,9 +180,9 @@ fn ask(ctx: &Ctx, ui: &Ui, form: &mut Form, now: At) -> Result<()> {
         }
     }
     if form.customer.is_none() {
-        text(ui, &mut form.name, t!("Name, as on the ID card"), "--name", None)?;
-        text(ui, &mut form.phone, t!("Mobile number"), "--phone", None)?;
-        text(ui, &mut form.id_number, t!("ID number"), "--id-number", None)?;
+        checked(ui, &mut form.name, t!("Name, as on the ID card"), "--name", &check_name)?;
+        checked(ui, &mut form.phone, t!("Mobile number"), "--phone", &check_phone)?;
+        checked(ui, &mut form.id_number, t!("ID number"), "--id-number", &|text| check_id_number(ctx, text))?;
         text(ui, &mut form.address, t!("Address for deliveries (may be empty)"), "--address", Some(""))?;
     }
     if form.pet.is_none() && form.pet_name.is_none() {
@@ -185,12 +193,22 @@ fn ask(ctx: &Ctx, ui: &Ui, form: &mut Form, now: At) -> Result<()> {
     }
     if form.pet.is_none() {
         text(ui, &mut form.pet_name, t!("The pet's name"), "--pet-name", None)?;
-        text(ui, &mut form.species, t!("Species: cat, dog, rabbit, other"), "--species", Some("cat"))?;
+        if form.species.is_none() {
+            let choices = Species::ALL.map(|it| species_text(it.word()));
+            let chosen = ui.select(&t!("What kind of animal?"), &choices, Some(0), "--species")?;
+            form.species = Species::ALL.get(chosen).map(|it| it.word().to_owned());
+        }
         text(ui, &mut form.breed, t!("Breed (may be empty)"), "--breed", Some(""))?;
-        text(ui, &mut form.sex, t!("Sex: male, female, unknown"), "--sex", Some("unknown"))?;
-        text(ui, &mut form.born, t!("Date of birth, for example 2026-08-10 (may be empty)"), "--born", Some(""))?;
+        if form.sex.is_none() {
+            let chosen = ui.select(&t!("Which sex?"), &[t!("male"), t!("female"), t!("unknown")], Some(2), "--sex")?;
+            form.sex = Some(["male", "female", "unknown"][chosen].to_owned());
+        }
+        if form.born.is_none() {
+            let born = t!("Date of birth, for example 2026-08-10 (may be empty)");
+            form.born = Some(ui.input_checked(&born, Some(""), "--born", &is_date)?);
+        }
         let cost = t!("What the pet cost the shop, in yuan; shown in the agreement");
-        text(ui, &mut form.reference_cost, cost, "--reference-cost", None)?;
+        checked(ui, &mut form.reference_cost, cost, "--reference-cost", &is_amount)?;
     }
     if form.plan.is_none() {
         let plans = sign::plans(ctx)?;
@@ -198,10 +216,10 @@ fn ask(ctx: &Ctx, ui: &Ui, form: &mut Form, now: At) -> Result<()> {
             .iter()
             .map(|plan| {
                 let months = t!("{terms} months", terms = plan.terms);
-                vec![plan.code.clone(), plan.monthly.yuan(), months, plan.total().yuan()]
+                vec![plan.code.clone(), plan::name(plan).to_owned(), plan.monthly.yuan(), months, plan.total().yuan()]
             })
             .collect();
-        let chosen = ui.select(&t!("Which plan?"), &columns(&rows, &[1, 3]), Some(0), "--plan")?;
+        let chosen = ui.select(&t!("Which plan?"), &columns(&rows, &[2, 4]), Some(0), "--plan")?;
         form.plan = plans.get(chosen).map(|plan| plan.code.clone());
     }
     if form.rail.is_none() {
@@ -227,6 +245,34 @@ fn text(ui: &Ui, place: &mut Option<String>, question: String, flag: &str, defau
         *place = Some(ui.input(&question, default, flag)?);
     }
     Ok(())
+}
+
+/// Asks until the answer is sound, so that a slip does not cost every answer before it.
+fn checked(
+    ui: &Ui,
+    place: &mut Option<String>,
+    question: String,
+    flag: &str,
+    check: &dyn Fn(&str) -> Result<(), String>,
+) -> Result<()> {
+    if place.is_none() {
+        *place = Some(ui.input_checked(&question, None, flag, check)?);
+    }
+    Ok(())
+}
+
+fn is_date(text: &str) -> Result<(), String> {
+    match text.is_empty() || text.parse::<NaiveDate>().is_ok() {
+        true => Ok(()),
+        false => Err(t!("{text} is not a date like 2026-08-10", text = text)),
+    }
+}
+
+fn is_amount(text: &str) -> Result<(), String> {
+    match text.parse::<Money>() {
+        Ok(_) => Ok(()),
+        Err(error) => Err(amount_text(error).reason),
+    }
 }
 
 /// Shows the important points and takes the customer's word for each; with `--acknowledged` it was given beforehand.

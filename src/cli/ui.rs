@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, LineStyle, TableStyle};
+use dialoguer::console::{Key, Term, truncate_str};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
@@ -218,8 +219,7 @@ impl Ui {
             return Ok(true);
         }
         self.needs_terminal(question, "--yes")?;
-        let answer = dialoguer::Confirm::with_theme(&Prompt).with_prompt(question).default(default).interact();
-        answer.map_err(stopped)
+        confirmed(&Term::stderr(), question, default).map_err(stopped)
     }
 
     /// Asks for a text. Under `--yes` the default is taken without asking.
@@ -248,11 +248,17 @@ impl Ui {
         self.needs_terminal(question, flag)?;
         let mut prompt = dialoguer::Input::<String>::with_theme(&Prompt)
             .with_prompt(question)
-            .validate_with(|text: &String| check(text.trim()));
+            // Left to itself, the prompt asks again after an empty answer without saying why.
+            .allow_empty(true)
+            .validate_with(|text: &String| match text.trim() {
+                "" if default.is_none() => Err(t!("this cannot be left empty")),
+                text => check(text),
+            });
         if let Some(default) = default {
             prompt = prompt.default(default.to_owned());
         }
-        prompt.interact_text().map(|text| text.trim().to_owned()).map_err(stopped)
+        let answer = prompt.interact_text().map_err(|dialoguer::Error::IO(error)| stopped(error))?;
+        Ok(answer.trim().to_owned())
     }
 
     /// Lets the person choose one of `choices` and gives its place. Under `--yes` the default is taken without asking.
@@ -270,8 +276,7 @@ impl Ui {
             return Ok(default);
         }
         self.needs_terminal(question, flag)?;
-        let prompt = dialoguer::Select::with_theme(&Prompt).with_prompt(question).items(choices);
-        prompt.default(default.unwrap_or(0)).interact().map_err(stopped)
+        chosen(&Term::stderr(), question, choices, default.unwrap_or(0)).map_err(stopped)
     }
 
     /// What starts progress bars.
@@ -550,13 +555,101 @@ impl Out {
 struct Prompt;
 
 impl dialoguer::theme::Theme for Prompt {
+    fn format_input_prompt(
+        &self,
+        f: &mut dyn std::fmt::Write,
+        prompt: &str,
+        default: Option<&str>,
+    ) -> std::fmt::Result {
+        match default.filter(|default| !default.is_empty()) {
+            Some(default) => f.write_str(&asked(&format!("{prompt} [{default}]"))),
+            None => f.write_str(&asked(prompt)),
+        }
+    }
+
+    fn format_input_prompt_selection(
+        &self,
+        f: &mut dyn std::fmt::Write,
+        prompt: &str,
+        answer: &str,
+    ) -> std::fmt::Result {
+        write!(f, "{}{answer}", asked(prompt))
+    }
+
     fn format_error(&self, f: &mut dyn std::fmt::Write, error: &str) -> std::fmt::Result {
         write!(f, "{}", t!("error: {text}", text = error))
     }
 }
 
-fn stopped(error: dialoguer::Error) -> anyhow::Error {
-    let dialoguer::Error::IO(error) = error;
+/// A question as it stands before its answer: one that ends in a question mark needs no colon.
+fn asked(question: &str) -> String {
+    match question.ends_with(['?', '？']) {
+        true => format!("{question} "),
+        false => t!("{question}: ", question = question),
+    }
+}
+
+/// Asks yes or no with one key. Not `dialoguer`'s, which says yes and no in English, and which leaves a terminal without a
+/// cursor behind when the person stops it.
+fn confirmed(term: &Term, question: &str, default: bool) -> io::Result<bool> {
+    let keys = if default { "[Y/n]" } else { "[y/N]" };
+    let yes = loop {
+        term.write_str(&format!("{question} {keys} "))?;
+        let key = term.read_key_raw()?;
+        term.clear_line()?;
+        match key {
+            Key::Char('y' | 'Y' | '是') => break true,
+            Key::Char('n' | 'N' | '否') => break false,
+            Key::Enter => break default,
+            Key::Escape | Key::CtrlC => return Err(interrupted(term)),
+            _ => {}
+        }
+    };
+    term.write_line(&format!("{question} {}", if yes { t!("yes") } else { t!("no") }))?;
+    Ok(yes)
+}
+
+/// Lets the person move to one of `choices`, a page at a time where the terminal is lower than the list. Not `dialoguer`'s,
+/// for the reason given at [`confirmed`].
+fn chosen(term: &Term, question: &str, choices: &[String], first: usize) -> io::Result<usize> {
+    let (height, width) = term.size();
+    let page = choices.len().min(usize::from(height).saturating_sub(2)).max(1);
+    let last = choices.len().saturating_sub(1);
+    let mut at = first.min(last);
+    term.write_line(asked(question).trim_end())?;
+    loop {
+        let shown = choices.iter().enumerate().skip(at / page * page).take(page);
+        let lines: Vec<String> = shown
+            .map(|(place, choice)| format!("{} {choice}", if place == at { ">" } else { " " }))
+            .map(|line| truncate_str(&line, usize::from(width), "…").into_owned())
+            .collect();
+        for line in &lines {
+            term.write_line(line)?;
+        }
+        let key = term.read_key_raw()?;
+        term.clear_last_lines(lines.len())?;
+        match key {
+            Key::ArrowUp => at = at.checked_sub(1).unwrap_or(last),
+            Key::ArrowDown | Key::Tab => at = if at == last { 0 } else { at + 1 },
+            Key::Enter => break,
+            Key::Escape | Key::CtrlC => return Err(interrupted(term)),
+            _ => {}
+        }
+    }
+    term.clear_last_lines(1)?;
+    let answer = choices.get(at).map_or("", |choice| choice.trim());
+    term.write_line(&format!("{}{answer}", asked(question)))?;
+    Ok(at)
+}
+
+/// What a person's Ctrl-C or Escape is, on a line of its own.
+fn interrupted(term: &Term) -> io::Error {
+    // A terminal that cannot be written to any more is no reason to say something else.
+    drop(term.write_line(""));
+    io::Error::from(io::ErrorKind::Interrupted)
+}
+
+fn stopped(error: io::Error) -> anyhow::Error {
     match error.kind() {
         io::ErrorKind::Interrupted => Fault::refused(t!("you stopped the command")).into(),
         _ => anyhow::Error::from(error).context(Fault::broken(t!("the terminal could not be read"))),

@@ -69,11 +69,7 @@ pub struct Opened {
 pub fn init(new: &NewShop, clock: &Clock) -> Result<Opened> {
     let folder = config::absolute(&new.folder)?;
     let settings_path = folder.join(SHOP_TOML);
-    if settings_path.exists() || folder.join(config::SHOP_DB).exists() {
-        return Err(Fault::refused(t!("there is a shop in {folder} already", folder = folder.display()))
-            .hint(t!("choose another folder with --shop; kibble never writes over a shop"))
-            .into());
-    }
+    must_be_free(&folder)?;
     let install_code = match &new.install_code {
         Some(code) if is_code(code) => code.clone(),
         Some(code) => {
@@ -113,6 +109,19 @@ pub fn init(new: &NewShop, clock: &Clock) -> Result<Opened> {
             Err(ops::explain(error))
         }
     }
+}
+
+/// Makes sure that no shop lies in a folder.
+///
+/// # Errors
+/// Refused when there is one.
+pub fn must_be_free(folder: &Path) -> Result<()> {
+    if folder.join(SHOP_TOML).exists() || folder.join(config::SHOP_DB).exists() {
+        return Err(Fault::refused(t!("there is a shop in {folder} already", folder = folder.display()))
+            .hint(t!("choose another folder with --shop; kibble never writes over a shop"))
+            .into());
+    }
+    Ok(())
 }
 
 /// The plan templates every new shop starts with, for the brief's two scenarios.

@@ -199,6 +199,18 @@ pub fn fault_of(word: &str) -> Result<FaultKind> {
     })
 }
 
+/// What people call a fault.
+pub fn fault_text(kind: FaultKind) -> String {
+    match kind {
+        FaultKind::Decline => t!("declines"),
+        FaultKind::Drop => t!("the connection drops before the work"),
+        FaultKind::LoseAnswer => t!("the work is done and the answer is lost"),
+        FaultKind::Slow => t!("answers too late"),
+        FaultKind::Garbage => t!("answers nonsense"),
+        FaultKind::Down => t!("is down"),
+    }
+}
+
 /// The span of a fault: so many calls, or until a moment.
 pub fn span(times: Option<u32>, until: Option<At>) -> FaultSpan {
     match (times, until) {

@@ -586,7 +586,11 @@ fn needed<'a>(value: &'a Option<String>, what: String, flag: &str) -> Result<&'a
 }
 
 /// An agreement names the shop with code, address and phone (RQ01), so without them there is none.
-fn merchant_is_complete(ctx: &Ctx) -> Result<()> {
+/// Makes sure that the settings hold what every agreement says about the shop.
+///
+/// # Errors
+/// Refused, naming what is missing and where to fill it in.
+pub fn merchant_is_complete(ctx: &Ctx) -> Result<()> {
     let merchant = &ctx.config.settings.merchant;
     let missing: Vec<&str> = [("uscc", &merchant.uscc), ("address", &merchant.address), ("phone", &merchant.phone)]
         .into_iter()

@@ -9,6 +9,7 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::t;
 use crate::text::Lang;
 
 const BUILT_IN: &str = include_str!("templates/notifications.toml");
@@ -48,6 +49,39 @@ struct Text {
 #[derive(Deserialize)]
 struct Sample {
     sample: Map<String, Value>,
+}
+
+/// What people call a text: in a list of messages, not in the message. A name this program does not know stays as it is.
+pub fn title(id: &str) -> String {
+    match id {
+        "pre_debit_48h" => t!("debit announced"),
+        "heads_up" => t!("debit soon"),
+        "debit_success" => t!("debit done"),
+        "debit_failed" => t!("debit failed"),
+        "retry_exhausted_customer" => t!("retries over"),
+        "retry_exhausted_merchant" => t!("retries over, to the shop"),
+        "overdue_l1" => t!("overdue, 1-3 days"),
+        "overdue_l2" => t!("overdue, 4-15 days"),
+        "overdue_l3" => t!("overdue, 16-30 days"),
+        "overdue_l4" => t!("overdue, 31-60 days"),
+        "overdue_l5" => t!("overdue, over 60 days"),
+        "high_risk_alert" => t!("high risk, to the shop"),
+        "vaccine_due" => t!("vaccination due"),
+        "deworm_due" => t!("deworming due"),
+        "complaint_ack" => t!("complaint received"),
+        "complaint_sla_breach" => t!("complaint unanswered, to the shop"),
+        "contract_expiring" => t!("agreement ends soon"),
+        "contract_completed" => t!("agreement completed"),
+        "mandate_revoked_customer" => t!("mandate ended by the customer"),
+        "mandate_revoked_merchant" => t!("mandate ended by the customer, to the shop"),
+        "termination_ack" => t!("termination received"),
+        "refund_done" => t!("refund paid"),
+        "advance_settled" => t!("advance booked, to the shop"),
+        "shop_closing" => t!("shop closes or moves"),
+        "data_request_done" => t!("request about personal data done"),
+        "breach_notice" => t!("personal data incident"),
+        other => other.to_owned(),
+    }
 }
 
 impl Letters {

@@ -102,7 +102,7 @@ fn a_program_takes_the_messages_and_takes_none_twice() {
     shop.run("debit run").ok("1 sent");
     let lines = fs::read_to_string(&kept).unwrap();
     holds(&lines, &["\"template\":\"pre_debit_48h\"", "\"phone\":\"19900000001\""]);
-    shop.run("remind list").ok("pre_debit_48h").says("kept");
+    shop.run("remind list").ok("debit announced").says("kept");
     assert!(answers(&program, &kept, &lines).contains("\"result\":\"sent\",\"said\":\"kept before\""));
     assert_eq!(fs::read_to_string(&kept).unwrap(), lines, "the same line was kept twice");
     // A file that cannot be made: nothing was sent, and it says so.

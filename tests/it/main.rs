@@ -25,6 +25,8 @@ mod orders;
 mod pet;
 mod plan;
 mod plant;
+#[cfg(unix)]
+mod prompts;
 mod refund;
 mod remind;
 mod report;

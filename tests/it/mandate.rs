@@ -69,5 +69,5 @@ fn the_fallback_alone_starts_nothing() {
     let shop = shop();
     sign(&shop, "cat-199-12", "--second-rail wechat").exits(0);
     shop.run("sandbox sign m-2").ok("1 agreed").says("0 agreements run now");
-    shop.run("sandbox sign m-1").ok("1 agreements run now");
+    shop.run("sandbox sign m-1").ok("1 agreement runs now");
 }

@@ -96,7 +96,7 @@ fn an_announcement_that_was_sent_starts_the_48_hours() {
     assert_eq!(term.charge_from, Some(ctx.now() + chrono::Duration::hours(48)));
     let notices = db::installment::notices(ctx.db.read(), term.id).unwrap();
     assert_eq!((notices.len(), notices[0].kind.as_str(), notices[0].lane, notices[0].due), (1, "message", 0, term.due));
-    shop.run("remind list").ok("pre_debit_48h").says("a-1/1").hides("19900000001").hides("王小明");
+    shop.run("remind list").ok("debit announced").says("a-1/1").hides("19900000001").hides("王小明");
     assert_eq!(shop.run("--json remind list --state sent").json()["messages"][0]["id"], "n-1");
     assert_eq!(remind::deliver(&ctx, ctx.now()).unwrap().sent, 0);
 }
@@ -163,7 +163,7 @@ fn half_a_text_is_never_sent_and_can_be_retried_once_mended() {
     shop.write("shop.toml", shop.read("shop.toml").replace("\nphone = \"\"", "\nphone = \"010-1234\""));
     shop.run("--now 2026-11-02T23:00 remind retry n-1").ok("from 2026-11-03 08:00 on");
     shop.run("--now 2026-11-03T08:00 remind retry n-1").fails(1, "has not failed: it is queued");
-    shop.run("--now 2026-11-03T08:00 remind send").ok("1 messages sent");
+    shop.run("--now 2026-11-03T08:00 remind send").ok("1 message sent");
     assert!(shop.read("messages.txt").contains("010-1234"));
 }
 
@@ -179,7 +179,7 @@ fn a_shops_own_text_takes_the_place_of_ours_and_a_broken_one_stops_delivery() {
         .fails(1, "notifications.toml cannot be used")
         .says("no message was sent");
     shop.write("templates/notifications.toml", own);
-    shop.run("--now 2026-11-02T09:00 remind send").ok("1 messages sent");
+    shop.run("--now 2026-11-02T09:00 remind send").ok("1 message sent");
     assert!(shop.read("messages.txt").contains("\t团子的口粮钱199.00元11月5日扣\n"));
 }
 
@@ -238,7 +238,7 @@ fn a_channel_that_is_down_gets_the_message_later() {
     shop.run("--now 2026-11-02T09:10 remind send").ok("0 messages sent");
     let term = db::installment::get(ctx.db.read(), stage::term(&cast, 1)).unwrap().unwrap();
     assert_eq!(term.charge_from, None);
-    shop.run("--now 2026-11-02T09:15 remind send").ok("1 messages sent");
+    shop.run("--now 2026-11-02T09:15 remind send").ok("1 message sent");
     let term = db::installment::get(ctx.db.read(), stage::term(&cast, 1)).unwrap().unwrap();
     assert_eq!(term.charge_from.unwrap().to_rfc3339(), "2026-11-04T01:15:00+00:00");
 }

@@ -32,8 +32,8 @@ fn customers_are_funded_and_given_cards() {
 #[test]
 fn faults_are_set_for_calls_or_for_a_time_and_taken_away() {
     let shop = shop();
-    shop.run("sandbox fault alipay decline --times 2 --reason limit").ok("decline for the next 2 calls");
-    shop.run("sandbox fault wechat down --for 2h").ok("down until 2026-11-10 12:00");
+    shop.run("sandbox fault alipay decline --times 2 --reason limit").ok("declines, for the next 2 calls");
+    shop.run("sandbox fault wechat down --for 2h").ok("is down, until 2026-11-10 12:00");
     assert_eq!(shop.run("sandbox state --json").json()["faults"].as_array().unwrap().len(), 2);
     shop.run("sandbox fault alipay --clear").exits(0);
     assert_eq!(shop.run("sandbox state --json").json()["faults"].as_array().unwrap().len(), 1);

@@ -16,7 +16,7 @@ fn an_agreement_is_signed_with_flags_and_runs_once_the_customer_agrees() {
     assert_eq!(signed["evidence"], "E1");
     assert!(signed["links"][0]["url"].as_str().unwrap().contains("/sign/alipay/KM"), "{signed}");
     shop.run("agreement show a-1").ok("waiting for the customer to agree").says("12 terms, ¥2,388.00");
-    shop.run("sandbox sign m-1").ok("1 agreed").says("1 agreements run now");
+    shop.run("sandbox sign m-1").ok("1 agreed").says("1 agreement runs now");
     shop.run("agreement show KB-2026-000001").ok("running").says("a-1/12").says("2027-11-10").hides("19900000001");
 }
 

@@ -124,7 +124,10 @@ fn run_list(args: &ListArgs, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
         }
         ui.table(&table(&lines));
         let total: Money = lines.iter().map(|line| line.installment.amount).sum();
-        ui.status(&t!("{count} installments, {total}", count = lines.len(), total = total.yuan()));
+        ui.status(&match lines.len() {
+            1 => t!("1 installment, {total}", total = total.yuan()),
+            count => t!("{count} installments, {total}", count = count, total = total.yuan()),
+        });
         Ok(())
     })?;
     Ok(Exit::Done)
@@ -135,6 +138,8 @@ fn table(lines: &[Listed]) -> Table {
     let mut table = Table::new(header).right(&[3]);
     for line in lines {
         let it = &line.installment;
+        // Why an earlier try was declined no longer matters once the term is paid.
+        let is_paid = it.state.word() == "paid";
         let reason = line.reason.as_deref().and_then(Reason::from_word);
         table.row([
             it.id.to_string(),
@@ -143,7 +148,10 @@ fn table(lines: &[Listed]) -> Table {
             it.amount.grouped(),
             line.rail.clone().unwrap_or_default(),
             state_text(line),
-            reason.map(|reason| reason_text(Some(reason), text::lang()).to_owned()).unwrap_or_default(),
+            reason
+                .filter(|_| !is_paid)
+                .map(|reason| reason_text(Some(reason), text::lang()).to_owned())
+                .unwrap_or_default(),
         ]);
     }
     table

@@ -87,7 +87,11 @@ fn happened(ctx: &Ctx, report: &RunReport) -> Vec<Vec<String>> {
             word => format!("{count} {}", effect_text(word)),
         };
         let parts: Vec<String> = report.settled.iter().map(part).collect();
-        line(t!("settled"), t!("{count} open charges", count = settled), parts.join(" · "));
+        let counted = match settled {
+            1 => t!("1 open charge"),
+            count => t!("{count} open charges", count = count),
+        };
+        line(t!("settled"), counted, parts.join(" · "));
     }
     if report.refunds_paid > 0 {
         line(t!("refunds"), t!("{count} paid", count = report.refunds_paid), String::new());
@@ -113,7 +117,11 @@ fn happened(ctx: &Ctx, report: &RunReport) -> Vec<Vec<String>> {
             true => t!("for {day}", day = first),
             false => t!("for {first} to {last}", first = first, last = last),
         });
-        line(t!("announced"), t!("{count} debits", count = report.announced), days);
+        let count = match report.announced {
+            1 => t!("1 debit"),
+            count => t!("{count} debits", count = count),
+        };
+        line(t!("announced"), count, days);
     }
     if report.charged > 0 {
         line(t!("charged"), t!("{count} due", count = report.charged), charged(report));
@@ -126,7 +134,11 @@ fn happened(ctx: &Ctx, report: &RunReport) -> Vec<Vec<String>> {
         line(t!("pay links"), t!("{count} made", count = report.links), String::new());
     }
     if report.missed > 0 {
-        line(t!("missed"), t!("{count} windows", count = report.missed), String::new());
+        let count = match report.missed {
+            1 => t!("1 window"),
+            count => t!("{count} windows", count = count),
+        };
+        line(t!("missed"), count, String::new());
     }
     if report.messages_sent + report.messages_waiting > 0 {
         let parts = [

@@ -1,5 +1,6 @@
 //! `kibble debit show`: the whole history of an installment, in order.
 
+use crate::cli::agreement::refund_text;
 use crate::cli::exit::Exit;
 use crate::cli::ui::{Paint, Ui, columns};
 use crate::domain::charge::{Charge, ChargeKind, ChargeState};
@@ -10,6 +11,7 @@ use crate::ops::debit::pay::{History, history};
 use crate::ops::debit::reason_text;
 use crate::t;
 use crate::text;
+use crate::text::letters;
 
 /// Show everything that happened to an installment, in order
 #[derive(Debug, clap::Args)]
@@ -57,12 +59,12 @@ fn show(ctx: &Ctx, ui: &Ui, history: &History) {
         charge_events(charge, &mut events);
     }
     for refund in &history.refunds {
-        let what = t!("refund {id} {state}", id = refund.id, state = refund.state.word());
+        let what = t!("refund {id}: {state}", id = refund.id, state = refund_text(refund.state));
         events.push((refund.paid_at.unwrap_or(refund.noted_at), what, refund.amount.yuan()));
     }
     for message in &history.messages {
         if let Some(at) = message.sent_at {
-            events.push((at, t!("message sent"), message.template.clone()));
+            events.push((at, t!("message sent"), letters::title(&message.template)));
         }
     }
     events.sort_by_key(|event| event.0);

@@ -645,7 +645,7 @@ fn word_text(word: &str) -> String {
         "paused" => t!("paused"),
         "completed" => t!("completed"),
         "settling" => t!("being settled"),
-        "ended" => t!("ended"),
+        "ended" => t!("terminated"),
         "cancelled" => t!("cancelled"),
         "consumer" => t!("ended by the customer"),
         "merchant" => t!("for the shop's cause"),

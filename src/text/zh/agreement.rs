@@ -68,6 +68,8 @@ pub const TABLE: Table = &[
     ("signed on", "签署日期"),
     ("until", "到期日"),
     ("collected", "已收款"),
+    ("1 term, {amount} through kibble", "1 期，其中经 kibble 收取 {amount}"),
+    ("1 term, {amount}", "1 期，{amount}"),
     ("{count} terms, {amount} through kibble", "{count} 期，其中经 kibble 收取 {amount}"),
     ("left", "剩余"),
     ("{count} terms, {amount}", "{count} 期，{amount}"),
@@ -136,7 +138,7 @@ pub const TABLE: Table = &[
     ("{agreement} is called off; it had not started", "{agreement} 已取消，尚未生效"),
     (
         "{agreement} has ended. Nothing more is charged; {count} terms are cancelled.",
-        "{agreement} 已解除，不再扣款；{count} 期不再收取。",
+        "{agreement} 已解约，不再扣款；{count} 期不再收取。",
     ),
     ("The rail has closed the mandate.", "支付渠道已关闭代扣授权。"),
     (
@@ -199,9 +201,13 @@ pub const TABLE: Table = &[
     ("The customer agrees to {mandate} on {rail} here:", "请客户在这里同意 {rail} 代扣授权 {mandate}："),
     ("{rail} gave no link for {mandate}: {why}", "{rail} 没有给出 {mandate} 的链接：{why}"),
     ("ask again with `kibble mandate link {mandate}`", "用 `kibble mandate link {mandate}` 再试"),
+    ("1 mandate asked about", "查询了 1 个代扣授权"),
+    ("{count} mandates asked about", "查询了 {count} 个代扣授权"),
+    ("1 agreement runs now", "1 份协议开始履行"),
+    ("{count} agreements run now", "{count} 份协议开始履行"),
     (
-        "{asked} mandates asked about: {live} agreed, {waiting} waiting, {ended} ended; {active} agreements run now",
-        "查询了 {asked} 个代扣授权：{live} 个已同意，{waiting} 个等待中，{ended} 个已结束；{active} 份协议开始履行",
+        "{asked}: {live} agreed, {waiting} waiting, {ended} ended; {active}",
+        "{asked}：{live} 个已同意，{waiting} 个等待中，{ended} 个已结束；{active}",
     ),
     ("{mandate} is closed; the rail confirmed.", "{mandate} 已关闭，渠道已确认。"),
     (

@@ -88,4 +88,6 @@ pub const TABLE: Table = &[
     ("it took too long", "等待超时"),
     // Prompts.
     ("the terminal could not be read", "无法从终端读取输入"),
+    ("{question}: ", "{question}："),
+    ("this cannot be left empty", "这一项不能不填"),
 ];

@@ -67,12 +67,10 @@ pub const TABLE: Table = &[
     ("brought back", "已退回"),
     ("died", "已死亡"),
     ("lost", "已走失"),
-    ("waiting for the customer", "等客户确认"),
     ("running", "履行中"),
     ("paused", "已暂停"),
     ("completed", "已完成"),
     ("being settled", "结算中"),
-    ("ended", "已终止"),
     ("cancelled", "已取消"),
     ("no customer has the id, phone number or name {who}", "没有编号、手机号或姓名是 {who} 的客户"),
     (

@@ -66,7 +66,7 @@ pub const TABLE: Table = &[
     ("declined, then paid through the link", "扣款被拒，后来用付款链接补缴"),
     ("declined in the morning, paid by the retry", "上午扣款被拒，重试成功"),
     ("declined, then paid at the counter", "扣款被拒，后来到店付款"),
-    ("the customer ended the mandate in the app", "客户在应用里解除了代扣授权"),
+    ("the customer ended the mandate in the app", "客户在应用里撤销了代扣授权"),
     ("was paused, and its terms moved", "暂停过，期次顺延"),
     ("left within the cooling-off days", "冷静期内解约"),
     ("ended by the customer, with refund and compensation", "客户提前解约，有退款和补偿"),

@@ -54,4 +54,7 @@ pub const TABLE: Table = &[
         "next: `kibble catalog import FILE`, then `kibble sign`",
         "下一步：`kibble catalog import FILE`，然后 `kibble sign`",
     ),
+    ("Unified social credit code (may be empty for now)", "统一社会信用代码（可以先不填）"),
+    ("The shop's address (may be empty for now)", "店铺地址（可以先不填）"),
+    ("The shop's phone (may be empty for now)", "店铺电话（可以先不填）"),
 ];

@@ -18,6 +18,7 @@ pub const TABLE: Table = &[
     ("points", "积分"),
     ("tier", "等级"),
     ("Last entries", "最近明细"),
+    ("1 term paid, {amount} collected", "已付 1 期，累计 {amount}"),
     ("{months} terms paid, {amount} collected", "已付 {months} 期，累计 {amount}"),
     ("normal", "普通"),
     ("{left} of {terms} terms left", "还剩 {left} 期，共 {terms} 期"),
