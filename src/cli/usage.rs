@@ -2,6 +2,7 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use crate::domain::id::NotAnId;
 use crate::fault::Fault;
 use crate::t;
 
@@ -10,6 +11,19 @@ pub(super) fn fault(error: &clap::Error) -> Fault {
     let hint =
         suggestion(error).unwrap_or_else(|| t!("`{command} --help` shows what is possible", command = path(error)));
     Fault::usage(what(error)).hint(hint)
+}
+
+/// What a value should look like. Parsers outside the house explain themselves in English; these are put into the chosen language.
+fn why(source: &(dyn std::error::Error + 'static)) -> String {
+    if let Some(wrong) = source.downcast_ref::<NotAnId>() {
+        t!("write it like {example}", example = wrong.example)
+    } else if source.is::<chrono::ParseError>() {
+        t!("write it like {example}", example = "2026-11-20")
+    } else if source.is::<std::num::ParseIntError>() {
+        t!("write a whole number")
+    } else {
+        source.to_string()
+    }
 }
 
 fn what(error: &clap::Error) -> String {
@@ -26,7 +40,7 @@ fn what(error: &clap::Error) -> String {
         ErrorKind::InvalidValue if value.is_empty() => t!("`{option}` needs a value", option = arg),
         ErrorKind::InvalidValue => t!("`{value}` is no value for `{option}`", value = value, option = arg),
         ErrorKind::ValueValidation => {
-            let why = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+            let why = std::error::Error::source(error).map(why).unwrap_or_default();
             t!("`{value}` does not fit `{option}`: {why}", value = value, option = arg, why = why)
         }
         ErrorKind::MissingRequiredArgument => t!("this is missing: {list}", list = arg),

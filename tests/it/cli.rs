@@ -130,3 +130,16 @@ fn a_full_disk_behind_stdout_is_an_error() {
 fn the_version_is_that_of_the_package() {
     Shop::new().run("--version").ok(concat!("kibble ", env!("CARGO_PKG_VERSION")));
 }
+
+#[test]
+fn a_value_of_the_wrong_shape_is_answered_with_the_right_one() {
+    let mut shop = Shop::new();
+    for (line, english, chinese) in [
+        ("debit show x", "write it like a-7/3", "请写成像 a-7/3 这样"),
+        ("debit postpone a-7/3 --to tomorrow", "write it like 2026-11-20", "请写成像 2026-11-20 这样"),
+        ("audit list --limit many", "write a whole number", "请写一个整数"),
+    ] {
+        shop.lang("en").run(line).fails(2, english);
+        shop.lang("zh").run(line).fails(2, chinese);
+    }
+}

@@ -3,6 +3,8 @@
 use super::Table;
 
 pub const TABLE: Table = &[
+    ("write it like {example}", "请写成像 {example} 这样"),
+    ("write a whole number", "请写一个整数"),
     // Help.
     (
         "{about-with-newline}\nUsage: {usage}\n\n{all-args}{after-help}",
