@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::rail::PROFILES;
 use crate::domain::agreement::Conditions;
+use crate::domain::credit::SCORES;
 use crate::domain::date::{Hours, clock_time};
 use crate::domain::money::Money;
 use crate::domain::rail::Profile;
@@ -95,6 +96,9 @@ pub struct Settings {
     /// Messages.
     #[serde(default)]
     pub messages: Messages,
+    /// The credit check at signing.
+    #[serde(default)]
+    pub credit: CreditSettings,
     /// The sandbox's behaviour.
     #[serde(default)]
     pub sandbox: SandboxSettings,
@@ -269,6 +273,20 @@ pub struct Messages {
     pub off: Vec<String>,
 }
 
+/// The credit check at signing.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CreditSettings {
+    /// `off`, `manual`, `zhima` or `sandbox`.
+    pub check: String,
+    /// The least score that passes, 350 to 950.
+    pub score: u32,
+    /// For `zhima`: the Alipay rail whose account asks.
+    pub rail: String,
+    /// For `zhima`: the product that the contract with Zhima names.
+    pub product_code: String,
+}
+
 /// The sandbox's behaviour.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -349,6 +367,17 @@ impl Default for Messages {
             hours: Hours::new((8, 0), (22, 0)),
             link: "kb.cn/".into(),
             off: Vec::new(),
+        }
+    }
+}
+
+impl Default for CreditSettings {
+    fn default() -> CreditSettings {
+        CreditSettings {
+            check: "off".into(),
+            score: 600,
+            rail: "alipay".into(),
+            product_code: "w1010100000000002733".into(),
         }
     }
 }
@@ -574,6 +603,12 @@ impl Settings {
         }
         if self.terms.refund_days > 15 {
             return wrong("terms.refund_days", t!("a refund may take 15 days at most"));
+        }
+        if !["off", "manual", "zhima", "sandbox"].contains(&self.credit.check.as_str()) {
+            return wrong("credit.check", t!("must be off, manual, zhima or sandbox"));
+        }
+        if !(SCORES.0..=SCORES.1).contains(&self.credit.score) {
+            return wrong("credit.score", t!("must lie between {low} and {high}", low = SCORES.0, high = SCORES.1));
         }
         match self.messages.channel.as_str() {
             "print" => Ok(()),

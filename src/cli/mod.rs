@@ -18,6 +18,7 @@ mod config;
 mod customer;
 mod debit;
 mod demo;
+mod doctor;
 mod help;
 mod init;
 mod mandate;
@@ -97,6 +98,7 @@ enum Thing {
     Demo(demo::Args),
     Config(config::Args),
     Check(check::Args),
+    Doctor(doctor::Args),
     Plan(plan::Args),
     Catalog(catalog::Args),
     Customer(customer::Args),
@@ -124,6 +126,7 @@ fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
         Thing::Demo(args) => demo::run(args, globals, ui),
         Thing::Config(args) => config::run(args, globals, ui),
         Thing::Check(args) => check::run(args, globals, ui),
+        Thing::Doctor(args) => doctor::run(args, globals, ui),
         Thing::Plan(args) => plan::run(args, globals, ui),
         Thing::Catalog(args) => catalog::run(args, globals, ui),
         Thing::Customer(args) => customer::run(args, globals, ui),

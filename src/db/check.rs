@@ -186,6 +186,14 @@ pub const WALLET_COVERS: &[Probe] = &[
     },
 ];
 
+/// Law 7, the part about credit checks: an agreement whose check was not decided in its favour never started.
+pub const CREDIT_DECIDED: &[Probe] = &[Probe {
+    what: english!("an agreement runs although its credit check was not decided in its favour"),
+    sql: "SELECT 'a-' || c.agreement_id AS record, c.verdict || ' ' || c.review AS shows
+          FROM credit_check c JOIN agreement a ON a.id = c.agreement_id
+          WHERE a.active_at IS NOT NULL AND c.review IN ('open','refused')",
+}];
+
 /// Law 8: one event, one message. The hours are checked in code.
 pub const TOLD_ONCE: &[Probe] = &[
     Probe {
@@ -421,6 +429,7 @@ pub fn each_plain_text(conn: &Conn, mut visit: impl FnMut(&str, &str)) -> Result
          UNION ALL SELECT 'o-' || id, note FROM orders
          UNION ALL SELECT 'j-' || id, note FROM entry
          UNION ALL SELECT 'a-' || agreement_id, reason || ' ' || COALESCE(clear_reason, '') FROM flag
+         UNION ALL SELECT 'a-' || agreement_id, said || ' ' || COALESCE(decide_reason, '') FROM credit_check
          UNION ALL SELECT 'audit ' || seq, entity || ' ' || detail FROM audit",
     )?;
     let mut rows = query.query([])?;

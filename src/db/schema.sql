@@ -146,6 +146,35 @@ CREATE INDEX agreement_state ON agreement (state);
 -- Signed, running, completed and ended in a period: the report reads this index alone.
 CREATE INDEX agreement_course ON agreement (signed_on, state, active_at, ended_at, ends_on);
 
+-- A credit check at signing. Written by `sign`, `risk check`, `risk approve` and `risk refuse`; no mandate is offered while one is open.
+CREATE TABLE credit_check (
+  id              INTEGER PRIMARY KEY,  -- no name of its own: it is the check of its agreement
+  agreement_id    INTEGER NOT NULL UNIQUE REFERENCES agreement (id),  -- one check for each agreement
+  customer_id     INTEGER NOT NULL REFERENCES customer (id),  -- whose key seals what was seen
+  -- who was asked: the clerk's own eyes, Zhima Credit, or the pretended provider
+  provider        TEXT NOT NULL CHECK (provider IN ('manual','zhima','sandbox')),
+  threshold       INTEGER NOT NULL CHECK (threshold > 0),  -- the least score that passes, as it was set at signing
+  consent_at      TEXT,  -- UTC instant of the customer's separate consent; empty when it was not given, and nobody was asked then
+  consent_text    TEXT NOT NULL,  -- the sentence they were asked to consent to
+  attempt         INTEGER NOT NULL CHECK (attempt >= 0),  -- how many numbers were used; a number is good for a day
+  transaction_no  TEXT UNIQUE,  -- our number of the last question; the same number gets the same answer within a day
+  asked_at        TEXT,  -- UTC instant at which that number was first used
+  verdict         TEXT NOT NULL CHECK (verdict IN ('pass','fail','cannot_tell','error')),  -- what it said; `error` until an answer is written
+  checked_on      TEXT NOT NULL,  -- the shop's day of the answer, or the day on which the clerk saw the score
+  seen            BLOB,  -- sealed: score and reference to the proof, as JSON
+  provider_no     TEXT,  -- the provider's number of its answer
+  said            TEXT NOT NULL,  -- the provider's own words; nothing personal
+  recorded_by     TEXT NOT NULL,  -- the person at the machine
+  review          TEXT NOT NULL CHECK (review IN ('none','open','approved','refused')),  -- whether a person must decide, or how one decided
+  decided_at      TEXT,  -- UTC instant of the decision
+  decided_by      TEXT,  -- who decided
+  decide_reason   TEXT,  -- why
+  -- a check that nobody consented to cannot have passed
+  CHECK (verdict <> 'pass' OR consent_at IS NOT NULL)
+) STRICT;
+-- Checks that wait for a decision (`risk list`, `doctor`).
+CREATE INDEX credit_check_open ON credit_check (agreement_id) WHERE review = 'open';
+
 -- Permissions to debit. Written by `sign`, `mandate`, `agreement` and the debit run, which asks the rail how they stand.
 CREATE TABLE mandate (
   id              INTEGER PRIMARY KEY,  -- m-12

@@ -4,6 +4,7 @@ pub mod agreement;
 pub mod book;
 pub mod catalog;
 pub mod charge;
+pub mod credit;
 pub mod customer;
 pub mod date;
 pub mod id;

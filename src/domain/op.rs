@@ -40,6 +40,12 @@ pub enum Op {
     AgreementSigned { agreement: AgreementId, customer: CustomerId, pet: PetId, sha256: String },
     /// An agreement changed its state.
     AgreementChanged { agreement: AgreementId, state: String, reason: String },
+    /// A credit check was answered: what it said, and whether the customer had consented to it.
+    CreditChecked { agreement: AgreementId, provider: String, verdict: String, threshold: u32, consent: bool },
+    /// The provider of credit checks is about to be asked under this number.
+    CreditAsked { agreement: AgreementId, transaction_no: String },
+    /// A person decided about a credit check that did not pass.
+    CreditDecided { agreement: AgreementId, decision: String, reason: String },
     /// A mandate was asked for.
     MandateAsked { mandate: MandateId, rail: String },
     /// Mandates changed at the rail or here.
@@ -111,6 +117,9 @@ impl Op {
             Op::ItemChanged { sku, .. } => sku.clone(),
             Op::AgreementSigned { agreement, .. }
             | Op::AgreementChanged { agreement, .. }
+            | Op::CreditChecked { agreement, .. }
+            | Op::CreditAsked { agreement, .. }
+            | Op::CreditDecided { agreement, .. }
             | Op::Terminated { agreement, .. }
             | Op::FlagChanged { agreement, .. } => agreement.to_string(),
             Op::MandateAsked { mandate, .. } => mandate.to_string(),

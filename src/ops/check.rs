@@ -212,6 +212,7 @@ fn nothing_unannounced(ctx: &Ctx) -> Result<Findings> {
         }
         announced_and_in_window(ctx, &it, &mut found);
     })?;
+    found.probe(ctx, db::check::CREDIT_DECIDED)?;
     Ok(found)
 }
 

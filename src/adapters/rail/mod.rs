@@ -3,6 +3,7 @@
 //! A rail that cannot do something answers [`Trouble::Unsupported`], and the caller has an answer for that.
 
 pub mod cash;
+pub mod exec;
 pub mod sandbox;
 #[cfg(test)]
 pub(crate) mod suite;

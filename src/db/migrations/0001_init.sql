@@ -117,6 +117,31 @@ CREATE INDEX agreement_pet ON agreement (pet_id);
 CREATE INDEX agreement_state ON agreement (state);
 CREATE INDEX agreement_course ON agreement (signed_on, state, active_at, ended_at, ends_on);
 
+CREATE TABLE credit_check (
+  id              INTEGER PRIMARY KEY,
+  agreement_id    INTEGER NOT NULL UNIQUE REFERENCES agreement (id),
+  customer_id     INTEGER NOT NULL REFERENCES customer (id),
+  provider        TEXT NOT NULL CHECK (provider IN ('manual','zhima','sandbox')),
+  threshold       INTEGER NOT NULL CHECK (threshold > 0),
+  consent_at      TEXT,
+  consent_text    TEXT NOT NULL,
+  attempt         INTEGER NOT NULL CHECK (attempt >= 0),
+  transaction_no  TEXT UNIQUE,
+  asked_at        TEXT,
+  verdict         TEXT NOT NULL CHECK (verdict IN ('pass','fail','cannot_tell','error')),
+  checked_on      TEXT NOT NULL,
+  seen            BLOB,
+  provider_no     TEXT,
+  said            TEXT NOT NULL,
+  recorded_by     TEXT NOT NULL,
+  review          TEXT NOT NULL CHECK (review IN ('none','open','approved','refused')),
+  decided_at      TEXT,
+  decided_by      TEXT,
+  decide_reason   TEXT,
+  CHECK (verdict <> 'pass' OR consent_at IS NOT NULL)
+) STRICT;
+CREATE INDEX credit_check_open ON credit_check (agreement_id) WHERE review = 'open';
+
 CREATE TABLE mandate (
   id              INTEGER PRIMARY KEY,
   agreement_id    INTEGER NOT NULL REFERENCES agreement (id),

@@ -9,10 +9,13 @@ mod catalog;
 mod check;
 mod cli;
 mod config;
+mod credit;
 mod customer;
 mod db;
 mod debit;
 mod demo;
+mod doctor;
+mod exec;
 mod init;
 mod order;
 mod pet;
@@ -39,10 +42,13 @@ pub const TABLES: &[Table] = &[
     check::TABLE,
     cli::TABLE,
     config::TABLE,
+    credit::TABLE,
     customer::TABLE,
     db::TABLE,
     debit::TABLE,
     demo::TABLE,
+    doctor::TABLE,
+    exec::TABLE,
     init::TABLE,
     order::TABLE,
     pet::TABLE,
