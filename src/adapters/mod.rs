@@ -2,5 +2,7 @@
 //! they never see the shop's database.
 
 pub mod credit;
+pub mod http;
+pub mod keys;
 pub mod notify;
 pub mod rail;

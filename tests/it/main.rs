@@ -17,6 +17,7 @@ mod docs;
 mod due;
 mod examples;
 mod house;
+mod http;
 mod import;
 mod init;
 mod mandate;
@@ -27,6 +28,8 @@ mod plan;
 mod plant;
 #[cfg(unix)]
 mod prompts;
+mod provider;
+mod rails;
 mod refund;
 mod remind;
 mod report;

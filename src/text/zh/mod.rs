@@ -16,7 +16,9 @@ mod debit;
 mod demo;
 mod doctor;
 mod exec;
+mod http;
 mod init;
+mod keys;
 mod order;
 mod pet;
 mod plan;
@@ -49,7 +51,9 @@ pub const TABLES: &[Table] = &[
     demo::TABLE,
     doctor::TABLE,
     exec::TABLE,
+    http::TABLE,
     init::TABLE,
+    keys::TABLE,
     order::TABLE,
     pet::TABLE,
     plan::TABLE,
