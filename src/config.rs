@@ -625,6 +625,15 @@ impl Config {
         if !rails.contains_key("cash") {
             rails.insert("cash".into(), rail(folder, "cash", &counter)?);
         }
+        let is_alipay = |rail: &RailSettings| rail.adapter == AdapterKind::Alipay;
+        if settings.credit.check == "zhima" && !rails.get(&settings.credit.rail).is_some_and(is_alipay) {
+            return Err(Fault::refused(t!(
+                "shop.toml: {key}: {why}",
+                key = "credit.rail",
+                why = t!("must name a payment rail whose adapter is alipay")
+            ))
+            .into());
+        }
         let mut given = BTreeMap::new();
         flatten("", &toml::Value::Table(toml::from_str(text).context("read a moment ago")?), &mut given);
         Ok(Config { folder: folder.to_owned(), settings, rails, given: given.into_keys().collect() })

@@ -41,11 +41,14 @@ use anyhow::Result;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
+use crate::adapters::credit::Credit;
+use crate::adapters::credit::sandbox::Sandbox as PretendedCredit;
 use crate::adapters::notify::Notify;
 use crate::adapters::notify::exec::Exec;
 use crate::adapters::notify::print::Print;
 use crate::adapters::rail::Rail;
 use crate::adapters::rail::cash::Cash;
+use crate::adapters::rail::exec::Exec as ExecRail;
 use crate::adapters::rail::sandbox::book::Book;
 use crate::adapters::rail::sandbox::{Sandbox, Temper};
 use crate::clock::Clock;
@@ -84,6 +87,8 @@ pub struct Ctx {
     pub rails: BTreeMap<String, Arc<dyn Rail>>,
     /// The sandbox's book, where a sandbox rail is used: for the commands that play customer and provider.
     pub sandbox: Option<Arc<Book>>,
+    /// Who is asked about credit at signing; `None` where nobody is, or the clerk looks.
+    pub credit: Option<Box<dyn Credit>>,
     /// The message channel.
     pub notify: Box<dyn Notify>,
     say: RefCell<Box<dyn FnMut(Event)>>,
@@ -106,7 +111,8 @@ impl Ctx {
     /// As [`Ctx::open`].
     pub fn wire(config: Config, clock: Clock) -> Result<Ctx> {
         let db = Db::open(&config.db_path(), Keyring::new(&config.key()?), hand())?;
-        let sandbox = match config.rails.values().any(|rail| rail.adapter == AdapterKind::Sandbox) {
+        let is_pretended = config.settings.credit.check == "sandbox";
+        let sandbox = match is_pretended || config.rails.values().any(|rail| rail.adapter == AdapterKind::Sandbox) {
             true => Some(Arc::new(Book::at(&config.sandbox_path()))),
             false => None,
         };
@@ -119,7 +125,8 @@ impl Ctx {
             "exec" => Box::new(Exec::new(messages.command.clone(), messages.timeout_seconds)),
             _ => Box::new(Print::new(config.folder.join(&messages.file))),
         };
-        Ok(Ctx { db, clock, config, rails, sandbox, notify, say: RefCell::new(Box::new(|_| {})) })
+        let credit = open_credit(&config, sandbox.as_ref());
+        Ok(Ctx { db, clock, config, rails, sandbox, credit, notify, say: RefCell::new(Box::new(|_| {})) })
     }
 
     /// Sends progress to `say` from now on.
@@ -177,7 +184,8 @@ fn open_rail(
             Arc::new(sandbox.with_fee_bps(rail.fee_bps).with_temper(temper))
         }
         (AdapterKind::Cash | AdapterKind::Sandbox, _) => Arc::new(Cash::open(name, profile, clock)),
-        (AdapterKind::Alipay | AdapterKind::Wechat | AdapterKind::Exec, _) => {
+        (AdapterKind::Exec, _) => Arc::new(ExecRail::open(name, profile, clock, rail.account()?)),
+        (AdapterKind::Alipay | AdapterKind::Wechat, _) => {
             let adapter = rail.adapter.word();
             return Err(Fault::refused(t!(
                 "rail {name}: adapter {adapter} is not built yet",
@@ -187,6 +195,14 @@ fn open_rail(
             .into());
         }
     })
+}
+
+/// Who is asked about credit. Nothing is read or called yet.
+fn open_credit(config: &Config, sandbox: Option<&Arc<Book>>) -> Option<Box<dyn Credit>> {
+    match (config.settings.credit.check.as_str(), sandbox) {
+        ("sandbox", Some(book)) => Some(Box::new(PretendedCredit::open(book.clone()))),
+        _ => None,
+    }
 }
 
 /// The clock of a command: the system's, or the pretended time in the words of the `--now` option.

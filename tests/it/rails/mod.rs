@@ -1,4 +1,6 @@
 //! Every rail adapter passes one suite: `suite.rs`. Each file beside it brings the stage of one adapter, and what only that one has.
 
+#[cfg(unix)]
+mod exec;
 mod sandbox;
 pub mod suite;
