@@ -20,8 +20,8 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 use kibble::adapters::rail::sandbox::{Book, Sandbox};
 use kibble::adapters::rail::{
-    BillPeriod, ChargeRequest, Closed, DebitNotice, MandateRef, MandateState, PROFILES, PayLinkRequest, Rail, RefundRequest,
-    SignRequest, Trouble,
+    BillPeriod, ChargeRequest, Closed, DebitNotice, MandateRef, MandateState, PROFILES, PayLinkRequest, Rail,
+    RefundRequest, SignRequest, Trouble,
 };
 use kibble::clock::Clock;
 use kibble::domain::date::At;
@@ -161,7 +161,9 @@ fn answer(bank: &Sandbox, it: &Question, folder: &Path) -> Value {
             }
             Err(trouble) => refusal(&trouble),
         },
-        "close_mandate" => told(bank.close_mandate(&mandate, &it.why).map(|()| json!({ "contract_no": it.contract_no }))),
+        "close_mandate" => {
+            told(bank.close_mandate(&mandate, &it.why).map(|()| json!({ "contract_no": it.contract_no })))
+        }
         "announce" => {
             let notice = DebitNotice { mandate, amount, due: day(it.due) };
             told(bank.announce(&notice).map(|()| json!({ "contract_no": it.contract_no })))

@@ -4,11 +4,11 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use crate::cli::exit::Exit;
+use crate::cli::mandate::{show_link, show_pursued};
+use crate::cli::sign::show_check;
 use crate::cli::ui::{Table, Ui};
 use crate::cli::{self, Globals};
 use crate::domain::id::AgreementId;
-use crate::cli::mandate::{show_link, show_pursued};
-use crate::cli::sign::show_check;
 use crate::ops::credit::{self, Approved, Typed, Waiting};
 use crate::ops::risk::{self, Standing};
 use crate::t;

@@ -273,7 +273,8 @@ fn ask_credit(ctx: &Ctx, ui: &Ui, form: &mut Form) -> Result<()> {
         let lang = form.text.as_deref().and_then(Lang::from_word).unwrap_or_else(text_lang);
         ui.status(&ui.paint(Paint::Heading, &credit::consent_text(ctx, lang)));
         let choices = [t!("no, a person decides without it"), t!("yes, the customer consents")];
-        let chosen = ui.select(&t!("Does the customer consent to the credit check?"), &choices, Some(0), "--credit-consent")?;
+        let chosen =
+            ui.select(&t!("Does the customer consent to the credit check?"), &choices, Some(0), "--credit-consent")?;
         form.credit_consent = Some(["no", "yes"][chosen].to_owned());
     }
     if !credit::is_manual(ctx) || form.credit_consent.as_deref() != Some("yes") {

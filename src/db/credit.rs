@@ -174,8 +174,9 @@ pub fn decide(conn: &Conn, agreement: AgreementId, review: Review, by: &str, rea
 
 /// The check of an agreement; `None` where none was asked for.
 pub fn of_agreement(conn: &Conn, agreement: AgreementId) -> Result<Option<Check>> {
-    let mut query =
-        conn.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM credit_check c WHERE c.agreement_id = :agreement"))?;
+    let mut query = conn
+        .sql()
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM credit_check c WHERE c.agreement_id = :agreement"))?;
     let mut rows = query.query(named_params! { ":agreement": agreement })?;
     Ok(rows.next()?.map(from_row).transpose()?)
 }

@@ -242,9 +242,12 @@ pub fn waiting(ctx: &Ctx) -> Result<Vec<Waiting>> {
 pub fn again(ctx: &Ctx, agreement: AgreementId, typed: &Typed, now: At) -> Result<Approved> {
     let check = open(ctx.db.read(), agreement)?;
     if check.consent_at.is_none() {
-        return Err(Fault::refused(t!("the customer of {agreement} did not consent to a check", agreement = agreement))
-            .hint(decide_hint(agreement))
-            .into());
+        return Err(Fault::refused(t!(
+            "the customer of {agreement} did not consent to a check",
+            agreement = agreement
+        ))
+        .hint(decide_hint(agreement))
+        .into());
     }
     let check = match check.provider.as_str() {
         "manual" => write_record(ctx, &check, &record(typed, check.threshold, ctx.today(now))?, now)?,
@@ -409,14 +412,8 @@ fn ask(ctx: &Ctx, id: AgreementId, now: At) -> Result<Check> {
 
 fn write_record(ctx: &Ctx, check: &Check, record: &Record, now: At) -> Result<Check> {
     let by = hand().actor;
-    let answered = Answered {
-        verdict: record.verdict,
-        on: record.on,
-        seen: &record.seen,
-        provider_no: None,
-        said: "",
-        by: &by,
-    };
+    let answered =
+        Answered { verdict: record.verdict, on: record.on, seen: &record.seen, provider_no: None, said: "", by: &by };
     write(ctx, check, &answered, now)
 }
 
@@ -440,7 +437,8 @@ fn record(typed: &Typed, threshold: u32, today: NaiveDate) -> Result<Record> {
     let said = |text: &Option<String>| text.as_deref().map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned);
     let score = match said(&typed.score) {
         Some(text) => {
-            check_score(&text).map_err(|what| Fault::usage(what).hint(t!("answer it with {flag}", flag = "--credit-score")))?;
+            check_score(&text)
+                .map_err(|what| Fault::usage(what).hint(t!("answer it with {flag}", flag = "--credit-score")))?;
             text.parse().ok()
         }
         None => None,
@@ -505,8 +503,7 @@ mod tests {
             ("", "", "", Some(Verdict::CannotTell)),
             ("", "maybe", "", None),
         ] {
-            let typed =
-                Typed { score: text(score), result: text(result), reference: text(reference), seen_on: None };
+            let typed = Typed { score: text(score), result: text(result), reference: text(reference), seen_on: None };
             assert_eq!(record(&typed, 600, today).ok().map(|it| it.verdict), expected, "{score} {result} {reference}");
         }
         let ahead = Typed { seen_on: text("2026-11-11"), ..Typed::default() };

@@ -185,7 +185,10 @@ fn of_key(config: &Config, notes: &mut Notes) {
         Err(error) => notes.error("key", &error),
         Ok(_) if config.settings.key_file.starts_with(&config.folder) => notes.warn(
             "key",
-            t!("the data key {path} lies in the shop folder: whoever copies the folder can read every name", path = path),
+            t!(
+                "the data key {path} lies in the shop folder: whoever copies the folder can read every name",
+                path = path
+            ),
             t!("move it elsewhere, and correct key_file in shop.toml"),
         ),
         Ok(_) => notes.ok("key", t!("the data key {path} is readable by you alone", path = path)),
@@ -206,7 +209,10 @@ fn of_papers(config: &Config, notes: &mut Notes) {
                 "shop.toml says nothing about the shop's {list}, which every agreement names",
                 list = missing.join(", ")
             ),
-            t!("fill them in under [merchant] in {path}", path = config.folder.join(crate::config::SHOP_TOML).display()),
+            t!(
+                "fill them in under [merchant] in {path}",
+                path = config.folder.join(crate::config::SHOP_TOML).display()
+            ),
         );
     }
 }
@@ -243,7 +249,12 @@ fn of_time(ctx: &Ctx, now: At, notes: &mut Notes) -> Result<()> {
         if theirs != zone {
             notes.warn(
                 "clock",
-                t!("the shop counts days in {ours}, {rail} in {theirs}", ours = zone.name(), rail = name, theirs = theirs.name()),
+                t!(
+                    "the shop counts days in {ours}, {rail} in {theirs}",
+                    ours = zone.name(),
+                    rail = name,
+                    theirs = theirs.name()
+                ),
                 t!("set timezone in shop.toml unless the shop is really elsewhere"),
             );
         }
@@ -253,7 +264,10 @@ fn of_time(ctx: &Ctx, now: At, notes: &mut Notes) -> Result<()> {
     {
         notes.bad(
             "clock",
-            t!("the last run was at {last}, which lies ahead: one of the two clocks was wrong", last = shown(ctx, last.started_at)),
+            t!(
+                "the last run was at {last}, which lies ahead: one of the two clocks was wrong",
+                last = shown(ctx, last.started_at)
+            ),
             t!("set this computer's clock right, then run again"),
         );
     }
@@ -306,11 +320,19 @@ fn of_money(ctx: &Ctx, now: At, notes: &mut Notes) -> Result<()> {
     let charges = db::doctor::unknown_charges(conn)?;
     let refunds = db::doctor::unknown_refunds(conn)?;
     if charges.count > 0 {
-        let what = t!("{count} charges with an unknown outcome, the oldest since {at}", count = charges.count, at = since(&charges));
+        let what = t!(
+            "{count} charges with an unknown outcome, the oldest since {at}",
+            count = charges.count,
+            at = since(&charges)
+        );
         notes.add("money", "", level(&charges), what, "kibble debit list unknown".to_owned());
     }
     if refunds.count > 0 {
-        let what = t!("{count} refunds with an unknown outcome, the oldest since {at}", count = refunds.count, at = since(&refunds));
+        let what = t!(
+            "{count} refunds with an unknown outcome, the oldest since {at}",
+            count = refunds.count,
+            at = since(&refunds)
+        );
         notes.add("money", "", level(&refunds), what, "kibble debit run".to_owned());
     }
     if charges.count + refunds.count == 0 {
@@ -327,10 +349,18 @@ fn of_messages(ctx: &Ctx, now: At, notes: &mut Notes) -> Result<()> {
     let next = |state: &str| format!("kibble remind list --state {state}");
     if late.count > 0 {
         let at = late.since.map(|at| shown(ctx, at)).unwrap_or_default();
-        notes.warn("messages", t!("{count} messages wait, the oldest since {at}", count = late.count, at = at), "kibble remind send".to_owned());
+        notes.warn(
+            "messages",
+            t!("{count} messages wait, the oldest since {at}", count = late.count, at = at),
+            "kibble remind send".to_owned(),
+        );
     }
     if doubt.count > 0 {
-        notes.warn("messages", t!("{count} messages of which nobody knows whether they arrived", count = doubt.count), next("sending"));
+        notes.warn(
+            "messages",
+            t!("{count} messages of which nobody knows whether they arrived", count = doubt.count),
+            next("sending"),
+        );
     }
     if failed.count > 0 {
         notes.warn("messages", t!("{count} messages failed within a week", count = failed.count), next("failed"));
@@ -344,7 +374,11 @@ fn of_messages(ctx: &Ctx, now: At, notes: &mut Notes) -> Result<()> {
 fn of_credit(ctx: &Ctx, _now: At, notes: &mut Notes) -> Result<()> {
     let waiting = db::credit::open(ctx.db.read())?.len();
     if waiting > 0 {
-        notes.warn("credit", t!("{count} credit checks wait for a decision", count = waiting), "kibble risk list".to_owned());
+        notes.warn(
+            "credit",
+            t!("{count} credit checks wait for a decision", count = waiting),
+            "kibble risk list".to_owned(),
+        );
     }
     if ctx.config.settings.credit.check == "sandbox" && !ctx.config.is_rehearsal() {
         notes.bad(
@@ -388,7 +422,13 @@ fn of_rails(ctx: &Ctx, offline: bool, notes: &mut Notes) {
         }
         let able: Vec<String> = rail.capabilities().into_iter().map(capability_text).collect();
         if !able.is_empty() {
-            notes.add("rail", name, Level::Ok, t!("it can do: {list}", list = able.join(t!(", ").as_str())), String::new());
+            notes.add(
+                "rail",
+                name,
+                Level::Ok,
+                t!("it can do: {list}", list = able.join(t!(", ").as_str())),
+                String::new(),
+            );
         }
     }
 }
@@ -447,9 +487,14 @@ mod tests {
 
     #[test]
     fn a_minute_is_well_five_are_a_warning_more_is_bad() {
-        for (seconds, level) in
-            [(0, Level::Ok), (60, Level::Ok), (-61, Level::Warn), (300, Level::Warn), (301, Level::Bad), (-600, Level::Bad)]
-        {
+        for (seconds, level) in [
+            (0, Level::Ok),
+            (60, Level::Ok),
+            (-61, Level::Warn),
+            (300, Level::Warn),
+            (301, Level::Bad),
+            (-600, Level::Bad),
+        ] {
             let mut notes = Notes(Vec::new());
             of_skew("alipay", seconds, &mut notes);
             assert_eq!(notes.0[0].level, level, "{seconds}");

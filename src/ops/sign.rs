@@ -27,10 +27,10 @@ use crate::domain::pet::{ChipNumber, Sex, Species, Status};
 use crate::domain::plan::{Plan, Scenario};
 use crate::english;
 use crate::fault::Fault;
-use crate::ops::{Ctx, credit};
 use crate::ops::book::{Advice, amount_text, id_number_text, name_text, phone_text};
 use crate::ops::customer::resolve;
 use crate::ops::mandate::{self, Link};
+use crate::ops::{Ctx, credit};
 use crate::t;
 use crate::text::{self, Lang, lookup_in};
 

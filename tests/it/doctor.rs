@@ -63,7 +63,10 @@ fn a_cron_that_died_and_an_old_backup_are_noticed() {
 fn a_rail_that_is_down_is_bad_and_a_clock_that_went_back_too() {
     let mut shop = running();
     shop.run("sandbox fault alipay down --times 9").exits(0);
-    shop.run("doctor").exits(3).says("✗ payment rail alipay: it cannot be reached").says("✓ payment rail wechat: it answers");
+    shop.run("doctor")
+        .exits(3)
+        .says("✗ payment rail alipay: it cannot be reached")
+        .says("✓ payment rail wechat: it answers");
     shop.run("sandbox fault alipay --clear").exits(0);
     shop.run("debit run").exits(0);
     shop.at("2026-11-09T10:00");
@@ -104,7 +107,8 @@ fn messages_that_wait_hang_or_failed_are_counted() {
 fn a_lost_key_and_a_damaged_database_are_findings_and_not_the_end() {
     let shop = shop();
     let settings = shop.read("shop.toml");
-    let key = settings.lines().find_map(|line| line.strip_prefix("key_file = \"")).unwrap().trim_end_matches('"').to_owned();
+    let key =
+        settings.lines().find_map(|line| line.strip_prefix("key_file = \"")).unwrap().trim_end_matches('"').to_owned();
     let kept = fs::read(&key).unwrap();
     fs::remove_file(&key).unwrap();
     shop.run("doctor --offline").exits(3).says("✗ data key: the data key").says("✓ folder:");

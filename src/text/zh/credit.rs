@@ -5,17 +5,29 @@ use super::Table;
 /// Pairs.
 pub const TABLE: Table = &[
     // Help.
-    ("Whether the customer consents to the credit check: yes or no; after a no a person decides", "客户是否同意查询信用，`yes` 或 `no`；不同意则由人来决定"),
+    (
+        "Whether the customer consents to the credit check: yes or no; after a no a person decides",
+        "客户是否同意查询信用，`yes` 或 `no`；不同意则由人来决定",
+    ),
     ("The credit score that you saw", "您看到的信用分"),
-    ("What you saw where no score is shown: pass, fail or unknown", "没有显示分数时您看到的结果：`pass` 达标、`fail` 不达标、`unknown` 看不出"),
+    (
+        "What you saw where no score is shown: pass, fail or unknown",
+        "没有显示分数时您看到的结果：`pass` 达标、`fail` 不达标、`unknown` 看不出",
+    ),
     ("Where the proof is, for example the name of a screenshot", "凭据在哪里，例如截图的文件名"),
     ("The day on which you saw it; without it today", "哪天看到的；不写就是今天"),
     ("Set what the pretended provider of credit checks says of a customer", "设定演练时信用查询对某位客户怎么说"),
     ("A score from 350 to 950, `unknown`, or `down`", "350 到 950 的分数、`unknown`（查不到）或 `down`（连不上）"),
-    ("See who is high risk and why, clear a flag, and decide about credit checks", "查看谁是高风险及原因，取消标记，决定信用查询的结果"),
+    (
+        "See who is high risk and why, clear a flag, and decide about credit checks",
+        "查看谁是高风险及原因，取消标记，决定信用查询的结果",
+    ),
     ("List the flags that stand, and the credit checks that wait for a decision", "列出现有标记和等待决定的信用查询"),
     ("Make a credit check again that did not pass", "重新做一次没有通过的信用查询"),
-    ("Go on in spite of a credit check: the customer may agree to the mandate", "信用查询未通过仍继续：客户可以办理代扣授权"),
+    (
+        "Go on in spite of a credit check: the customer may agree to the mandate",
+        "信用查询未通过仍继续：客户可以办理代扣授权",
+    ),
     ("Call an agreement off after its credit check", "信用查询之后取消一份协议"),
     ("Why, for the audit trail and for the customer who asks", "原因，写入审计记录，客户问起时也要能说明"),
     // Consent.

@@ -38,14 +38,20 @@ pub const TABLE: Table = &[
     // Database and clock.
     ("shop.db is sound", "shop.db 完好"),
     ("shop.db is damaged: {what}", "shop.db 已损坏：{what}"),
-    ("shop.db has no log of its own (WAL), so commands wait for each other", "shop.db 没有开启日志（WAL），命令之间要互相等待"),
+    (
+        "shop.db has no log of its own (WAL), so commands wait for each other",
+        "shop.db 没有开启日志（WAL），命令之间要互相等待",
+    ),
     (
         "run `kibble backup`, then `kibble restore` with that file, then `kibble adopt`",
         "先运行 `kibble backup`，再用那份文件运行 `kibble restore`，最后 `kibble adopt`",
     ),
     ("it is {now} in {zone}", "现在是 {now}（{zone}）"),
     ("the shop counts days in {ours}, {rail} in {theirs}", "店铺按 {ours} 算日子，{rail} 按 {theirs}"),
-    ("set timezone in shop.toml unless the shop is really elsewhere", "除非店铺真的在别处，请改正 shop.toml 里的 timezone"),
+    (
+        "set timezone in shop.toml unless the shop is really elsewhere",
+        "除非店铺真的在别处，请改正 shop.toml 里的 timezone",
+    ),
     (
         "the last run was at {last}, which lies ahead: one of the two clocks was wrong",
         "上次批次的时间 {last} 比现在还晚：两次的时钟有一次不对",
@@ -64,14 +70,8 @@ pub const TABLE: Table = &[
     ("there is no backup yet", "还没有备份"),
     ("the last backup is {days} days old", "最近一次备份是 {days} 天前"),
     ("the last backup was made at {at}", "最近一次备份：{at}"),
-    (
-        "{count} charges with an unknown outcome, the oldest since {at}",
-        "{count} 笔扣款结果未知，最早的从 {at} 开始",
-    ),
-    (
-        "{count} refunds with an unknown outcome, the oldest since {at}",
-        "{count} 笔退款结果未知，最早的从 {at} 开始",
-    ),
+    ("{count} charges with an unknown outcome, the oldest since {at}", "{count} 笔扣款结果未知，最早的从 {at} 开始"),
+    ("{count} refunds with an unknown outcome, the oldest since {at}", "{count} 笔退款结果未知，最早的从 {at} 开始"),
     ("no outcome is unknown", "没有结果未知的扣款或退款"),
     ("{count} messages wait, the oldest since {at}", "{count} 条通知还没发出，最早的从 {at} 开始"),
     ("{count} messages of which nobody knows whether they arrived", "{count} 条通知不知道有没有送到"),
@@ -80,7 +80,10 @@ pub const TABLE: Table = &[
     ("{count} credit checks wait for a decision", "{count} 个信用查询等待决定"),
     ("no credit check waits for a decision", "没有等待决定的信用查询"),
     ("credit checks are pretended although real money moves", "动的是真钱，信用查询却是演练"),
-    ("set credit.check in shop.toml to manual, zhima or off", "请把 shop.toml 里的 credit.check 改成 manual、zhima 或 off"),
+    (
+        "set credit.check in shop.toml to manual, zhima or off",
+        "请把 shop.toml 里的 credit.check 改成 manual、zhima 或 off",
+    ),
     // Rails.
     ("a sandbox: no real money moves", "演练渠道：不动真钱"),
     ("a sandbox beside rails that move real money", "演练渠道和动真钱的渠道混在一起"),
@@ -104,7 +107,6 @@ pub const TABLE: Table = &[
     ("closing orders", "关闭订单"),
     ("refunds", "退款"),
     ("postponing", "推迟扣款日"),
-    ("pay links", "付款链接"),
     ("bills", "账单"),
     ("asynchronous notices", "异步通知"),
 ];

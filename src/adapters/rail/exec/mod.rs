@@ -189,7 +189,11 @@ impl Exec {
                 return Reply::said(Answer::Declined(Reason::OurConfiguration), "", self.setting(&said));
             }
             Err(Failure::Unsupported) if !is_query => {
-                return Reply::said(Answer::Declined(Reason::Other), "", t!("the program cannot do {what}", what = ask));
+                return Reply::said(
+                    Answer::Declined(Reason::Other),
+                    "",
+                    t!("the program cannot do {what}", what = ask),
+                );
             }
             Err(Failure::Unsupported) => return unknown(t!("the program cannot do {what}", what = ask)),
             Err(Failure::Setup(said)) => return unknown(self.setting(&said)),
@@ -219,7 +223,6 @@ impl Exec {
     fn setting(&self, said: &str) -> String {
         format!("rail.{}.account.command: {said}", self.name)
     }
-
 }
 
 impl Rail for Exec {
@@ -469,7 +472,11 @@ fn scrubbed(said: &str) -> String {
 
 /// A text that kibble goes on to use, whole or not at all.
 fn link(answer: &Fields, key: &str) -> Option<String> {
-    answer.get(key).and_then(Value::as_str).filter(|it| !it.is_empty() && !it.contains(char::is_control)).map(str::to_owned)
+    answer
+        .get(key)
+        .and_then(Value::as_str)
+        .filter(|it| !it.is_empty() && !it.contains(char::is_control))
+        .map(str::to_owned)
 }
 
 /// A moment that may be absent, but must be one where it stands.
