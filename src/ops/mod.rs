@@ -14,6 +14,7 @@ pub mod debit;
 pub mod demo;
 pub mod init;
 pub mod mandate;
+pub mod notice;
 pub mod order;
 pub mod pet;
 pub mod plan;
