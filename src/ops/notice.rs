@@ -22,7 +22,7 @@ use crate::domain::rail::{Answer, Reply};
 use crate::domain::refund::RefundState;
 use crate::fault::Fault;
 use crate::ops::debit::book::{self, Asked, Effect};
-use crate::ops::mandate::{self, reference, trouble_text};
+use crate::ops::mandate::{self, reference};
 use crate::ops::{Ctx, refund};
 use crate::t;
 

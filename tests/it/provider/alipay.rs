@@ -52,7 +52,6 @@ pub struct Certificates {
 
 pub struct Alipay {
     engine: Sandbox,
-    profile: Profile,
     clock: Clock,
     app: PublicKey,
     own: PrivateKey,
@@ -77,11 +76,10 @@ enum Said {
 
 impl Alipay {
     pub fn new(name: &str, profile: Profile, clock: Clock, book: Arc<Book>) -> Alipay {
-        let engine = Sandbox::open(name, profile.clone(), clock.clone(), book)
+        let engine = Sandbox::open(name, profile, clock.clone(), book)
             .with_dialect(kibble::adapters::rail::sandbox::Dialect::Alipay);
         Alipay {
             engine,
-            profile,
             clock,
             app: PublicKey::read(&key("app_public")).unwrap(),
             own: PrivateKey::read(&key("alipay_private_pkcs8")).unwrap(),
@@ -96,9 +94,10 @@ impl Alipay {
         }
     }
 
-    /// With certificates: callers must name theirs, answers name Alipay's.
+    /// With certificates: callers must name theirs, answers name Alipay's, which is the second one of the vectors.
     pub fn with_certificates(self, certificates: Certificates) -> Alipay {
-        Alipay { certificates: Some(certificates), ..self }
+        let own = PrivateKey::read(&key("wxplatform_private_pkcs8")).unwrap();
+        Alipay { certificates: Some(certificates), own, ..self }
     }
 
     /// With encrypted bodies.
@@ -601,7 +600,8 @@ impl Alipay {
         match self.engine.bill(period) {
             Ok(file) => {
                 let url = format!("{}/bill/{day}", self.url.lock().unwrap());
-                self.bills.lock().unwrap().insert(format!("/bill/{day}"), file.bytes);
+                let bytes = if file.bytes.starts_with(b"PK") { file.bytes } else { zipped(&file.name, &file.bytes) };
+                self.bills.lock().unwrap().insert(format!("/bill/{day}"), bytes);
                 Some(Said::Fine(json!({ "bill_download_url": url })))
             }
             Err(Trouble::Refused { code, text, .. }) => Some(Said::Business(code, text)),
@@ -627,10 +627,6 @@ impl Alipay {
         known.get(agreement_no).cloned()
     }
 
-    /// The rules it obeys.
-    pub fn profile(&self) -> &Profile {
-        &self.profile
-    }
 }
 
 impl Provider for Alipay {
@@ -678,6 +674,15 @@ fn yuan(biz: &Value, name: &str) -> Money {
     let text = word(biz, name);
     assert_eq!(text.rsplit_once('.').map(|(_, fen)| fen.len()), Some(2), "two decimals: {text}");
     text.parse().unwrap()
+}
+
+/// The engine's file in a zip, as the real one comes.
+fn zipped(name: &str, bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+    zip.write_all(bytes).unwrap();
+    zip.finish().unwrap().into_inner()
 }
 
 fn wall(at: At) -> String {

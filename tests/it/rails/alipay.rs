@@ -66,6 +66,10 @@ impl Stage for Till {
         false
     }
 
+    fn says_why_later(&self) -> bool {
+        self.rail.profile().acceptance == Acceptance::Final
+    }
+
     fn agree(&self, contract_no: &str) {
         self.gateway.agrees(contract_no);
     }
@@ -287,7 +291,7 @@ fn a_bill_is_fetched_as_alipay_made_it() {
     charge(&till, &mandate, "n1");
     let day = BillPeriod::Day(due());
     let Err(Trouble::Refused { code, .. }) = till.rail.bill(day) else { panic!("not ready on the same day") };
-    assert_eq!(code, "isp.bill_not_exist");
+    assert_eq!(code, "BILL_NOT_EXIST");
     till.clock.set(at(plus_days(due(), 1), 11));
     let bill = till.rail.bill(day).unwrap();
     assert_eq!(bill.name, "alipay-2026-12-05.zip");

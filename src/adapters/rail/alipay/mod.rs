@@ -38,6 +38,8 @@ use crate::t;
 const NO_ORDER: &str = "KIBBLEHEALTH";
 /// Our code where Alipay's signature does not fit.
 const SIGNATURE: &str = "SIGNATURE";
+/// Our code where there is no bill, or not yet: Alipay spells it in several ways.
+const NO_BILL: &str = "BILL_NOT_EXIST";
 /// Our code where an answer speaks of another order, amount or refund than ours.
 const MISMATCH: &str = "MISMATCH";
 /// `appId` of Alipay's page that opens a web link inside the wallet.
@@ -564,13 +566,13 @@ impl Rail for Alipay {
             BillPeriod::Month(first) => first.format("%Y-%m").to_string(),
         };
         let biz = json!({ "bill_type": "trade", "bill_date": day });
-        let said = self.done(self.gateway.call("alipay.data.dataservice.bill.downloadurl.query", &biz, false))?;
+        let missing = |text: String| Trouble::Refused { reason: Reason::Other, code: NO_BILL.into(), text };
+        let said = match self.gateway.call("alipay.data.dataservice.bill.downloadurl.query", &biz, false) {
+            Heard::Signed(said) if codes::is_no_bill(&said.sub_code) => return Err(missing(said.text)),
+            other => self.done(other)?,
+        };
         let Some(url) = said.field("bill_download_url").filter(|url| !url.is_empty()) else {
-            return Err(Trouble::Refused {
-                reason: Reason::Other,
-                code: said.field("bill_file_code").unwrap_or("NO_BILL_DATA").to_owned(),
-                text: t!("Alipay has no bill for {day}", day = day),
-            });
+            return Err(missing(t!("Alipay has no bill for {day}", day = day)));
         };
         let bytes = self.gateway.fetch(url).map_err(|heard| self.trouble(heard))?;
         // The address is good for half a minute; what comes after that is a page and no zip.
