@@ -16,6 +16,7 @@ pub mod demo;
 pub mod doctor;
 pub mod init;
 pub mod mandate;
+pub mod notice;
 pub mod order;
 pub mod pet;
 pub mod plan;
@@ -47,6 +48,7 @@ use crate::adapters::notify::Notify;
 use crate::adapters::notify::exec::Exec;
 use crate::adapters::notify::print::Print;
 use crate::adapters::rail::Rail;
+use crate::adapters::rail::alipay::Alipay;
 use crate::adapters::rail::cash::Cash;
 use crate::adapters::rail::exec::Exec as ExecRail;
 use crate::adapters::rail::sandbox::book::Book;
@@ -184,8 +186,12 @@ fn open_rail(
             Arc::new(sandbox.with_fee_bps(rail.fee_bps).with_temper(temper))
         }
         (AdapterKind::Cash | AdapterKind::Sandbox, _) => Arc::new(Cash::open(name, profile, clock)),
+        (AdapterKind::Alipay, _) => {
+            let http = &config.settings.http;
+            Arc::new(Alipay::open(name, profile, clock, rail.account()?, http))
+        }
         (AdapterKind::Exec, _) => Arc::new(ExecRail::open(name, profile, clock, rail.account()?)),
-        (AdapterKind::Alipay | AdapterKind::Wechat, _) => {
+        (AdapterKind::Wechat, _) => {
             let adapter = rail.adapter.word();
             return Err(Fault::refused(t!(
                 "rail {name}: adapter {adapter} is not built yet",
