@@ -7,7 +7,8 @@
 //! ```
 //!
 //! With a third argument, a file, it goes wrong as the file says, once: `drop` ends before the work, `lose` after it, `garbage`
-//! answers nonsense after it; `down` answers that the provider cannot be reached, for as long as the file is there.
+//! answers nonsense after it, `order` and `amount` answer about another one. For as long as the file is there, `down` answers that
+//! the bank cannot be reached, and `page` writes what a broken web server sends.
 
 #![allow(clippy::print_stdout, reason = "a program of its own, whose answers are lines")]
 
@@ -89,8 +90,7 @@ fn main() -> Result<()> {
         let question: Question = serde_json::from_str(&line?)?;
         // A real provider has a clock of its own; the pretended one lives in the time of whoever asks.
         clock.set(question.now.context("`now` is in every question")?);
-        let moves_money = matches!(question.ask.as_str(), "charge" | "refund");
-        let trouble = told.as_deref().map(|file| trouble_of(file, moves_money)).unwrap_or_default();
+        let trouble = told.as_deref().map(|file| trouble_of(file, &question.ask)).unwrap_or_default();
         let mut answer = match trouble.as_str() {
             "drop" => return Ok(()),
             "down" if question.ask != "hello" => json!({ "result": "unreachable", "text": "the bank does not answer" }),
@@ -100,6 +100,17 @@ fn main() -> Result<()> {
         match trouble.as_str() {
             "lose" => return Ok(()),
             "garbage" => println!("<html><body>504 Gateway Timeout</body></html>"),
+            // 系统繁忙, as an old web server writes it.
+            "page" => io::stdout().write_all(b"<html><body>\xcf\xb5\xcd\xb3\xb7\xb1\xc3\xa6</body></html>\n")?,
+            "order" => {
+                let number = if question.ask == "refund" { "refund_no" } else { "order_no" };
+                answer[number] = "n999".into();
+                println!("{answer}");
+            }
+            "amount" => {
+                answer["amount_fen"] = (question.amount_fen + 1).into();
+                println!("{answer}");
+            }
             _ => println!("{answer}"),
         }
         // Whoever asked waits for this line; it must not stay in a buffer.
@@ -243,17 +254,17 @@ fn bill(bank: &Sandbox, period: &str, folder: &Path) -> Value {
     }
 }
 
-/// What the file says goes wrong now. All but `down` happens once, to a question that moves money.
-fn trouble_of(file: &Path, moves_money: bool) -> String {
+/// What the file says goes wrong now.
+fn trouble_of(file: &Path, ask: &str) -> String {
     let word = fs::read_to_string(file).unwrap_or_default().trim().to_owned();
-    if word != "down" {
-        if !moves_money {
-            return String::new();
-        }
-        // Of several programs that read it at once, the one that removes it goes wrong.
-        if fs::remove_file(file).is_err() {
-            return String::new();
-        }
+    let struck: &[&str] = match word.as_str() {
+        "down" | "page" => return word,
+        "order" | "amount" => &["charge", "query_charge", "refund"],
+        _ => &["charge", "refund"],
+    };
+    // Of several programs that read it at once, the one that removes it goes wrong.
+    match struck.contains(&ask) && fs::remove_file(file).is_ok() {
+        true => word,
+        false => String::new(),
     }
-    word
 }

@@ -44,6 +44,7 @@ use chrono_tz::Tz;
 
 use crate::adapters::credit::Credit;
 use crate::adapters::credit::sandbox::Sandbox as PretendedCredit;
+use crate::adapters::credit::zhima::Zhima;
 use crate::adapters::notify::Notify;
 use crate::adapters::notify::exec::Exec;
 use crate::adapters::notify::print::Print;
@@ -127,7 +128,7 @@ impl Ctx {
             "exec" => Box::new(Exec::new(messages.command.clone(), messages.timeout_seconds)),
             _ => Box::new(Print::new(config.folder.join(&messages.file))),
         };
-        let credit = open_credit(&config, sandbox.as_ref());
+        let credit = open_credit(&config, &clock, sandbox.as_ref())?;
         Ok(Ctx { db, clock, config, rails, sandbox, credit, notify, say: RefCell::new(Box::new(|_| {})) })
     }
 
@@ -204,11 +205,17 @@ fn open_rail(
 }
 
 /// Who is asked about credit. Nothing is read or called yet.
-fn open_credit(config: &Config, sandbox: Option<&Arc<Book>>) -> Option<Box<dyn Credit>> {
-    match (config.settings.credit.check.as_str(), sandbox) {
+fn open_credit(config: &Config, clock: &Clock, sandbox: Option<&Arc<Book>>) -> Result<Option<Box<dyn Credit>>> {
+    let settings = &config.settings.credit;
+    Ok(match (settings.check.as_str(), sandbox) {
         ("sandbox", Some(book)) => Some(Box::new(PretendedCredit::open(book.clone()))),
+        ("zhima", _) => {
+            let (rail, http) = (&settings.rail, &config.settings.http);
+            let account = config.rail(rail)?.account()?;
+            Some(Box::new(Zhima::open(rail, clock.clone(), account, http, &settings.product_code)))
+        }
         _ => None,
-    }
+    })
 }
 
 /// The clock of a command: the system's, or the pretended time in the words of the `--now` option.

@@ -2,6 +2,7 @@
 //! `domain/credit.rs` and a person.
 
 pub mod sandbox;
+pub mod zhima;
 
 use crate::domain::credit::Verdict;
 

@@ -72,6 +72,7 @@ pub const TABLE: Table = &[
     ("seen by the clerk", "店员查看"),
     ("Zhima Credit", "芝麻信用"),
     ("pretended provider", "演练"),
+    ("Zhima's answer cannot be understood", "看不懂芝麻信用的答复"),
     ("the pretended provider is down", "演练用的信用机构连不上"),
     ("a person must decide", "等待人来决定"),
     ("approved by {who}: {reason}", "{who} 批准：{reason}"),

@@ -7,15 +7,15 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use kibble::adapters::rail::exec::{Account, Exec};
-use kibble::adapters::rail::sandbox::{Book, Dialect};
+use kibble::adapters::rail::sandbox::{Book, Dialect, FaultKind, FaultSpan};
 use kibble::adapters::rail::{BillPeriod, Capability, Level, PROFILES, Rail};
 use kibble::clock::Clock;
 use kibble::domain::date::plus_days;
 use kibble::domain::money::Money;
-use kibble::domain::rail::{Answer, Profile};
+use kibble::domain::rail::{Answer, Profile, Reason};
 use tempfile::TempDir;
 
-use crate::rails::suite::{Mishap, Stage, at, charge, due, rail_suite, ready};
+use crate::rails::suite::{Mishap, Stage, Trick, at, charge, due, rail_suite, ready};
 
 rail_suite!(alipay, stage("alipay"));
 rail_suite!(wechat_prenotify, stage("wechat-prenotify"));
@@ -74,6 +74,28 @@ impl Stage for Play {
             }
         };
         fs::write(&told, word).unwrap();
+    }
+
+    fn trick(&self, trick: Trick) -> bool {
+        let word = match trick {
+            Trick::OtherOrder => "order",
+            Trick::OtherAmount => "amount",
+            Trick::TooMany | Trick::Maintenance => "down",
+            Trick::ErrorPage => "page",
+            Trick::Over => {
+                fs::remove_file(self.folder.path().join("told")).unwrap();
+                return true;
+            }
+            // Signatures and the provider's clock are between the program and its provider.
+            Trick::BadSignature | Trick::NoSignature | Trick::ForeignSignature | Trick::ClockOff => return false,
+        };
+        fs::write(self.folder.path().join("told"), word).unwrap();
+        true
+    }
+
+    fn decline_next(&self, reason: Reason) -> Option<Reason> {
+        self.book.set_fault(BANK, FaultKind::Decline, FaultSpan::Times(1), Some(reason)).unwrap();
+        Some(reason)
     }
 
     fn moved(&self) -> Money {

@@ -5,3 +5,4 @@ mod alipay;
 mod exec;
 mod sandbox;
 pub mod suite;
+mod zhima;
