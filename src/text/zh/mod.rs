@@ -14,6 +14,7 @@ mod db;
 mod debit;
 mod demo;
 mod init;
+mod notify;
 mod order;
 mod pet;
 mod plan;
@@ -44,6 +45,7 @@ pub const TABLES: &[Table] = &[
     debit::TABLE,
     demo::TABLE,
     init::TABLE,
+    notify::TABLE,
     order::TABLE,
     pet::TABLE,
     plan::TABLE,
