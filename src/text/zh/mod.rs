@@ -13,7 +13,9 @@ mod customer;
 mod db;
 mod debit;
 mod demo;
+mod http;
 mod init;
+mod keys;
 mod notify;
 mod order;
 mod pet;
@@ -44,7 +46,9 @@ pub const TABLES: &[Table] = &[
     db::TABLE,
     debit::TABLE,
     demo::TABLE,
+    http::TABLE,
     init::TABLE,
+    keys::TABLE,
     notify::TABLE,
     order::TABLE,
     pet::TABLE,
