@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::adapters::keys;
 use crate::adapters::notify::call::{Caller, host, inspected, is_mobile, looked_up};
-use crate::adapters::notify::registered::{Registered, Texts};
+use crate::adapters::notify::registered::{Filled, Registered, Texts};
 use crate::adapters::notify::{Handed, Notify, Parcel, Receipt, Trace, Wait, scrubbed};
 use crate::adapters::rail::Finding;
 use crate::clock::Clock;
@@ -153,7 +153,7 @@ impl Aliyun {
     }
 
     fn send_one(&self, parcel: &Parcel) -> Receipt {
-        let (code, values) = match self.texts.filled(parcel) {
+        let Filled { code, values } = match self.texts.filled(parcel) {
             Ok(filled) => filled,
             Err(said) => return Receipt::Refused { said },
         };

@@ -21,6 +21,15 @@ pub struct Registered {
     pub params: Vec<String>,
 }
 
+/// A registered text with its values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filled<'a> {
+    /// The provider's number of the text.
+    pub code: &'a str,
+    /// The provider's names and the values, in the order of the setting.
+    pub values: Vec<(String, String)>,
+}
+
 /// The registered texts of a channel, by the name of ours.
 #[derive(Clone, Debug, Default)]
 pub struct Texts {
@@ -43,11 +52,11 @@ impl Texts {
         table.get(template).or_else(|| table.get(same_as(template)?))
     }
 
-    /// The registered text for a message, and its values by the provider's name, in the order of the setting.
+    /// The registered text for a message, filled.
     ///
     /// # Errors
     /// Why the channel cannot carry it, in plain words.
-    pub fn filled(&self, parcel: &Parcel) -> Result<(&str, Vec<(String, String)>), String> {
+    pub fn filled(&self, parcel: &Parcel) -> Result<Filled<'_>, String> {
         let lang = parcel.language();
         let Some(text) = self.get(&parcel.template, lang) else {
             return Err(t!(
@@ -68,6 +77,6 @@ impl Texts {
             };
             values.push((theirs.trim().to_owned(), value.clone()));
         }
-        Ok((&text.code, values))
+        Ok(Filled { code: &text.code, values })
     }
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::keys;
 use crate::adapters::notify::call::{Caller, host, inspected, is_mobile, looked_up};
-use crate::adapters::notify::registered::{Registered, Texts};
+use crate::adapters::notify::registered::{Filled, Registered, Texts};
 use crate::adapters::notify::{Handed, Notify, Parcel, Receipt, Trace, Wait, scrubbed};
 use crate::adapters::rail::Finding;
 use crate::clock::Clock;
@@ -121,7 +121,7 @@ impl Tencent {
     }
 
     fn send_one(&self, parcel: &Parcel) -> Receipt {
-        let (template_id, values) = match self.texts.filled(parcel) {
+        let Filled { code: template_id, values } = match self.texts.filled(parcel) {
             Ok(filled) => filled,
             Err(said) => return Receipt::Refused { said },
         };

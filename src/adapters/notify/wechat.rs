@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::adapters::notify::call::{Caller, inspected};
-use crate::adapters::notify::registered::{Registered, Texts};
+use crate::adapters::notify::registered::{Filled, Registered, Texts};
 use crate::adapters::notify::{Notify, Parcel, Receipt, scrubbed};
 use crate::adapters::rail::Finding;
 use crate::clock::Clock;
@@ -181,7 +181,7 @@ impl Wechat {
 
     fn body(&self, parcel: &Parcel) -> Result<Value, String> {
         let Some(openid) = &parcel.openid else { return Err(t!("the customer's WeChat id is not known")) };
-        let (template_id, values) = self.texts.filled(parcel)?;
+        let Filled { code: template_id, values } = self.texts.filled(parcel)?;
         let mut data = Map::new();
         for (name, value) in values {
             let value = fitted(&name, value)?;

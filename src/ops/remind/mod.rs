@@ -10,11 +10,10 @@ use serde_json::Value;
 
 use crate::db::message::{Addressed, Message};
 use crate::db::{self, Conn};
-use crate::domain::agreement::AgreementState;
 use crate::domain::customer::{Phone, mask_name};
 use crate::domain::date::At;
 use crate::domain::id::{AgreementId, CustomerId, MessageId};
-use crate::domain::message::{Audience, DebitNoticeKind, MessageState, NewMessage, contact_time, debit_notice};
+use crate::domain::message::{Audience, MessageState, NewMessage, contact_time};
 use crate::domain::op::Op;
 use crate::fault::Fault;
 use crate::ops::Ctx;

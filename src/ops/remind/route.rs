@@ -15,7 +15,6 @@ use crate::adapters::notify::tencent::Tencent;
 use crate::adapters::notify::webhook::Webhook;
 use crate::adapters::notify::wechat::Wechat;
 use crate::adapters::notify::{Notify, Parcel};
-use crate::adapters::rail::{Finding, Level};
 use crate::clock::Clock;
 use crate::config::{ChannelKind, ChannelSettings, Config, Messages};
 use crate::db;
@@ -24,6 +23,8 @@ use crate::domain::message::{Audience, REQUIRED};
 use crate::ops::Ctx;
 use crate::t;
 use crate::text::Lang;
+
+pub use crate::adapters::rail::{Finding, Level};
 
 /// Hours for which a message waits for a channel that cannot be reached before the next one is asked.
 const PATIENCE_HOURS: i64 = 2;

@@ -35,6 +35,7 @@ pub const TABLE: Table = &[
     ("{setting} is missing", "缺少 {setting}"),
     ("{setting}: only a server on this machine may go without TLS", "{setting}：只有本机的服务器可以不用 TLS"),
     ("it is empty", "是空的"),
+    ("the channel exec needs a program to run", "exec 通道需要指定一个程序"),
     ("channel {channel}: keys and settings are there", "通道 {channel}：密钥和设置齐全"),
     (
         "correct it in shop.toml; every setting is explained in shop.example.toml",
