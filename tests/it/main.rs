@@ -18,6 +18,7 @@ mod docs;
 mod due;
 mod examples;
 mod house;
+mod http;
 mod import;
 mod init;
 mod mandate;
