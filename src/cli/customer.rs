@@ -96,7 +96,7 @@ struct Contact {
     /// E-mail address; an empty text removes it
     #[arg(long, value_name = "ADDRESS")]
     email: Option<String>,
-    /// The customer's openid at the shop's WeChat mini program; an empty text removes it
+    /// The customer's id (OPENID) at the shop's WeChat mini program; an empty text removes it
     #[arg(long, value_name = "OPENID")]
     openid: Option<String>,
 }
@@ -283,7 +283,7 @@ fn run_import(args: &Import, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
 fn run_contact(args: &Contact, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
     let done = set_contact(ctx, &args.who, args.email.as_deref(), args.openid.as_deref())?;
     ui.answer(&done, |ui| {
-        let word = |known: bool| if known { t!("known") } else { t!("not known") };
+        let word = |known: bool| if known { t!("on record") } else { t!("not on record") };
         ui.data(&t!(
             "{customer} {name}: e-mail address {email}, WeChat id {openid}",
             customer = done.id,

@@ -64,16 +64,15 @@ struct RetryArgs {
 
 /// Say what became of a message in doubt: kibble never sends one again on a guess
 #[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("verdict").required(true))]
 struct SettleArgs {
     /// The message, for example n-9
     #[arg(value_name = "MESSAGE")]
     message: String,
     /// It arrived; it counts as sent from now on
-    #[arg(long, group = "verdict")]
+    #[arg(long, conflicts_with = "not_arrived")]
     arrived: bool,
     /// It did not arrive; it is sent again
-    #[arg(long, group = "verdict")]
+    #[arg(long)]
     not_arrived: bool,
 }
 
@@ -227,7 +226,11 @@ struct Settled {
 
 fn settle(ctx: &Ctx, args: &SettleArgs, ui: &Ui) -> anyhow::Result<Exit> {
     let message = message_id(&args.message)?;
-    let verdict = if args.arrived { Verdict::Arrived } else { Verdict::NotArrived };
+    let verdict = match (args.arrived, args.not_arrived) {
+        (true, _) => Verdict::Arrived,
+        (false, true) => Verdict::NotArrived,
+        (false, false) => return Err(Fault::usage(t!("say --arrived or --not-arrived")).into()),
+    };
     let not_before = remind::settle(ctx, message, verdict, ctx.now())?;
     ui.answer(&Settled { message, verdict, not_before }, |ui| {
         match not_before {

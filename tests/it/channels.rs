@@ -150,6 +150,7 @@ impl Desk {
 
 impl Provider for Desk {
     fn answer(&self, asked: &Asked) -> Answered {
+        assert_eq!(asked.method, "POST");
         let (status, body) = match asked.path.as_str() {
             "/" if !asked.header("x-acs-action").is_empty() => (200, self.aliyun(asked)),
             "/" => (200, self.tencent(asked)),
@@ -415,7 +416,7 @@ fn a_call_that_never_arrived_is_sent_again_once_the_list_is_old_enough() {
 
 #[test]
 fn what_cannot_be_looked_up_waits_for_a_person() {
-    let post = Post::new("[\"tencent\", \"print\"]");
+    let mut post = Post::new("[\"tencent\", \"print\"]");
     let ctx = post.at("2026-11-02T09:00");
     let cast = stage::set(&ctx);
     tell(&ctx, paid(&cast, 1));
@@ -427,11 +428,12 @@ fn what_cannot_be_looked_up_waits_for_a_person() {
         assert_eq!(deliver(&post.at(time)).in_doubt.len(), 1, "{time}");
     }
     assert_eq!(post.desk.took().len(), 1);
-    post.shop.run("--now 2026-11-06T09:00 --lang zh remind send").exits(3).says("remind settle").says("不知道有没有送到");
+    post.shop.lang("zh").run("--now 2026-11-06T09:00 remind send").exits(3).says("remind settle").says("不知道有没有送到");
+    post.shop.lang("en");
     post.shop.run("--now 2026-11-06T09:00 remind settle n-1 --not-arrived").ok("queued again");
     post.shop.run("--now 2026-11-06T09:00 remind send").ok("1 message sent");
     assert_eq!(post.desk.took().len(), 2);
-    post.shop.run("audit list").ok("message settled");
+    post.shop.run("audit list").ok("message_settled");
 }
 
 #[test]
@@ -523,7 +525,7 @@ fn a_dead_channel_is_asked_once_and_does_not_hold_the_others() {
 
 #[test]
 fn a_channel_that_refuses_our_settings_is_named_and_the_next_takes_over() {
-    let post = Post::new("[\"sms\", \"hook\"]");
+    let mut post = Post::new("[\"sms\", \"hook\"]");
     let ctx = post.at("2026-11-02T09:00");
     let cast = stage::set(&ctx);
     for (term, answer) in [(1, "isv.AMOUNT_NOT_ENOUGH"), (2, "SignatureDoesNotMatch")] {
@@ -542,7 +544,7 @@ fn a_channel_that_refuses_our_settings_is_named_and_the_next_takes_over() {
     ran.exits(3).says("channel sms refuses our settings: channel.sms.access_key_secret").says("channel hook refuses");
     ran.says("2 wait").hides(SECRET);
     assert_eq!(post.server.asked().len(), calls);
-    let ran = post.shop.run("--lang zh config show");
+    let ran = post.shop.lang("zh").run("config show");
     ran.ok("channel.sms.access_key_secret").says("没有报备模板").hides(SECRET);
     // Nothing was lost: with the key back everything goes out.
     secret(&post.shop, "sms.key");
@@ -556,9 +558,9 @@ fn settings_that_make_no_sense_are_named() {
     for (from, to, said) in [
         ("channels = [\"sms\"]", "channels = []", "messages.channels: name at least one channel"),
         ("channels = [\"sms\"]", "channels = [\"smss\"]", "there is no channel called smss"),
-        ("adapter = \"aliyun\"", "adapter = \"aliun\"", "no adapter aliun for messages"),
-        ("sign_name = \"团子宠物\"", "sing_name = \"团子宠物\"", "channel.sms"),
-        ("adapter = \"aliyun\"", "adapter = \"aliyun\"\ndaily_per_number = -1", "channel.sms.daily_per_number"),
+        ("\nadapter = \"aliyun\"", "\nadapter = \"aliun\"", "no adapter aliun for messages"),
+        ("\nsign_name = \"团子宠物\"", "\nsing_name = \"团子宠物\"", "channel.sms"),
+        ("\nadapter = \"aliyun\"", "\nadapter = \"aliyun\"\ndaily_per_number = -1", "channel.sms.daily_per_number"),
         ("to_shop = []", "by_kind = { debit_sucess = [\"sms\"] }", "no message is called debit_sucess"),
     ] {
         assert!(good.contains(from), "{from}");
@@ -651,9 +653,8 @@ fn a_mail_goes_out_once_whatever_breaks_on_the_way() {
     assert_eq!((deliver(&ctx).sent, message(&ctx, 1).1.as_str()), (1, "print"), "no address, no mail");
     set_contact(&ctx, "c-1", Some("wang@example.com"), None).unwrap();
     assert!(set_contact(&ctx, "c-1", Some("wang"), None).is_err());
-    let mut next = 2;
     // What the server says at which step, then what becomes of the message and over which channel.
-    for (step, answer, state, channel, mails) in [
+    for (next, (step, answer, state, channel, mails)) in (2..).zip([
         ("QUIT", "cut", MessageState::Sent, "mail", 1),
         ("RCPT", "550 no such user wang@example.com", MessageState::Sent, "print", 1),
         ("RCPT", "451 greylisted", MessageState::Queued, "mail", 1),
@@ -662,7 +663,7 @@ fn a_mail_goes_out_once_whatever_breaks_on_the_way() {
         ("TEXT", "554 spam", MessageState::Sent, "print", 2),
         ("TEXT", "452 full", MessageState::Queued, "mail", 3),
         ("TEXT", "cut", MessageState::Unknown, "mail", 4),
-    ] {
+    ]) {
         server.says(step, answer);
         tell(&ctx, paid(&cast, next));
         deliver(&ctx);
@@ -670,10 +671,9 @@ fn a_mail_goes_out_once_whatever_breaks_on_the_way() {
         assert_eq!((got, over.as_str()), (state, channel), "{step} {answer}: {said}");
         assert_eq!(server.mails.lock().unwrap().len(), mails, "{step} {answer}");
         assert!(!said.contains("wang@"), "{said}");
-        next += 1;
         // Out of the way of the next one.
         let away = |tx: &db::Conn| {
-            let id = MessageId::new(i64::from(next - 1));
+            let id = MessageId::new(i64::from(next));
             db::message::set_state(tx, id, MessageState::Dropped, None, "", ctx.now())?;
             Ok(((), kibble::domain::op::Op::MessagesMoved { moves: Vec::new() }))
         };

@@ -89,6 +89,11 @@ impl Channels {
         Ok(Channels { by_name: opened.collect::<Result<_>>()? })
     }
 
+    /// Puts a channel in the place of the one of its name, as measurements do.
+    pub fn put(&mut self, channel: Box<dyn Notify>) {
+        self.by_name.insert(channel.name().to_owned(), channel);
+    }
+
     /// The channel called `name`.
     pub fn get(&self, name: &str) -> Option<&dyn Notify> {
         self.by_name.get(name).map(AsRef::as_ref)

@@ -101,6 +101,7 @@ pub const TABLE: Table = &[
         "Say what became of a message in doubt: kibble never sends one again on a guess",
         "说明一条不确定的通知到底有没有送达：kibble 不会凭猜测重发",
     ),
+    ("say --arrived or --not-arrived", "请写 --arrived（已送达）或 --not-arrived（未送达）"),
     ("It arrived; it counts as sent from now on", "送达了；从现在起算已发送"),
     ("It did not arrive; it is sent again", "没有送达；重新发送"),
     ("channel {channel} refuses our settings: {why}", "通道 {channel} 不接受我们的设置：{why}"),
