@@ -243,7 +243,7 @@ mod tests {
             ..Parcel::default()
         };
         for (said, kept) in [
-            ("no such number +8619900000001", "no such number +***"),
+            ("no such number +8619900000001", "no such number +86***"),
             ("13800000002 and 8613800000002 too", "*** and *** too"),
             ("<wang@example.com>: mailbox full\r\noABC123", "<***>: mailbox full***"),
             ("900619746936498440^0", "900619746936498440^0"),
