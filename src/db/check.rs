@@ -91,7 +91,7 @@ pub const UNKNOWN_APART: &[Probe] = &[
         what: english!("a failure notice about a charge of which nobody knows"),
         sql: "SELECT 'n-' || m.id AS record, m.template || ' k-' || c.id AS shows
               FROM charge c JOIN message m ON m.agreement_id = c.agreement_id AND m.term = c.term
-              WHERE c.state = 'unknown' AND m.state IN ('queued','sending','sent')
+              WHERE c.state = 'unknown' AND m.state IN ('queued','sending','unknown','sent')
                 AND m.template IN ('debit_failed','retry_exhausted_customer','retry_exhausted_merchant')
                 AND NOT EXISTS (SELECT 1 FROM charge d WHERE d.agreement_id = c.agreement_id AND d.term = c.term
                                   AND d.state = 'declined')",

@@ -6,6 +6,7 @@ mod agreement;
 mod audit;
 mod backup;
 mod catalog;
+mod channels;
 mod check;
 mod cli;
 mod config;
