@@ -19,8 +19,8 @@ use std::time::Instant;
 use chrono::NaiveDate;
 use kibble::adapters::notify::{Notify, Parcel, Receipt};
 use kibble::adapters::rail::{
-    BillFile, ChargeRequest, Closed, DebitNotice, MandateRef, MandateState, PayLink, PayLinkRequest, Rail,
-    RefundRequest, SignLink, SignRequest, Trouble,
+    BillFile, BillPeriod, Capability, ChargeRequest, Closed, DebitNotice, Health, MandateRef, MandateState, PayLink,
+    PayLinkRequest, Rail, RefundRequest, SignLink, SignRequest, Trouble,
 };
 use kibble::clock::Clock;
 use kibble::config::Config;
@@ -398,11 +398,15 @@ impl Rail for InstantRail {
         Err(Trouble::Unsupported)
     }
 
-    fn bill(&self, _: NaiveDate) -> Result<BillFile, Trouble> {
+    fn bill(&self, _: BillPeriod) -> Result<BillFile, Trouble> {
         Err(Trouble::Unsupported)
     }
 
-    fn health(&self) -> Result<(), Trouble> {
-        Ok(())
+    fn capabilities(&self) -> Vec<Capability> {
+        Vec::new()
+    }
+
+    fn health(&self) -> Result<Health, Trouble> {
+        Ok(Health::default())
     }
 }

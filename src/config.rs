@@ -77,6 +77,9 @@ pub struct Settings {
     /// What stands in the agreement about the shop.
     #[serde(default)]
     pub merchant: Merchant,
+    /// How providers are reached.
+    #[serde(default)]
+    pub http: HttpSettings,
     /// Payment rails by name.
     #[serde(default, skip_serializing)]
     rail: BTreeMap<String, RawRail>,
@@ -129,7 +132,23 @@ struct RawRail {
     #[serde(default = "default_fee_bps")]
     fee_bps: i64,
     #[serde(default)]
+    account: toml::Table,
+    #[serde(default)]
     rules: toml::Table,
+}
+
+/// How providers are reached. TLS certificates are always verified; there is no setting for that.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpSettings {
+    /// Seconds to find and reach the provider.
+    pub connect_seconds: u64,
+    /// Seconds for a whole call; after that its outcome is unknown.
+    pub timeout_seconds: u64,
+    /// `http://host:port` of a proxy; empty for none. The environment's proxy is not used.
+    pub proxy: String,
+    /// PEM file with the root certificates to trust in place of the built-in ones, relative to the shop folder; empty for none.
+    pub ca_file: PathBuf,
 }
 
 /// How a rail is reached.
@@ -139,6 +158,129 @@ pub enum AdapterKind {
     Sandbox,
     /// The counter.
     Cash,
+    /// Alipay.
+    Alipay,
+    /// WeChat Pay.
+    Wechat,
+    /// A program of the shop's own.
+    Exec,
+}
+
+impl AdapterKind {
+    /// Every adapter, in the order in which they are told.
+    pub const ALL: [AdapterKind; 5] =
+        [AdapterKind::Sandbox, AdapterKind::Cash, AdapterKind::Alipay, AdapterKind::Wechat, AdapterKind::Exec];
+
+    /// The word in `shop.toml` and in JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            AdapterKind::Sandbox => "sandbox",
+            AdapterKind::Cash => "cash",
+            AdapterKind::Alipay => "alipay",
+            AdapterKind::Wechat => "wechat",
+            AdapterKind::Exec => "exec",
+        }
+    }
+
+    /// False where real money moves by a call of this program's.
+    pub const fn is_rehearsal(self) -> bool {
+        matches!(self, AdapterKind::Sandbox | AdapterKind::Cash)
+    }
+}
+
+/// A secret that `shop.toml` names and never holds: `{ file = "keys/app.pem" }` or `{ env = "ALIPAY_KEY" }`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretRef {
+    file: Option<PathBuf>,
+    env: Option<String>,
+}
+
+/// A secret that was read. It shows itself to nobody.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The secret itself, without white space round it. Never for logs or errors.
+    pub fn text(&self) -> &str {
+        self.0.trim()
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Secret {
+        Secret(text.to_owned())
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(***)")
+    }
+}
+
+impl SecretRef {
+    /// Reads the secret. `setting` is its dotted name in `shop.toml`, for people.
+    ///
+    /// # Errors
+    /// When neither or both of file and environment variable are named, the file is missing, other people can read it, or the
+    /// variable is not set. The secret is never part of an error.
+    #[allow(clippy::disallowed_methods, reason = "this is the one place that reads environment and paths")]
+    pub fn read(&self, setting: &str) -> std::result::Result<Secret, Fault> {
+        let secret = match (&self.file, &self.env) {
+            (Some(file), None) => {
+                let text = fs::read_to_string(file).map_err(|_| {
+                    let file = file.display();
+                    Fault::not_found(t!("{setting}: {file} cannot be read", setting = setting, file = file))
+                        .hint(t!("put the file there, or correct {setting} in shop.toml", setting = setting))
+                })?;
+                if let Some(mode) = readable_by_others(file) {
+                    let file = file.display();
+                    return Err(Fault::refused(t!(
+                        "{setting}: other people on this machine can read {file} (mode {mode})",
+                        setting = setting,
+                        file = file,
+                        mode = mode
+                    ))
+                    .hint(t!("run `chmod 600 {path}`", path = file)));
+                }
+                text
+            }
+            (None, Some(name)) => std::env::var(name).map_err(|_| {
+                Fault::not_found(t!(
+                    "{setting}: the environment variable {name} is not set",
+                    setting = setting,
+                    name = name
+                ))
+                .hint(t!("set it for cron too, or name a file in shop.toml"))
+            })?,
+            _ => {
+                return Err(Fault::refused(t!(
+                    "{setting}: name a file or an environment variable, one of the two",
+                    setting = setting
+                )));
+            }
+        };
+        if secret.trim().is_empty() {
+            return Err(Fault::refused(t!("{setting}: it is empty", setting = setting)));
+        }
+        Ok(Secret(secret))
+    }
+}
+
+/// The mode of a file that people other than its owner can read.
+fn readable_by_others(path: &Path) -> Option<String> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
+        return (mode & 0o077 != 0).then(|| format!("{mode:o}"));
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
 }
 
 /// One rail with its rules.
@@ -160,6 +302,8 @@ pub struct RailSettings {
     pub fee_bps: i64,
     /// Rules of the profile that `shop.toml` overrides.
     pub overridden: Vec<String>,
+    /// The account at the provider, as it stands in `[rail.NAME.account]`; files in it are absolute.
+    account: toml::Table,
 }
 
 /// The debit run.
@@ -295,6 +439,12 @@ pub struct BackupSettings {
     pub keep_monthly: u32,
 }
 
+impl Default for HttpSettings {
+    fn default() -> HttpSettings {
+        HttpSettings { connect_seconds: 5, timeout_seconds: 20, proxy: String::new(), ca_file: PathBuf::new() }
+    }
+}
+
 impl Default for Debit {
     fn default() -> Debit {
         Debit {
@@ -379,6 +529,19 @@ impl Terms {
 }
 
 impl RailSettings {
+    /// The account at the provider, in the adapter's own type.
+    ///
+    /// # Errors
+    /// When a setting of it is missing, unknown or of the wrong kind; it is named.
+    pub fn account<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+        self.account.clone().try_into().map_err(|error: toml::de::Error| {
+            let key = format!("rail.{}.account", self.name);
+            Fault::refused(t!("shop.toml: {key}: {why}", key = key, why = reason(error.message())))
+                .hint(t!("correct that line; every setting is explained in shop.example.toml"))
+                .into()
+        })
+    }
+
     /// What people call the rail, in `lang`.
     pub fn label(&self, lang: Lang) -> &str {
         match lang {
@@ -412,11 +575,14 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(folder: &Path, text: &str) -> Result<Config> {
-        let settings: Settings = toml::from_str(text).map_err(|error| wrong_toml(text, &error))?;
+        let mut settings: Settings = toml::from_str(text).map_err(|error| wrong_toml(text, &error))?;
         settings.check()?;
+        if settings.http.ca_file.is_relative() && !settings.http.ca_file.as_os_str().is_empty() {
+            settings.http.ca_file = folder.join(&settings.http.ca_file);
+        }
         let mut rails = BTreeMap::new();
         for (name, raw) in &settings.rail {
-            rails.insert(name.clone(), rail(name, raw)?);
+            rails.insert(name.clone(), rail(folder, name, raw)?);
         }
         let counter = RawRail {
             adapter: "cash".into(),
@@ -424,10 +590,11 @@ impl Config {
             label_zh: "现金".into(),
             label_en: "cash".into(),
             fee_bps: 0,
+            account: toml::Table::new(),
             rules: toml::Table::new(),
         };
         if !rails.contains_key("cash") {
-            rails.insert("cash".into(), rail("cash", &counter)?);
+            rails.insert("cash".into(), rail(folder, "cash", &counter)?);
         }
         let mut given = BTreeMap::new();
         flatten("", &toml::Value::Table(toml::from_str(text).context("read a moment ago")?), &mut given);
@@ -488,7 +655,7 @@ impl Config {
 
     /// True when no rail can move real money: only then may time be pretended. Cash is the clerk's own hand.
     pub fn is_rehearsal(&self) -> bool {
-        self.rails.values().all(|rail| matches!(rail.adapter, AdapterKind::Sandbox | AdapterKind::Cash))
+        self.rails.values().all(|rail| rail.adapter.is_rehearsal())
     }
 
     /// The shop's own text of a template, `agreement.zh.txt.j2`, where it overrides the built-in one.
@@ -765,20 +932,17 @@ fn project_dirs() -> Result<ProjectDirs> {
     })
 }
 
-fn rail(name: &str, raw: &RawRail) -> Result<RailSettings> {
-    let adapter = match raw.adapter.as_str() {
-        "sandbox" => AdapterKind::Sandbox,
-        "cash" => AdapterKind::Cash,
-        other => {
-            let key = format!("rail.{name}.adapter");
-            return Err(Fault::refused(t!(
-                "shop.toml: {key}: this kibble has no adapter {other}",
-                key = key,
-                other = other
-            ))
-            .hint(t!("it has sandbox, for rehearsals without real money"))
-            .into());
-        }
+fn rail(folder: &Path, name: &str, raw: &RawRail) -> Result<RailSettings> {
+    let Some(adapter) = AdapterKind::ALL.into_iter().find(|it| it.word() == raw.adapter) else {
+        let key = format!("rail.{name}.adapter");
+        let known = AdapterKind::ALL.map(AdapterKind::word).join(", ");
+        return Err(Fault::refused(t!(
+            "shop.toml: {key}: this kibble has no adapter {other}",
+            key = key,
+            other = raw.adapter
+        ))
+        .hint(t!("it has {known}", known = known))
+        .into());
     };
     let profile_name = raw.profile.clone().unwrap_or_else(|| default_profile(name).to_owned());
     let Some((_, text)) = PROFILES.iter().find(|(known, _)| *known == profile_name) else {
@@ -808,7 +972,22 @@ fn rail(name: &str, raw: &RawRail) -> Result<RailSettings> {
         label_en: or(&raw.label_en, en),
         fee_bps: raw.fee_bps,
         overridden: raw.rules.keys().cloned().collect(),
+        account: absolute_files(folder, raw.account.clone()),
     })
+}
+
+/// An account whose `{ file = … }` entries lie in the shop folder unless they say otherwise.
+fn absolute_files(folder: &Path, account: toml::Table) -> toml::Table {
+    account
+        .into_iter()
+        .map(|(key, value)| match value {
+            toml::Value::String(file) if key == "file" => {
+                (key, toml::Value::String(folder.join(file).to_string_lossy().into_owned()))
+            }
+            toml::Value::Table(table) => (key, toml::Value::Table(absolute_files(folder, table))),
+            other => (key, other),
+        })
+        .collect()
 }
 
 /// The settings of a table by their dotted names. A list is one value, a list of tables is numbered: `tier.1.months`.
@@ -909,7 +1088,7 @@ mod tests {
         let bare = Config::parse(Path::new("."), bare).unwrap();
         let show = |config: &Config| {
             let s = &config.settings;
-            format!("{:#?}{:#?}{:#?}{:#?}{:#?}", s.debit, s.terms, s.wallet, s.messages, s.backup)
+            format!("{:#?}{:#?}{:#?}{:#?}{:#?}{:#?}", s.debit, s.terms, s.wallet, s.messages, s.backup, s.http)
         };
         assert_eq!(show(&full), show(&bare));
         assert_eq!(format!("{:?}", full.rails), format!("{:?}", bare.rails));

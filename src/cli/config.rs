@@ -67,10 +67,7 @@ fn answer(config: &Config) -> anyhow::Result<Answer> {
     let rails = config.rails.values().map(|rail| Rail {
         name: rail.name.clone(),
         label: rail.label(text::lang()).to_owned(),
-        adapter: match rail.adapter {
-            config::AdapterKind::Sandbox => "sandbox",
-            config::AdapterKind::Cash => "cash",
-        },
+        adapter: rail.adapter.word(),
         profile: rail.profile_name.clone(),
         fee_bps: rail.fee_bps,
         overridden: rail.overridden.clone(),

@@ -48,7 +48,7 @@ use crate::adapters::rail::cash::Cash;
 use crate::adapters::rail::sandbox::book::Book;
 use crate::adapters::rail::sandbox::{Sandbox, Temper};
 use crate::clock::Clock;
-use crate::config::{self, AdapterKind, Config};
+use crate::config::{self, AdapterKind, Config, RailSettings};
 use crate::db::seal::Keyring;
 use crate::db::{Db, Hand};
 use crate::domain::date::{At, day_of, moment};
@@ -111,23 +111,7 @@ impl Ctx {
         };
         let mut rails: BTreeMap<String, Arc<dyn Rail>> = BTreeMap::new();
         for (name, rail) in &config.rails {
-            let made: Arc<dyn Rail> = match (rail.adapter, &sandbox) {
-                (AdapterKind::Sandbox, Some(book)) => {
-                    let temper = Temper {
-                        seed: config.settings.sandbox.seed,
-                        no_funds_bps: config.settings.sandbox.no_funds_bps,
-                        limit_bps: config.settings.sandbox.limit_bps,
-                        lose_answer_bps: config.settings.sandbox.lose_answer_bps,
-                    };
-                    Arc::new(
-                        Sandbox::open(name, rail.profile.clone(), clock.clone(), book.clone())
-                            .with_fee_bps(rail.fee_bps)
-                            .with_temper(temper),
-                    )
-                }
-                _ => Arc::new(Cash::open(name, rail.profile.clone(), clock.clone())),
-            };
-            rails.insert(name.clone(), made);
+            rails.insert(name.clone(), open_rail(&config, rail, &clock, sandbox.as_ref())?);
         }
         let messages = &config.settings.messages;
         let notify: Box<dyn Notify> = match messages.channel.as_str() {
@@ -170,6 +154,38 @@ impl Ctx {
         self.config.rail(name)?;
         self.rails.get(name).ok_or_else(|| Fault::not_found(name.to_owned()).into())
     }
+}
+
+/// The adapter of a rail. Nothing is read or called yet: keys are loaded when they are first needed.
+fn open_rail(
+    config: &Config,
+    rail: &RailSettings,
+    clock: &Clock,
+    sandbox: Option<&Arc<Book>>,
+) -> Result<Arc<dyn Rail>> {
+    let (name, profile, clock) = (rail.name.as_str(), rail.profile.clone(), clock.clone());
+    Ok(match (rail.adapter, sandbox) {
+        (AdapterKind::Sandbox, Some(book)) => {
+            let temper = Temper {
+                seed: config.settings.sandbox.seed,
+                no_funds_bps: config.settings.sandbox.no_funds_bps,
+                limit_bps: config.settings.sandbox.limit_bps,
+                lose_answer_bps: config.settings.sandbox.lose_answer_bps,
+            };
+            let sandbox = Sandbox::open(name, profile, clock, book.clone());
+            Arc::new(sandbox.with_fee_bps(rail.fee_bps).with_temper(temper))
+        }
+        (AdapterKind::Cash | AdapterKind::Sandbox, _) => Arc::new(Cash::open(name, profile, clock)),
+        (AdapterKind::Alipay | AdapterKind::Wechat | AdapterKind::Exec, _) => {
+            let adapter = rail.adapter.word();
+            return Err(Fault::refused(t!(
+                "rail {name}: adapter {adapter} is not built yet",
+                name = name,
+                adapter = adapter
+            ))
+            .into());
+        }
+    })
 }
 
 /// The clock of a command: the system's, or the pretended time in the words of the `--now` option.

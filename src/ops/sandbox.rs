@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 use serde::Serialize;
 
+use crate::adapters::rail::BillPeriod;
 pub use crate::adapters::rail::sandbox::Snapshot;
 pub use crate::adapters::rail::sandbox::rows::ContractState;
 use crate::adapters::rail::sandbox::rows::{Card, CardKind};
@@ -165,7 +166,7 @@ pub struct BillWritten {
 /// When the bill is not ready, or the file cannot be written.
 pub fn bill(ctx: &Ctx, rail: &str, day: NaiveDate, out: Option<&Path>) -> Result<BillWritten> {
     must_be_sandbox(ctx, rail)?;
-    let found = ctx.rail(rail)?.bill(day).map_err(|trouble| Fault::refused(trouble_text(&trouble)))?;
+    let found = ctx.rail(rail)?.bill(BillPeriod::Day(day)).map_err(|trouble| Fault::refused(trouble_text(&trouble)))?;
     let file = match out {
         Some(path) => crate::config::absolute(path)?,
         None => ctx.config.folder.join("exports").join(&found.name),

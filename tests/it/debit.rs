@@ -3,6 +3,9 @@
 use std::fs::{self, File};
 use std::process::Stdio;
 
+use kibble::ops::debit::{self, Options};
+use kibble::ops::{Ctx, Event};
+
 use crate::due::{
     ALIPAY, Row, WECHAT, announced, ask, ask_rail, charges, counts, days, holds, hours, run, sent, set, shop,
     shop_with, signed, wallet,
@@ -197,6 +200,31 @@ fn two_runs_at_the_same_instant_charge_once() {
 }
 
 // ---- Declines ---------------------------------------------------------------------------------------------------------------
+
+#[test]
+fn an_agreement_paused_while_the_run_is_under_way_is_not_charged() {
+    let mut shop = shop(&[ALIPAY, ALIPAY]);
+    set(&shop, "window = 1");
+    announced(&mut shop);
+    shop.at("2026-11-05T09:00");
+    let mut pause = shop.command("agreement pause a-2 --until 2026-12-01 --effect skip --reason 出差 --yes");
+    let ctx = Ctx::open(&shop.dir(), Some("2026-11-05T09:00")).unwrap();
+    let mut charging = false;
+    ctx.on_event(move |event| match event {
+        Event::Begin { total, .. } => charging = total == 2,
+        // The first charge is on disk, and the row of the second has been read.
+        Event::Step(1) if charging => {
+            charging = false;
+            let paused = pause.output().unwrap();
+            assert!(paused.status.success(), "{}", String::from_utf8_lossy(&paused.stderr));
+        }
+        _ => {}
+    });
+    debit::run(&ctx, &Options { confirm_backlog: false }).unwrap();
+    assert_eq!(charges(&shop), "a-1/1 1 debit alipay paid");
+    assert_eq!(ask(&shop, "SELECT state FROM agreement WHERE id = 2"), "paused");
+    holds(&shop);
+}
 
 #[test]
 fn a_decline_is_retried_twice_within_a_day_and_never_a_third_time() {

@@ -27,6 +27,8 @@ mod plan;
 mod plant;
 #[cfg(unix)]
 mod prompts;
+mod provider;
+mod rails;
 mod refund;
 mod remind;
 mod report;

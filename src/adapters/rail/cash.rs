@@ -4,8 +4,8 @@
 use chrono::NaiveDate;
 
 use crate::adapters::rail::{
-    BillFile, ChargeRequest, Closed, DebitNotice, MandateRef, MandateState, PayLink, PayLinkRequest, Rail,
-    RefundRequest, SignLink, SignRequest, Trouble,
+    BillFile, BillPeriod, Capability, ChargeRequest, Closed, DebitNotice, Health, MandateRef, MandateState, PayLink,
+    PayLinkRequest, Rail, RefundRequest, SignLink, SignRequest, Trouble,
 };
 use crate::clock::Clock;
 use crate::domain::money::Money;
@@ -83,12 +83,16 @@ impl Rail for Cash {
         Err(Trouble::Unsupported)
     }
 
-    fn bill(&self, _day: NaiveDate) -> Result<BillFile, Trouble> {
+    fn bill(&self, _period: BillPeriod) -> Result<BillFile, Trouble> {
         Err(Trouble::Unsupported)
     }
 
-    fn health(&self) -> Result<(), Trouble> {
-        Ok(())
+    fn capabilities(&self) -> Vec<Capability> {
+        Vec::new()
+    }
+
+    fn health(&self) -> Result<Health, Trouble> {
+        Ok(Health::default())
     }
 }
 

@@ -4,8 +4,6 @@
 
 pub mod cash;
 pub mod sandbox;
-#[cfg(test)]
-pub(crate) mod suite;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -154,13 +152,131 @@ pub struct RefundRequest {
     pub amount: Money,
 }
 
-/// A provider's statement of one day.
+/// The days of a provider's statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BillPeriod {
+    /// One day.
+    Day(NaiveDate),
+    /// The calendar month of that day.
+    Month(NaiveDate),
+}
+
+/// A provider's statement of a day or a month.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BillFile {
     /// Name the provider gives the file.
     pub name: String,
     /// Its bytes, as the provider made them.
     pub bytes: Vec<u8>,
+}
+
+/// A provider's asynchronous notice as it reached the shop's own web server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SavedNotice {
+    /// HTTP headers, names in lower case; empty where the provider signs the body alone.
+    pub headers: Vec<(String, String)>,
+    /// The body, byte for byte.
+    pub body: Vec<u8>,
+}
+
+/// What a notice says, after its signature was verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Noticed {
+    /// The outcome of a charge or of a pay link.
+    Charge {
+        /// Our order number.
+        order_no: String,
+        /// The amount that the notice names, where it names one.
+        amount: Option<Money>,
+        /// The outcome.
+        reply: Reply,
+    },
+    /// The state of a mandate.
+    Mandate {
+        /// Our number of it.
+        contract_no: String,
+        /// Its state.
+        state: MandateState,
+    },
+    /// The outcome of a refund.
+    Refund {
+        /// Our refund number.
+        refund_no: String,
+        /// The outcome.
+        reply: Reply,
+    },
+}
+
+/// How serious a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// As it should be.
+    Ok,
+    /// Works, and somebody should look.
+    Warn,
+    /// Does not work.
+    Bad,
+}
+
+/// Something seen when settings and keys were looked at, in plain words and without secrets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How serious.
+    pub level: Level,
+    /// What was seen; names the setting.
+    pub what: String,
+    /// What to do; empty when nothing.
+    pub hint: String,
+}
+
+/// A provider that answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Its clock, to the second, where it tells.
+    pub provider_time: Option<At>,
+}
+
+/// What a rail can do beside charging and answering queries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Capability {
+    /// A link where the customer agrees.
+    SignLink,
+    /// The state of a mandate.
+    MandateState,
+    /// Close a mandate.
+    CloseMandate,
+    /// Give the rail's own notice.
+    Announce,
+    /// Close an unpaid order.
+    CloseOrder,
+    /// Send money back.
+    Refund,
+    /// Move the registered date.
+    Postpone,
+    /// A link for a missed installment.
+    PayLink,
+    /// Statements.
+    Bill,
+    /// Asynchronous notices.
+    Notice,
+}
+
+impl Capability {
+    /// All of them.
+    pub const ALL: [Capability; 10] = [
+        Capability::SignLink,
+        Capability::MandateState,
+        Capability::CloseMandate,
+        Capability::Announce,
+        Capability::CloseOrder,
+        Capability::Refund,
+        Capability::Postpone,
+        Capability::PayLink,
+        Capability::Bill,
+        Capability::Notice,
+    ];
 }
 
 /// Why a call that is not a charge or a refund did not succeed.
@@ -266,15 +382,33 @@ pub trait Rail: Send + Sync {
     /// [`Trouble`].
     fn pay_link(&self, request: &PayLinkRequest) -> Result<PayLink, Trouble>;
 
-    /// The provider's statement of `day`.
+    /// The provider's statement of a day or a month.
     ///
     /// # Errors
     /// [`Trouble`], also while the bill is not ready.
-    fn bill(&self, day: NaiveDate) -> Result<BillFile, Trouble>;
+    fn bill(&self, period: BillPeriod) -> Result<BillFile, Trouble>;
 
-    /// Whether the rail answers at all.
+    /// What a saved notice says. Nothing in it is believed before its signature verifies.
+    ///
+    /// # Errors
+    /// [`Trouble::Refused`] for a notice that is not this account's or not signed by the provider, [`Trouble::Unsupported`] where the
+    /// rail has no notices.
+    fn read_notice(&self, notice: &SavedNotice) -> Result<Noticed, Trouble> {
+        let _ = notice;
+        Err(Trouble::Unsupported)
+    }
+
+    /// Looks at keys and settings without asking the provider; tells what is well, too.
+    fn inspect(&self) -> Vec<Finding> {
+        Vec::new()
+    }
+
+    /// What it can do.
+    fn capabilities(&self) -> Vec<Capability>;
+
+    /// Whether the rail answers at all: one cheap call that changes nothing.
     ///
     /// # Errors
     /// [`Trouble`] with what is wrong.
-    fn health(&self) -> Result<(), Trouble>;
+    fn health(&self) -> Result<Health, Trouble>;
 }

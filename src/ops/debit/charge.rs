@@ -1,7 +1,7 @@
 //! Step 5: everything due whose window is open. Look at the mandate, note, ask, note: no rail hears of a charge that is not on disk, and no
 //! answer is waited for with a transaction open. One window's answers are committed together with the next window's notes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use anyhow::Result;
 
@@ -135,6 +135,20 @@ struct Desk<'a> {
     /// Rails that are left alone for the rest of the run.
     stopped: BTreeSet<String>,
     subject: String,
+    ahead: Ahead,
+}
+
+/// The due list, read a page ahead of the windows.
+#[derive(Default)]
+struct Ahead {
+    /// Read and not yet looked at.
+    rows: VecDeque<DueRow>,
+    /// Agreements of which something was taken since those were read: their rows here are out of date.
+    taken: BTreeSet<AgreementId>,
+    /// No page follows.
+    at_end: bool,
+    /// The count of other programs' commits before the oldest row that is still in use was read.
+    others: i64,
 }
 
 impl<'a> Desk<'a> {
@@ -150,12 +164,14 @@ impl<'a> Desk<'a> {
             copy_no: shop.copy_no,
             stopped: BTreeSet::new(),
             subject: settings.name.clone(),
+            ahead: Ahead::default(),
         })
     }
 
     /// One walk over everything due. Returns true when a decline left an installment to another mandate.
     fn pass(&mut self, pool: &Pool<'_, Question, Said>, report: &mut RunReport) -> Result<bool> {
         let mut place = Place::start();
+        self.ahead = Ahead::default();
         let mut unwritten: Vec<Unwritten> = Vec::new();
         let mut another_lane = false;
         loop {
@@ -171,42 +187,51 @@ impl<'a> Desk<'a> {
         }
     }
 
-    /// The next charges to make, at most one window of them.
-    fn next_window(&self, place: &mut Place) -> Result<Vec<DueRow>> {
-        let today = self.ctx.today(self.now);
+    /// The next charges to make, at most one window of them and one of each agreement.
+    fn next_window(&mut self, place: &mut Place) -> Result<Vec<DueRow>> {
         let wanted = usize::try_from(self.ctx.config.settings.debit.window)?;
         let mut rows: Vec<DueRow> = Vec::with_capacity(wanted);
         let mut agreements: BTreeSet<AgreementId> = BTreeSet::new();
-        loop {
-            let limit = READ_AHEAD.min(u32::try_from(wanted - rows.len())?.saturating_mul(2).max(16));
-            let page = db::installment::due_page(self.ctx.db.read(), self.run, today, *place, limit)?;
-            let read = page.len();
-            for mut row in page {
-                *place = Place { due: row.installment.due, id: row.installment.id };
-                if row.open.as_ref().is_some_and(|open| open.unheard) {
-                    row.candidate.open_charge = None;
+        while rows.len() < wanted {
+            let Some(row) = self.ahead.rows.pop_front() else {
+                if self.ahead.at_end {
+                    break;
                 }
-                row.candidate.charged_this_run |= agreements.contains(&row.installment.id.agreement);
-                if self.stopped.contains(&row.rail) || !self.may_charge(&row)? {
-                    continue;
-                }
-                agreements.insert(row.installment.id.agreement);
-                rows.push(row);
-                if rows.len() == wanted {
-                    return Ok(rows);
-                }
+                self.read_ahead(place, agreements.is_empty())?;
+                self.ahead.taken.clone_from(&agreements);
+                continue;
+            };
+            let id = row.installment.id;
+            let stale = self.ahead.taken.contains(&id.agreement);
+            if agreements.contains(&id.agreement) || self.stopped.contains(&row.rail) {
+                continue;
             }
-            if read < usize::try_from(limit)? {
-                return Ok(rows);
-            }
+            let row = if stale { db::installment::due_one(self.ctx.db.read(), self.run, id)? } else { Some(row) };
+            let Some(row) = row.map(without_unheard).filter(|row| self.may_charge(row)) else { continue };
+            agreements.insert(id.agreement);
+            self.ahead.taken.insert(id.agreement);
+            rows.push(row);
         }
+        Ok(rows)
     }
 
-    fn may_charge(&self, row: &DueRow) -> Result<bool> {
-        match self.profile(&row.rail) {
-            Some(profile) => Ok(decide(self.now, &row.candidate, profile, self.hour) == Decision::Charge),
-            None => Ok(false),
+    fn read_ahead(&mut self, place: &mut Place, begins_window: bool) -> Result<()> {
+        let today = self.ctx.today(self.now);
+        if begins_window {
+            self.ahead.others = db::others_commits(self.ctx.db.read())?;
         }
+        let page = db::installment::due_page(self.ctx.db.read(), self.run, today, *place, READ_AHEAD)?;
+        self.ahead.at_end = page.len() < usize::try_from(READ_AHEAD)?;
+        if let Some(last) = page.last() {
+            *place = Place { due: last.installment.due, id: last.installment.id };
+        }
+        self.ahead.rows = page.into();
+        Ok(())
+    }
+
+    fn may_charge(&self, row: &DueRow) -> bool {
+        let profile = self.profile(&row.rail);
+        profile.is_some_and(|profile| decide(self.now, &row.candidate, profile, self.hour) == Decision::Charge)
     }
 
     fn profile(&self, rail: &str) -> Option<&Profile> {
@@ -323,10 +348,9 @@ impl<'a> Desk<'a> {
             }
             let mut noted = Vec::with_capacity(ready.len());
             let mut asked = Vec::with_capacity(ready.len());
+            let untouched = db::others_commits(tx)? == self.ahead.others;
             for it in ready {
-                if let Some(link) = it.closed_link {
-                    db::charge::void(tx, link, "CLOSED", self.now)?;
-                }
+                let Some(it) = self.still(tx, it, untouched)? else { continue };
                 let (id, request, again) = self.note(tx, &it)?;
                 noted.push(id);
                 let (kind, rail, amount) = (ChargeKind::Debit, it.row.rail.clone(), it.row.installment.amount);
@@ -338,6 +362,28 @@ impl<'a> Desk<'a> {
             self.count(it, effect, another_lane, report);
         }
         Ok(asked)
+    }
+
+    /// What was looked at while nothing was locked, now that everything is. Unless the file is untouched by others it is read again:
+    /// somebody may have terminated or paused the agreement in between, or taken the money at the counter. `None` when it may not be
+    /// charged any more.
+    fn still(&self, tx: &db::Conn, it: Ready, untouched: bool) -> Result<Option<Ready>> {
+        let mut row = match untouched {
+            true => it.row,
+            false => match db::installment::due_one(tx, self.run, it.row.installment.id)? {
+                Some(row) if row.candidate.mandate == it.row.candidate.mandate => row,
+                _ => return Ok(None),
+            },
+        };
+        let open = row.open.as_ref().map(|open| open.id);
+        if let Some(link) = it.closed_link.filter(|link| open == Some(*link)) {
+            // It is closed at the rail, whatever becomes of the charge.
+            db::charge::void(tx, link, "CLOSED", self.now)?;
+            (row.open, row.candidate.open_charge) = (None, None);
+        }
+        let row = without_unheard(row);
+        let same_open = row.open.as_ref().map(|open| open.id) == it.again.as_ref().map(|again| again.0);
+        Ok((same_open && self.may_charge(&row)).then_some(Ready { row, again: it.again, closed_link: it.closed_link }))
     }
 
     fn count(&mut self, it: &Unwritten, effect: Effect, another_lane: &mut bool, report: &mut RunReport) {
@@ -400,6 +446,14 @@ impl<'a> Desk<'a> {
             })
             .collect()
     }
+}
+
+/// An order of which the rail has never heard does not stand in the way: it is sent again under its number.
+fn without_unheard(mut row: DueRow) -> DueRow {
+    if row.open.as_ref().is_some_and(|open| open.unheard) {
+        row.candidate.open_charge = None;
+    }
+    row
 }
 
 fn mandate_of(row: &DueRow) -> MandateRef {

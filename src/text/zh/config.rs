@@ -32,7 +32,6 @@ pub const TABLE: Table = &[
     ),
     ("this account has no home folder", "这个账户没有主目录"),
     ("shop.toml: {key}: this kibble has no adapter {other}", "shop.toml：{key}：本程序没有 {other} 这种对接方式"),
-    ("it has sandbox, for rehearsals without real money", "现有 sandbox，用于演练，不动真钱"),
     ("shop.toml: {key}: no profile is called {name}", "shop.toml：{key}：没有叫 {name} 的规则档案"),
     (
         "correct that line; every setting is explained in shop.example.toml",
@@ -68,4 +67,18 @@ pub const TABLE: Table = &[
         "Payment rail {name} ({label}): adapter {adapter}, profile {profile}",
         "支付渠道 {name}（{label}）：对接方式 {adapter}，规则档案 {profile}",
     ),
+    ("{setting}: {file} cannot be read", "{setting}：{file} 读不了"),
+    ("put the file there, or correct {setting} in shop.toml", "把文件放好，或改正 shop.toml 里的 {setting}"),
+    (
+        "{setting}: other people on this machine can read {file} (mode {mode})",
+        "{setting}：这台电脑上的其他人能读到 {file}（权限 {mode}）",
+    ),
+    ("{setting}: the environment variable {name} is not set", "{setting}：没有设置环境变量 {name}"),
+    ("set it for cron too, or name a file in shop.toml", "定时任务里也要设置它，或者在 shop.toml 里改用文件"),
+    (
+        "{setting}: name a file or an environment variable, one of the two",
+        "{setting}：写明一个文件或一个环境变量，二选一",
+    ),
+    ("{setting}: it is empty", "{setting}：内容是空的"),
+    ("rail {name}: adapter {adapter} is not built yet", "支付渠道 {name}：对接方式 {adapter} 还没有做好"),
 ];

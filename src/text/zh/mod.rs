@@ -13,7 +13,9 @@ mod customer;
 mod db;
 mod debit;
 mod demo;
+mod http;
 mod init;
+mod keys;
 mod order;
 mod pet;
 mod plan;
@@ -43,7 +45,9 @@ pub const TABLES: &[Table] = &[
     db::TABLE,
     debit::TABLE,
     demo::TABLE,
+    http::TABLE,
     init::TABLE,
+    keys::TABLE,
     order::TABLE,
     pet::TABLE,
     plan::TABLE,

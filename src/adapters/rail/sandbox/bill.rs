@@ -5,14 +5,14 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use anyhow::Context;
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate};
 use chrono_tz::Tz;
 
 use super::book::Page;
 use super::rows::{Order, Refund};
 use super::rules;
-use crate::adapters::rail::BillFile;
-use crate::domain::date::{At, plus_days};
+use crate::adapters::rail::{BillFile, BillPeriod};
+use crate::domain::date::{At, days_in_month, plus_days};
 use crate::domain::money::Money;
 use crate::domain::rail::Profile;
 
@@ -56,25 +56,51 @@ const WECHAT_COLUMNS: &str = "交易时间,公众账号ID,商户号,特约商户
 const WECHAT_TOTALS: &str =
     "总交易单数,应结订单总金额,退款总金额,充值券退款总金额,手续费总金额,订单总金额,申请退款总金额";
 
-/// What happened on one day of a rail.
-pub(super) struct Day {
-    date: NaiveDate,
+/// First and last day of a bill.
+pub(super) fn days(period: BillPeriod) -> (NaiveDate, NaiveDate) {
+    match period {
+        BillPeriod::Day(day) => (day, day),
+        BillPeriod::Month(day) => {
+            let on = |number| day.with_day(number).unwrap_or(day);
+            (on(1), on(days_in_month(day)))
+        }
+    }
+}
+
+/// How a file name tells the days.
+fn stamp(period: BillPeriod) -> String {
+    match period {
+        BillPeriod::Day(day) => day.format("%Y%m%d").to_string(),
+        BillPeriod::Month(day) => day.format("%Y%m").to_string(),
+    }
+}
+
+/// What happened on the days of a bill on a rail.
+pub(super) struct Days {
+    first: NaiveDate,
+    last: NaiveDate,
     zone: Tz,
     paid: Vec<Order>,
     refunds: Vec<(Refund, Order)>,
 }
 
-impl Day {
-    /// Reads the day from the book.
-    pub(super) fn read(page: &Page<'_>, rail: &str, profile: &Profile, date: NaiveDate) -> anyhow::Result<Day> {
-        let (from, to) = rules::day_bounds(profile, date);
+impl Days {
+    /// Reads the days from the book.
+    pub(super) fn read(
+        page: &Page<'_>,
+        rail: &str,
+        profile: &Profile,
+        first: NaiveDate,
+        last: NaiveDate,
+    ) -> anyhow::Result<Days> {
+        let (from, to) = (rules::day_bounds(profile, first).0, rules::day_bounds(profile, last).1);
         let paid = page.paid_between(rail, from, to)?;
         let mut refunds = Vec::new();
         for refund in page.refunded_between(rail, from, to)? {
             let order = page.order(rail, &refund.order_no)?.context("a refund has its order")?;
             refunds.push((refund, order));
         }
-        Ok(Day { date, zone: profile.timezone, paid, refunds })
+        Ok(Days { first, last, zone: profile.timezone, paid, refunds })
     }
 
     /// True when nothing was paid or refunded.
@@ -108,12 +134,12 @@ struct Line<'d> {
 
 /// Alipay's business detail: GBK, CRLF, `#` lines round a table of 25 columns whose values end in a tab. Refunds are negative
 /// amounts; the fee is negative on a payment and positive where it comes back.
-pub(super) fn alipay(day: &Day) -> anyhow::Result<BillFile> {
-    let next = plus_days(day.date, 1);
+pub(super) fn alipay(day: &Days, period: BillPeriod) -> anyhow::Result<BillFile> {
+    let next = plus_days(day.last, 1);
     let mut text = format!(
         "#支付宝业务明细查询\r\n#账号：[{ALIPAY_ACCOUNT}]\r\n#起始日期：[{} 00:00:00]   终止日期：[{} 00:00:00]\r\n\
          #-----------------------------------------业务明细列表----------------------------------------\r\n",
-        day.date.format("%Y年%m月%d日"),
+        day.first.format("%Y年%m月%d日"),
         next.format("%Y年%m月%d日"),
     );
     let mut table = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
@@ -128,11 +154,11 @@ pub(super) fn alipay(day: &Day) -> anyhow::Result<BillFile> {
     text.push_str(&count(day.refunds.len(), day.refunds.iter().map(|(it, _)| -it.amount).sum(), "退款"));
     text.push_str(&format!("#导出时间：[{} 09:00:00]\r\n", next.format("%Y年%m月%d日")));
     let (bytes, _, _) = encoding_rs::GBK.encode(&text);
-    let name = format!("{ALIPAY_ACCOUNT}_{}_业务明细.csv", day.date.format("%Y%m%d"));
+    let name = format!("{ALIPAY_ACCOUNT}_{}_业务明细.csv", stamp(period));
     Ok(BillFile { name, bytes: bytes.into_owned() })
 }
 
-fn alipay_row(day: &Day, at: At, line: &Line<'_>) -> Vec<String> {
+fn alipay_row(day: &Days, at: At, line: &Line<'_>) -> Vec<String> {
     let order = line.order;
     let (kind, amount, fee, request) = match line.refund {
         None => ("交易", order.amount, -order.fee, ""),
@@ -164,7 +190,7 @@ fn alipay_row(day: &Day, at: At, line: &Line<'_>) -> Vec<String> {
 
 /// WeChat's trade bill: UTF-8 with BOM, CRLF, every value behind a backtick, captions and totals at the end. The fee is
 /// positive on a payment and negative where it comes back.
-pub(super) fn wechat(day: &Day, fee_bps: i64) -> BillFile {
+pub(super) fn wechat(day: &Days, fee_bps: i64) -> BillFile {
     let mut text = format!("\u{feff}{WECHAT_COLUMNS}\r\n");
     let lines = day.lines();
     for ((at, _, _), line) in &lines {
@@ -185,10 +211,10 @@ pub(super) fn wechat(day: &Day, fee_bps: i64) -> BillFile {
         paid.to_string(),
         back.to_string(),
     ]));
-    BillFile { name: format!("{WECHAT_MCHID}All{}.csv", day.date), bytes: text.into_bytes() }
+    BillFile { name: format!("{WECHAT_MCHID}All{}.csv", day.last), bytes: text.into_bytes() }
 }
 
-fn wechat_row(day: &Day, at: At, line: &Line<'_>, fee_bps: i64) -> Vec<String> {
+fn wechat_row(day: &Days, at: At, line: &Line<'_>, fee_bps: i64) -> Vec<String> {
     let order = line.order;
     let nothing = Money::ZERO.to_string();
     let kind = if order.contract_no.is_some() { "PAP" } else { "NATIVE" };

@@ -36,8 +36,8 @@ use self::rules::Refusal;
 use self::say::Word;
 use self::work::Done;
 use crate::adapters::rail::{
-    BillFile, ChargeRequest, Closed, DebitNotice, MandateRef, MandateState, PayLink, PayLinkRequest, Rail,
-    RefundRequest, SignLink, SignRequest, Trouble,
+    BillFile, BillPeriod, Capability, ChargeRequest, Closed, DebitNotice, Health, MandateRef, MandateState, PayLink,
+    PayLinkRequest, Rail, RefundRequest, SignLink, SignRequest, Trouble,
 };
 use crate::clock::Clock;
 use crate::domain::date::{At, day_of};
@@ -420,23 +420,37 @@ impl Rail for Sandbox {
         })
     }
 
-    fn bill(&self, day: NaiveDate) -> Result<BillFile, Trouble> {
+    fn bill(&self, period: BillPeriod) -> Result<BillFile, Trouble> {
         self.asking(|page, now| {
-            if now < rules::bill_ready(&self.profile, day) {
+            if self.dialect == Dialect::WeChat && matches!(period, BillPeriod::Month(_)) {
+                return Ok(Err(Trouble::Unsupported));
+            }
+            let (first, last) = bill::days(period);
+            if now < rules::bill_ready(&self.profile, last) {
                 return Ok(Err(self.refused(Reason::Other, Word::BillNotReady)));
             }
             self.settle_all(page, now)?;
-            let day = bill::Day::read(page, &self.name, &self.profile, day)?;
+            let days = bill::Days::read(page, &self.name, &self.profile, first, last)?;
             match self.dialect {
-                Dialect::Alipay => Ok(Ok(bill::alipay(&day)?)),
-                Dialect::WeChat if day.is_empty() => Ok(Err(self.refused(Reason::Other, Word::NoBill))),
-                Dialect::WeChat => Ok(Ok(bill::wechat(&day, self.fee_bps))),
+                Dialect::Alipay => Ok(Ok(bill::alipay(&days, period)?)),
+                Dialect::WeChat if days.is_empty() => Ok(Err(self.refused(Reason::Other, Word::NoBill))),
+                Dialect::WeChat => Ok(Ok(bill::wechat(&days, self.fee_bps))),
             }
         })
     }
 
-    fn health(&self) -> Result<(), Trouble> {
-        self.asking(|_, _| Ok(Ok(())))
+    fn capabilities(&self) -> Vec<Capability> {
+        let lacks = |it: &Capability| match it {
+            Capability::Announce => self.profile.notice != RailNotice::Announce,
+            Capability::Postpone => self.dialect == Dialect::WeChat,
+            Capability::Notice => true,
+            _ => false,
+        };
+        Capability::ALL.into_iter().filter(|it| !lacks(it)).collect()
+    }
+
+    fn health(&self) -> Result<Health, Trouble> {
+        self.asking(|_, now| Ok(Ok(Health { provider_time: Some(now) })))
     }
 }
 
@@ -451,6 +465,3 @@ fn down(rail: &str) -> String {
 fn broken(error: &anyhow::Error) -> String {
     t!("the sandbox's book cannot be used: {error}", error = format!("{error:#}"))
 }
-
-#[cfg(test)]
-mod tests;

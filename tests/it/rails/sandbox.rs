@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 
-use super::rows::{Card, CardKind, OrderState};
-use super::{Book, Dialect, FaultKind, FaultSpan, Sandbox, Temper};
-use crate::adapters::rail::suite::{
-    Mishap, Stage, at, charge, due, rail_suite, ready, refund, request, sign_request, signed,
+use crate::rails::suite::{Mishap, Stage, at, charge, due, rail_suite, ready, refund, request, sign_request, signed};
+use kibble::adapters::rail::sandbox::rows::{Card, CardKind, OrderState};
+use kibble::adapters::rail::sandbox::{Book, Dialect, FaultKind, FaultSpan, Sandbox, Temper};
+use kibble::adapters::rail::{
+    BillPeriod, ChargeRequest, MandateRef, MandateState, PROFILES, Rail, SignRequest, Trouble,
 };
-use crate::adapters::rail::{ChargeRequest, MandateRef, MandateState, PROFILES, Rail, SignRequest, Trouble};
-use crate::clock::Clock;
-use crate::domain::date::plus_days;
-use crate::domain::money::Money;
-use crate::domain::rail::{Answer, Profile, Reason};
+use kibble::clock::Clock;
+use kibble::domain::date::plus_days;
+use kibble::domain::money::Money;
+use kibble::domain::rail::{Answer, Profile, Reason};
 
 rail_suite!(alipay, stage("alipay"));
 rail_suite!(wechat_prenotify, stage("wechat-prenotify"));
@@ -41,7 +41,7 @@ impl Stage for Play {
     }
 
     fn keeps_date(&self) -> bool {
-        self.rail.dialect == Dialect::Alipay
+        Dialect::of(self.rail.name(), self.rail.profile()) == Dialect::Alipay
     }
 
     fn agree(&self, contract_no: &str) {
@@ -84,9 +84,13 @@ fn profile(name: &str) -> Profile {
 }
 
 fn stage(name: &str) -> Play {
+    stage_of(name, profile(name), Temper::default())
+}
+
+fn stage_of(name: &str, rules: Profile, temper: Temper) -> Play {
     let clock = Clock::fixed(at(due(), 10));
     let book = Arc::new(Book::in_memory().unwrap());
-    Play { rail: Sandbox::open(name, profile(name), clock.clone(), book), clock }
+    Play { rail: Sandbox::open(name, rules, clock.clone(), book).with_temper(temper), clock }
 }
 
 fn fen(fen: i64) -> Money {
@@ -146,8 +150,9 @@ fn caps_refuse_by_contract_count_rail_day_and_month() {
         (|it| it.month_cap = Money::from_fen(19_000), 19_900, Reason::Limit),
     ];
     for (change, amount, reason) in cases {
-        let mut stage = stage("alipay");
-        change(&mut stage.rail.profile);
+        let mut rules = profile("alipay");
+        change(&mut rules);
+        let stage = stage_of("alipay", rules, Temper::default());
         let mandate = ready(&stage);
         let asked = ChargeRequest { amount: fen(amount), ..request(&mandate, "n1") };
         assert_eq!(stage.rail.charge(&asked).answer, Answer::Declined(reason));
@@ -161,7 +166,7 @@ fn a_year_of_debits_keeps_its_day_and_ends_with_the_count() {
         let mandate = signed(&stage);
         stage.fund("c-12", fen(19_900 * 12));
         for term in 0..13 {
-            let day = crate::domain::date::anchored(due(), term, 5);
+            let day = kibble::domain::date::anchored(due(), term, 5);
             stage.clock.set(at(day, 10));
             let order_no = format!("n{term}");
             let asked = ChargeRequest { due: day, ..request(&mandate, &order_no) };
@@ -237,7 +242,7 @@ fn an_old_order_is_not_found_but_still_never_charged_again() {
 fn an_unpaid_link_closes_by_itself() {
     let stage = stage("alipay");
     let link =
-        crate::adapters::rail::PayLinkRequest { order_no: "n1".to_owned(), amount: fen(100), subject: String::new() };
+        kibble::adapters::rail::PayLinkRequest { order_no: "n1".to_owned(), amount: fen(100), subject: String::new() };
     let until = stage.rail.pay_link(&link).unwrap().good_until.unwrap();
     stage.clock.set(until);
     assert!(stage.book().pay_link_order("alipay", "n1", until).is_err());
@@ -269,8 +274,8 @@ fn faults_count_down_end_in_time_and_name_their_reason() {
 #[test]
 fn the_same_seed_always_does_the_same() {
     let outcome = |seed| -> Vec<(Answer, Option<String>)> {
-        let mut stage = stage("alipay");
-        stage.rail.temper = Temper { seed, no_funds_bps: 3_000, limit_bps: 3_000, lose_answer_bps: 5_000 };
+        let temper = Temper { seed, no_funds_bps: 3_000, limit_bps: 3_000, lose_answer_bps: 5_000 };
+        let stage = stage_of("alipay", profile("alipay"), temper);
         let mandate = ready(&stage);
         (0..8).map(|n| charge(&stage, &mandate, &format!("n{n}"))).map(|it| (it.answer, it.trade_no)).collect()
     };
@@ -336,7 +341,7 @@ fn billed(name: &str) -> (Play, NaiveDate) {
     stage.clock.set(at(due(), 18));
     assert_eq!(stage.rail.refund(&refund("f1", fen(5_000))).answer, Answer::Paid);
     stage.clock.set(at(plus_days(due(), 1), 9));
-    assert!(matches!(stage.rail.bill(due()), Err(Trouble::Refused { .. })), "not ready");
+    assert!(matches!(stage.rail.bill(BillPeriod::Day(due())), Err(Trouble::Refused { .. })), "not ready");
     stage.clock.set(at(plus_days(due(), 1), 10));
     (stage, due())
 }
@@ -344,7 +349,7 @@ fn billed(name: &str) -> (Play, NaiveDate) {
 #[test]
 fn an_alipay_bill_is_gbk_with_its_frame_and_sums() {
     let (stage, day) = billed("alipay");
-    let bill = stage.rail.bill(day).unwrap();
+    let bill = stage.rail.bill(BillPeriod::Day(day)).unwrap();
     assert_eq!(bill.name, "2088000000000022_20261205_业务明细.csv");
     let (text, _, broken) = encoding_rs::GBK.decode(&bill.bytes);
     assert!(!broken);
@@ -358,13 +363,13 @@ fn an_alipay_bill_is_gbk_with_its_frame_and_sums() {
     assert_eq!((rows.len(), &rows[0][3]), (2, "猫粮月付 2026-12"));
     // A day without trades has a bill without rows.
     stage.clock.set(at(plus_days(day, 2), 10));
-    assert!(!stage.rail.bill(plus_days(day, 1)).unwrap().bytes.is_empty());
+    assert!(!stage.rail.bill(BillPeriod::Day(plus_days(day, 1))).unwrap().bytes.is_empty());
 }
 
 #[test]
 fn a_wechat_bill_is_utf8_with_backticks_and_totals() {
     let (stage, day) = billed("wechat-prenotify");
-    let bill = stage.rail.bill(day).unwrap();
+    let bill = stage.rail.bill(BillPeriod::Day(day)).unwrap();
     let text = String::from_utf8(bill.bytes).unwrap();
     let lines: Vec<&str> = text.split("\r\n").collect();
     assert!(lines[0].starts_with('\u{feff}') && lines[0].split(',').count() == 27);
@@ -377,6 +382,8 @@ fn a_wechat_bill_is_utf8_with_backticks_and_totals() {
     assert_eq!([&back[9], &back[15], &back[16], &back[22]], ["REFUND", "f1", "50.00", "-0.30000"]);
     assert_eq!(totals, ["2", "199.00", "50.00", "0.00", "0.89000", "199.00", "50.00"]);
     stage.clock.set(at(plus_days(day, 2), 10));
-    let Err(Trouble::Refused { code, .. }) = stage.rail.bill(plus_days(day, 1)) else { panic!("no bill") };
+    let Err(Trouble::Refused { code, .. }) = stage.rail.bill(BillPeriod::Day(plus_days(day, 1))) else {
+        panic!("no bill")
+    };
     assert_eq!(code, "NO_STATEMENT_EXIST");
 }

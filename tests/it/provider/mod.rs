@@ -1,0 +1,211 @@
+//! A provider on this machine: a small HTTP/1.1 server whose answers come from a [`Provider`], and which can lose calls and answers on
+//! the way. Owns the wire; what a provider checks and says is in the file of its name.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use kibble::domain::date::At;
+
+/// A call as it arrived.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub method: String,
+    /// Without the query.
+    pub path: String,
+    /// Still encoded.
+    pub query: String,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Asked {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.iter().find(|(it, _)| it == name).map_or("", |(_, value)| value.as_str())
+    }
+}
+
+/// What goes back.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+/// Who answers.
+pub trait Provider: Send + Sync + 'static {
+    fn answer(&self, asked: &Asked) -> Answered;
+    /// Whether the call moves money: single mishaps strike those only.
+    fn moves_money(&self, asked: &Asked) -> bool;
+    /// The provider's clock, for the `Date` header.
+    fn now(&self) -> At;
+}
+
+/// What goes wrong on the way, as often as the counter says.
+#[derive(Debug, Default)]
+struct Troubles {
+    drop_calls: AtomicU32,
+    lose_answers: AtomicU32,
+    garble_answers: AtomicU32,
+    down: AtomicBool,
+    delay_ms: AtomicU64,
+    stopped: AtomicBool,
+}
+
+/// A server that runs until it is dropped.
+pub struct Server {
+    address: SocketAddr,
+    troubles: Arc<Troubles>,
+    asked: Arc<Mutex<Vec<Asked>>>,
+}
+
+impl Server {
+    pub fn start(provider: Arc<dyn Provider>) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server =
+            Server { address: listener.local_addr().unwrap(), troubles: Arc::default(), asked: Arc::default() };
+        let (troubles, asked) = (server.troubles.clone(), server.asked.clone());
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                if troubles.stopped.load(Ordering::SeqCst) {
+                    return;
+                }
+                let Ok(stream) = stream else { continue };
+                let (provider, troubles, asked) = (provider.clone(), troubles.clone(), asked.clone());
+                thread::spawn(move || serve(stream, provider.as_ref(), &troubles, &asked));
+            }
+        });
+        server
+    }
+
+    /// `http://127.0.0.1:PORT`, without a slash.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The next call that moves money is cut before the work.
+    pub fn drop_next(&self) {
+        self.troubles.drop_calls.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// The next answer to a call that moves money is cut off after the work.
+    pub fn lose_next(&self) {
+        self.troubles.lose_answers.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// The next answer to a call that moves money is nonsense, after the work.
+    pub fn garble_next(&self) {
+        self.troubles.garble_answers.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Whether every connection is cut at once.
+    pub fn set_down(&self, down: bool) {
+        self.troubles.down.store(down, Ordering::SeqCst);
+    }
+
+    /// How long every answer takes.
+    pub fn set_delay(&self, delay: Duration) {
+        self.troubles.delay_ms.store(u64::try_from(delay.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+
+    /// Every call so far that was not cut before the work.
+    pub fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.troubles.stopped.store(true, Ordering::SeqCst);
+        // Wakes the listener, which then sees that it is over.
+        drop(TcpStream::connect(self.address));
+    }
+}
+
+fn serve(stream: TcpStream, provider: &dyn Provider, troubles: &Troubles, log: &Mutex<Vec<Asked>>) {
+    stream.set_nodelay(true).unwrap();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut stream = stream;
+    while let Some(asked) = read(&mut reader) {
+        if troubles.down.load(Ordering::SeqCst) || troubles.stopped.load(Ordering::SeqCst) {
+            return;
+        }
+        let moves = provider.moves_money(&asked);
+        if moves && once(&troubles.drop_calls) {
+            return;
+        }
+        log.lock().unwrap().push(asked.clone());
+        let answered = provider.answer(&asked);
+        thread::sleep(Duration::from_millis(troubles.delay_ms.load(Ordering::SeqCst)));
+        if moves && once(&troubles.lose_answers) {
+            return;
+        }
+        let answered = match moves && once(&troubles.garble_answers) {
+            true => Answered { body: b"\x00\xff<!nonsense".to_vec(), ..answered },
+            false => answered,
+        };
+        if write(&mut stream, &answered, provider.now()).is_err() {
+            return;
+        }
+    }
+}
+
+/// Takes one from the counter, if there is one.
+fn once(counter: &AtomicU32) -> bool {
+    counter.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+}
+
+fn read(reader: &mut BufReader<TcpStream>) -> Option<Asked> {
+    let mut line = String::new();
+    reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
+    let mut words = line.split_whitespace();
+    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let mut headers = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
+        match line.trim_end().split_once(':') {
+            Some((name, value)) => headers.push((name.to_lowercase(), value.trim().to_owned())),
+            None => break,
+        }
+    }
+    let header = |name: &str| headers.iter().find(|(it, _)| it == name).map(|(_, value)| value.clone());
+    let mut body = Vec::new();
+    if header("transfer-encoding").is_some_and(|it| it.eq_ignore_ascii_case("chunked")) {
+        loop {
+            let mut size = String::new();
+            reader.read_line(&mut size).ok()?;
+            let size = usize::from_str_radix(size.trim(), 16).ok()?;
+            let mut chunk = vec![0; size + 2];
+            reader.read_exact(&mut chunk).ok()?;
+            body.extend_from_slice(&chunk[..size]);
+            if size == 0 {
+                break;
+            }
+        }
+    } else {
+        body.resize(header("content-length").map_or(0, |it| it.parse().unwrap()), 0);
+        reader.read_exact(&mut body).ok()?;
+    }
+    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    Some(Asked { method, path: path.to_owned(), query: query.to_owned(), headers, body })
+}
+
+fn write(stream: &mut TcpStream, answered: &Answered, now: At) -> std::io::Result<()> {
+    let mut head = format!("HTTP/1.1 {} -\r\nDate: {}\r\n", answered.status, now.format("%a, %d %b %Y %H:%M:%S GMT"));
+    for (name, value) in &answered.headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    if answered.status != 204 {
+        head.push_str(&format!("Content-Length: {}\r\n", answered.body.len()));
+    }
+    head.push_str("\r\n");
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(&answered.body)?;
+    stream.flush()
+}

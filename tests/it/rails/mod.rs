@@ -1,0 +1,4 @@
+//! Every rail adapter passes one suite: `suite.rs`. Each file beside it brings the stage of one adapter, and what only that one has.
+
+mod sandbox;
+pub mod suite;
