@@ -24,6 +24,7 @@ mod mandate;
 mod orders;
 mod pet;
 mod plan;
+mod recon;
 mod remind;
 mod report;
 mod restore;
@@ -109,6 +110,7 @@ enum Thing {
     Wallet(wallet::Args),
     Orders(orders::Args),
     Remind(remind::Args),
+    Recon(recon::Args),
     Report(report::Args),
     Sandbox(sandbox::Args),
     Audit(audit::Args),
@@ -136,6 +138,7 @@ fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
         Thing::Wallet(args) => wallet::run(args, globals, ui),
         Thing::Orders(args) => orders::run(args, globals, ui),
         Thing::Remind(args) => remind::run(args, globals, ui),
+        Thing::Recon(args) => recon::run(args, globals, ui),
         Thing::Report(args) => report::run(args, globals, ui),
         Thing::Sandbox(args) => sandbox::run(args, globals, ui),
         Thing::Audit(args) => audit::run(args, globals, ui),

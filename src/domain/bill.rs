@@ -690,7 +690,7 @@ fn compare_summary(figures: &Figures, text: &str) -> Result<u32, BillError> {
         };
         let mut cells = Vec::new();
         split(line, *delimiter, names.len(), &mut cells);
-        if !cells.first().is_some_and(|cell| clean(cell) == "合计") {
+        if cells.first().is_none_or(|cell| clean(cell) != "合计") {
             continue;
         }
         for (name, cell) in names.iter().zip(&cells) {
@@ -863,4 +863,232 @@ fn time(text: &str) -> Option<NaiveDateTime> {
         return None;
     }
     Some(day.and_time(NaiveTime::from_hms_opt(hour, minute, second)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BillError, Dialect, Figures, Line, LineKind, Reader, amount, is_mangled, named_days, time};
+    use crate::domain::money::Money;
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+
+    const ALIPAY_HEAD: &str = "支付宝交易号,商户订单号,业务类型,完成时间,订单金额（元）,商家实收（元）,退款批次号/请求号,服务费（元）,分润（元）,备注";
+    const WECHAT_HEAD: &str = "\u{feff}交易时间,微信订单号,商户订单号,交易状态,应结订单金额,商户退款单号,退款金额,退款状态,商品名称,手续费";
+    const WECHAT_TOTALS: &str = "总交易单数,应结订单总金额,退款总金额,手续费总金额";
+
+    /// An Alipay bill of these rows.
+    fn alipay(rows: &[&str], totals: &str) -> String {
+        let days = "#起始日期：[2026年11月05日 00:00:00]   终止日期：[2026年11月06日 00:00:00]";
+        let end = "#-----业务明细列表结束-----";
+        format!("#支付宝业务明细查询\r\n{days}\r\n{ALIPAY_HEAD}\r\n{}\r\n{end}\r\n{totals}", rows.join("\r\n"))
+    }
+
+    const PAID: &str = "2026\t,KB1\t,交易\t,2026-11-05 09:00:00\t,199.00\t,199.00\t,\t,-1.19\t,0.00\t,\t";
+    const BACK: &str = "2026\t,KB1\t,退款\t,2026-11-05 10:00:00\t,-60.00\t,-60.00\t,KR1\t,0.36\t,0.00\t,\t";
+
+    fn wechat(rows: &[&str], totals: &str) -> String {
+        format!("{WECHAT_HEAD}\r\n{}\r\n{WECHAT_TOTALS}\r\n{totals}\r\n", rows.join("\r\n"))
+    }
+
+    const W_PAID: &str = "`2026-11-05 09:00:00,`4200,`KB2,`SUCCESS,`199.00,`,`0.00,`,`猫粮, 大包,`1.19400";
+    const W_BACK: &str = "`2026-11-05 10:00:00,`4200,`KB2,`REFUND,`0.00,`KR2,`60.00,`SUCCESS,`x,`-0.36000";
+
+    fn read(text: &str) -> Result<(Vec<Line>, Figures), BillError> {
+        read_with(text, None)
+    }
+
+    fn read_with(text: &str, summary: Option<&str>) -> Result<(Vec<Line>, Figures), BillError> {
+        let mut reader = Reader::new();
+        let mut lines = Vec::new();
+        for (row, text) in (1..).zip(text.split('\n')) {
+            lines.extend(reader.row(row, text)?);
+        }
+        Ok((lines, reader.finish(summary)?))
+    }
+
+    fn fen(fen: i64) -> Money {
+        Money::from_fen(fen)
+    }
+
+    #[test]
+    fn alipays_rows_and_totals_are_read() {
+        let totals = "#交易合计：1笔，商家实收共199.00元，商家优惠共0.00元\r\n#退款合计：1笔，商家实收退款共-60.00元\r\n";
+        let (lines, figures) = read(&alipay(&[PAID, BACK], totals)).unwrap();
+        let found: Vec<_> = lines.iter().map(|it| (it.kind, it.amount, it.fee, it.refund_no.as_str())).collect();
+        assert_eq!(
+            found,
+            [(LineKind::Payment, fen(19_900), fen(119), ""), (LineKind::Refund, fen(-6_000), fen(-36), "KR1")]
+        );
+        assert_eq!(figures.dialect, Dialect::Alipay);
+        assert_eq!((figures.payments, figures.refunds, figures.fees), ((1, fen(19_900)), (1, fen(6_000)), fen(83)));
+        let day = "2026-11-05".parse().unwrap();
+        assert_eq!((figures.named_days, figures.seen_days), (Some((day, day)), Some((day, day))));
+    }
+
+    #[test]
+    fn wechats_rows_and_totals_are_read_and_fees_are_rounded() {
+        let (lines, figures) = read(&wechat(&[W_PAID, W_BACK], "`2,`199.00,`60.00,`0.83400")).unwrap();
+        let found: Vec<_> = lines.iter().map(|it| (it.kind, it.amount, it.fee, it.said.as_str())).collect();
+        assert_eq!(
+            found,
+            [
+                (LineKind::Payment, fen(19_900), fen(119), "SUCCESS"),
+                (LineKind::Refund, fen(-6_000), fen(-36), "REFUND SUCCESS")
+            ]
+        );
+        assert_eq!((figures.dialect, figures.rows, figures.fees), (Dialect::Wechat, 2, fen(83)));
+    }
+
+    #[test]
+    fn what_a_spreadsheet_saved_reads_the_same() {
+        let plain = read(&wechat(&[W_PAID, W_BACK], "`2,`199.00,`60.00,`0.83400")).unwrap();
+        // No mark, no back-quotes, quotes where they are needed, times without seconds, amounts without zeros, padded rows.
+        let saved = "交易时间;微信订单号;商户订单号;交易状态;应结订单金额;商户退款单号;退款金额;退款状态;商品名称;手续费\r\n\
+            2026/11/5 9:00;4200;KB2;SUCCESS;199;;0;;\"猫粮, \"\"大包\"\"; 2\";1.194\r\n\
+            2026/11/5 10:00;4200;KB2;REFUND;0;KR2;60;SUCCESS;x;-0.36\r\n\
+            总交易单数;应结订单总金额;退款总金额;手续费总金额;;;;;;\r\n2;199;60;0.834;;;;;;\r\n";
+        assert_eq!(read(saved).unwrap().0, plain.0);
+        assert_eq!(read(&saved.replace(';', "\t").replace("大包\"\"\t", "大包\"\";")).unwrap().0, plain.0);
+        let back_quotes = saved.replace("2026/11/5", "`2026/11/5").replace(";4200", ";`4200");
+        assert_eq!(read(&back_quotes).unwrap().0, plain.0);
+        let alipay = alipay(&[PAID], "#交易合计：1笔，金额共199.00元\r\n");
+        let quoted = alipay.replace("#", "\"#").replace("元\r\n", "元\",,,,,,,,,\r\n").replace("查询\r", "查询\",,,,\r");
+        assert_eq!(read(&quoted).unwrap().0, read(&alipay).unwrap().0);
+    }
+
+    #[test]
+    fn totals_that_do_not_fit_are_named_with_both_figures() {
+        let of = |what: &str, told: &str, rows: &str| {
+            Err(BillError::Totals { what: what.into(), told: told.into(), rows: rows.into() })
+        };
+        for (totals, expected) in [
+            ("`3,`199.00,`60.00,`0.83400", of("总交易单数", "3", "2")),
+            ("`2,`199.01,`60.00,`0.83400", of("应结订单总金额", "199.01", "199.00")),
+            ("`2,`199.00,`0.00,`0.83400", of("退款总金额", "0.00", "60.00")),
+            ("`2,`199.00,`60.00,`0.83000", of("手续费总金额", "0.83", "0.834")),
+        ] {
+            assert_eq!(read(&wechat(&[W_PAID, W_BACK], totals)).map(|_| ()), expected, "{totals}");
+        }
+        for (totals, expected) in [
+            ("#交易合计：2笔，金额共199.00元", of("交易合计", "2", "1")),
+            ("#交易合计：1笔，金额共198.00元", of("交易合计", "198.00", "199.00")),
+            ("#退款合计：1笔，金额共0.00元", of("退款合计", "1", "0")),
+        ] {
+            assert_eq!(read(&alipay(&[PAID], totals)).map(|_| ()), expected, "{totals}");
+        }
+        let summary = "#汇总\n门店编号,交易订单总笔数,退款订单总笔数,订单金额（元）,服务费（元）,实收净额（元）\n合计,1,0,199.00,-1.19,197.82\n";
+        assert_eq!(read_with(&alipay(&[PAID], ""), Some(summary)).map(|_| ()), of("实收净额", "197.82", "197.81"));
+        assert!(read_with(&alipay(&[PAID], ""), Some(&summary.replace("197.82", "197.81"))).is_ok());
+    }
+
+    #[test]
+    fn a_file_that_is_cut_off_or_two_in_one_is_refused() {
+        let whole = wechat(&[W_PAID], "`1,`199.00,`0.00,`1.19400");
+        let cut = whole.split("总交易").next().unwrap();
+        assert_eq!(read(cut).map(|_| ()), Err(BillError::NoTotals));
+        assert_eq!(read(&format!("{cut}{WECHAT_TOTALS}\r\n")).map(|_| ()), Err(BillError::NoTotals));
+        let end = alipay(&[PAID], "").find("#-----").unwrap();
+        assert_eq!(read(&alipay(&[PAID], "")[..end]).map(|_| ()), Err(BillError::NoTotals));
+        assert!(matches!(read(&format!("{whole}{W_PAID}\r\n")), Err(BillError::AfterTotals { row: 5 })));
+        let twice = format!("{}{PAID}\r\n", alipay(&[PAID], "#交易合计：1笔，金额共199.00元\r\n"));
+        assert!(matches!(read(&twice), Err(BillError::AfterTotals { .. })));
+    }
+
+    #[test]
+    fn a_bad_cell_is_named() {
+        let paid = |from: &str, to: &str| read(&alipay(&[&PAID.replace(from, to)], "")).map(|_| ());
+        for (from, to, column) in [
+            ("2026\t", "2.02611E+27\t", "支付宝交易号"),
+            ("KB1", "1.23E+15", "商户订单号"),
+            ("KB1", "4200002026110500000000000000", "商户订单号"),
+        ] {
+            assert!(
+                matches!(paid(from, to), Err(BillError::Mangled { cell }) if cell.column == column && cell.row == 4),
+                "{to}"
+            );
+        }
+        for (from, to, column) in [
+            ("KB1", "", "商户订单号"),
+            ("2026-11-05 09:00:00", "gestern", "完成时间"),
+            (",199.00\t,199.00", ",199.00\t,199.001", "商家实收"),
+            (",199.00\t,199.00", ",-199.00\t,-199.00", "商家实收"),
+            ("-1.19", "1e3", "服务费"),
+        ] {
+            assert!(matches!(paid(from, to), Err(BillError::Unreadable { cell }) if cell.column == column), "{to}");
+        }
+        assert!(matches!(paid("2026-11-05", "2026-11-06"), Err(BillError::OutsideDays { .. })));
+        assert!(matches!(paid("KB1\t,", "KB1,x\t,"), Err(BillError::CellCount { row: 4, found: 11, expected: 10 })));
+        assert!(matches!(paid("KB1\t", "\"KB1\t"), Err(BillError::CellCount { .. })));
+    }
+
+    #[test]
+    fn another_table_is_no_bill() {
+        assert!(matches!(read("姓名,手机号\n王小明,1\n"), Err(BillError::NoHeader { found }) if found == "姓名,手机号"));
+        let head = ALIPAY_HEAD.replace(",服务费（元）", "");
+        assert_eq!(read(&head).map(|_| ()), Err(BillError::MissingColumns { missing: vec!["服务费"] }));
+        assert!(matches!(read(""), Err(BillError::NoHeader { .. })));
+    }
+
+    #[test]
+    fn amounts_times_and_days_are_read_as_providers_and_spreadsheets_write_them() {
+        for (text, raw) in [
+            ("199.00", Some(19_900_000)),
+            ("-1.19000", Some(-119_000)),
+            ("0.00001", Some(1)),
+            ("1,990.5", Some(199_050_000)),
+            ("¥5", Some(500_000)),
+            ("1.194000000", Some(119_400)),
+            ("", None),
+            (".5", None),
+            ("1e3", None),
+            ("0.000001", None),
+            ("999999999999", None),
+            ("--1", None),
+            ("一百", None),
+        ] {
+            assert_eq!(amount(text), raw, "{text}");
+        }
+        for text in ["2026-11-05 09:00:00", "2026/11/5 9:00", "2026-11-05T09:00:00"] {
+            assert_eq!(time(text).unwrap().to_string(), "2026-11-05 09:00:00", "{text}");
+        }
+        assert!(time("2026-11-05 24:00:00").is_none() && time("9:00").is_none() && time("").is_none());
+        let day = |text: &str| text.parse().unwrap();
+        let month = "#起始日期：[2026年11月01日 00:00:00]   终止日期：[2026年12月01日 00:00:00]";
+        assert_eq!(named_days(month), Some((day("2026-11-01"), day("2026-11-30"))));
+        let inclusive = month.replace("12月01日 00:00:00", "11月30日 23:59:59");
+        assert_eq!(named_days(&inclusive), Some((day("2026-11-01"), day("2026-11-30"))));
+        assert_eq!(named_days("#起始日期：]2026["), None);
+    }
+
+    #[test]
+    fn a_shortened_number_is_seen_and_a_sound_one_is_not() {
+        for text in ["1.23E+15", "2E+27", "2.02611E+27", "4200002026110500000000000000"] {
+            assert!(is_mangled(text), "{text}");
+        }
+        for text in ["KB7K2QX9AB0100000007030001", "4200002026110512345678901234", "1E5", "E+5", "", "100000000000000000"] {
+            assert!(!is_mangled(text), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_reader_panic(text in any::<String>(), cells in proptest::collection::vec(any::<String>(), 0..12)) {
+            drop(read(&text));
+            drop(read(&alipay(&[&cells.join(",")], &text)));
+            drop(read(&wechat(&[&text, &cells.join(",`")], &cells.join(","))));
+            drop(read(&format!("#起始日期{text}\n{ALIPAY_HEAD}\n#交易合计{text}笔共{text}元")));
+        }
+
+        #[test]
+        fn amounts_add_up_to_what_was_written(fen in proptest::collection::vec(0i64..100_000_000, 1..20)) {
+            let money = |fen: i64| Money::from_fen(fen).to_string();
+            let rows: Vec<String> = fen.iter().map(|it| PAID.replace("199.00", &money(*it))).collect();
+            let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+            let total = money(fen.iter().sum());
+            let (lines, figures) = read(&alipay(&rows, &format!("#交易合计：{}笔，金额共{total}元", fen.len()))).unwrap();
+            prop_assert_eq!(lines.iter().map(|it| it.amount.fen()).collect::<Vec<_>>(), fen.clone());
+            prop_assert_eq!(figures.payments.1.fen(), fen.iter().sum::<i64>());
+            let wrong = alipay(&rows, &format!("#交易合计：{}笔，金额共{}元", fen.len(), money(fen.iter().sum::<i64>() + 1)));
+            prop_assert!(read(&wrong).is_err());
+        }
+    }
 }

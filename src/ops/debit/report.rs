@@ -149,6 +149,13 @@ pub enum Concern {
         /// When it confirms itself.
         confirm_by: At,
     },
+    /// Lines of bills differ from our book, and the waiting days are over.
+    BillsDiffer {
+        /// How many.
+        count: u64,
+        /// The day of the oldest.
+        oldest: chrono::NaiveDate,
+    },
 }
 
 impl Concern {
@@ -167,6 +174,7 @@ impl Concern {
             Concern::MessageFailed => "message_failed",
             Concern::MandateNotClosed { .. } => "mandate_not_closed",
             Concern::StatementOpen { .. } => "statement_open",
+            Concern::BillsDiffer { .. } => "bills_differ",
         }
     }
 }

@@ -390,3 +390,132 @@ fn bill_error_text(error: &BillError) -> (String, String) {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write};
+
+    use encoding_rs::GBK;
+    use proptest::prelude::{any, proptest};
+    use zip::write::SimpleFileOptions;
+
+    use super::Opened;
+    use crate::domain::bill::{Figures, Line};
+
+    const ROW: &str = "1\t,KB1\t,交易\t,2026-11-05 09:00:00\t,199.00\t,\t,-1.19\t";
+
+    fn bill(rows: usize) -> String {
+        let head = "支付宝交易号,商户订单号,业务类型,完成时间,订单金额（元）,退款批次号/请求号,服务费（元）";
+        let rows_text = format!("{ROW}\r\n").repeat(rows);
+        let total = crate::domain::money::Money::from_fen(19_900 * i64::try_from(rows).unwrap());
+        format!("#支付宝业务明细查询\r\n{head}\r\n{rows_text}#列表结束\r\n#交易合计：{rows}笔，金额共{total}元\r\n")
+    }
+
+    fn read(bytes: &[u8]) -> anyhow::Result<(Vec<Line>, Figures)> {
+        let mut lines = Vec::new();
+        let mut opened = Opened::new("bill", Box::new(Cursor::new(bytes)))?;
+        opened.dialect()?;
+        let figures = opened.read(&mut |line| {
+            lines.push(line);
+            Ok(())
+        })?;
+        Ok((lines, figures))
+    }
+
+    fn refused(bytes: &[u8], why: &str) {
+        let error = read(bytes).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
+
+    /// A zip as Alipay makes it: names in GBK without the flag that says so.
+    fn packed(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        let placeholder = |place: usize, length: usize| format!("{place:0>length$}");
+        for (place, (name, bytes)) in files.iter().enumerate() {
+            let name = GBK.encode(name).0;
+            writer.start_file(placeholder(place, name.len()), SimpleFileOptions::default()).unwrap();
+            writer.write_all(bytes).unwrap();
+        }
+        let mut bytes = writer.finish().unwrap().into_inner();
+        for (place, (name, _)) in files.iter().enumerate() {
+            let name = GBK.encode(name).0;
+            let old = placeholder(place, name.len());
+            while let Some(at) = bytes.windows(old.len()).position(|it| it == old.as_bytes()) {
+                bytes[at..at + old.len()].copy_from_slice(&name);
+            }
+        }
+        bytes
+    }
+
+    #[test]
+    fn every_spelling_reads_the_same() {
+        let text = bill(2);
+        let expected = read(text.as_bytes()).unwrap();
+        let gbk = GBK.encode(&text).0;
+        let marked = format!("\u{feff}{text}");
+        let utf16: Vec<u8> = marked.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for bytes in [gbk.as_ref(), marked.as_bytes(), &utf16] {
+            assert_eq!(read(bytes).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn a_long_file_is_read_in_pieces() {
+        // Longer than any piece, so that characters and rows lie across the seams.
+        let text = bill(3_000);
+        let (lines, figures) = read(&GBK.encode(&text).0).unwrap();
+        assert_eq!((lines.len(), figures.rows, lines[2_999].row), (3_000, 3_000, 3_002));
+    }
+
+    #[test]
+    fn a_zip_with_names_in_gbk_is_read_and_its_sums_are_compared() {
+        let detail = GBK.encode(&bill(1)).0.into_owned();
+        let summary = |net: &str| {
+            GBK.encode(&format!("#汇总\r\n门店编号,交易订单总笔数,实收净额（元）\r\n合计,1,{net}\r\n")).0.into_owned()
+        };
+        let zip = |net: &str| packed(&[("1_业务明细.csv", &detail), ("1_业务明细(汇总).csv", &summary(net))]);
+        assert_eq!(read(&zip("0.00")).unwrap_err().to_string().matches("197.81").count(), 0);
+        let without_received = read(&zip("-1.19")).unwrap();
+        assert_eq!(without_received.1.rows, 1);
+        assert!(read(&zip("1.00")).unwrap_err().to_string().contains("实收净额"));
+        refused(&packed(&[("letter.txt", b"dear")]), "there is no bill in the zip");
+        refused(&packed(&[("xl/workbook.xml", b"<x/>")]), "it is a workbook");
+        let many: Vec<(String, Vec<u8>)> = (0..40).map(|it| (format!("{it}.csv"), Vec::new())).collect();
+        let many: Vec<(&str, &[u8])> = many.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+        refused(&packed(&many), "the zip holds 40 files");
+        let mut damaged = zip("-1.19");
+        damaged.truncate(100);
+        refused(&damaged, "the zip is damaged");
+    }
+
+    #[test]
+    fn a_small_zip_of_a_huge_row_is_given_up_early() {
+        let bomb = packed(&[("1_业务明细.csv", &vec![b'a'; 64 << 20])]);
+        assert!(bomb.len() < 1 << 20, "{}", bomb.len());
+        refused(&bomb, "row 1 is too long");
+    }
+
+    #[test]
+    fn what_is_no_text_is_refused() {
+        refused(b"", "it is empty");
+        refused(b"\xd0\xcf\x11\xe0 old excel", "it is a workbook");
+        refused(b"%PDF-1.7\0\0", "something other than text");
+        refused("<html>404".as_bytes(), "it is no bill");
+        let mut broken = GBK.encode(&bill(1)).0.into_owned();
+        let at = broken.windows(3).position(|it| it == b"KB1").unwrap();
+        broken[at] = 0xff;
+        refused(&broken, "row 3 holds characters that cannot be read");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in any::<Vec<u8>>(), at in 0usize..400, byte in any::<u8>()) {
+            drop(read(&bytes));
+            drop(read(&[b"PK\x03\x04".as_slice(), &bytes].concat()));
+            let mut zip = packed(&[("1_业务明细.csv", &GBK.encode(&bill(2)).0)]);
+            let place = at % zip.len();
+            zip[place] = byte;
+            drop(read(&zip));
+        }
+    }
+}

@@ -14,7 +14,7 @@ use crate::db::recon::{OpenLine, Unbilled, Wanted};
 use crate::domain::bill::LineKind;
 use crate::domain::charge::{ChargeState, InstallmentState, read_order_no};
 use crate::domain::date::{At, day_of, moment, plus_days};
-use crate::domain::id::{AgreementId, BillId, CustomerId, InstallmentId};
+use crate::domain::id::{BillId, CustomerId, InstallmentId};
 use crate::domain::money::Money;
 use crate::domain::recon::{Case, Class, Decision, Ours, Subject, Verdict, WAIT_DAYS, judge};
 use crate::domain::refund::RefundState;
@@ -340,9 +340,4 @@ pub fn decision_text(decision: Decision) -> String {
         Decision::Ask => t!("ask"),
         Decision::BookAs => t!("book as"),
     }
-}
-
-/// The agreement of a difference, where it is known.
-pub(super) fn agreement_of(it: &Difference) -> Option<AgreementId> {
-    it.installment.map(|id| id.agreement)
 }

@@ -19,6 +19,7 @@ mod keys;
 mod order;
 mod pet;
 mod plan;
+mod recon;
 mod rehearsal;
 mod remind;
 mod report;
@@ -51,6 +52,7 @@ pub const TABLES: &[Table] = &[
     order::TABLE,
     pet::TABLE,
     plan::TABLE,
+    recon::TABLE,
     rehearsal::TABLE,
     remind::TABLE,
     report::TABLE,
