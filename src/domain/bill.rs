@@ -751,7 +751,8 @@ fn split(text: &str, delimiter: char, width: usize, cells: &mut Vec<String>) {
     } else {
         quoted(text, delimiter, cells);
     }
-    while cells.len() > width && cells.last().is_some_and(|cell| clean(cell).is_empty()) {
+    // Only cells with nothing at all in them: one that a provider padded is a cell of its own.
+    while cells.len() > width && cells.last().is_some_and(String::is_empty) {
         cells.pop();
     }
 }

@@ -430,7 +430,9 @@ mod tests {
     /// A zip as Alipay makes it: names in GBK without the flag that says so.
     fn packed(files: &[(&str, &[u8])]) -> Vec<u8> {
         let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
-        let placeholder = |place: usize, length: usize| format!("{place:0>length$}");
+        let placeholder = |place: usize, length: usize| {
+            char::from(b'A' + u8::try_from(place).unwrap()).to_string().repeat(length)
+        };
         for (place, (name, bytes)) in files.iter().enumerate() {
             let name = GBK.encode(name).0;
             writer.start_file(placeholder(place, name.len()), SimpleFileOptions::default()).unwrap();
@@ -474,10 +476,8 @@ mod tests {
             GBK.encode(&format!("#汇总\r\n门店编号,交易订单总笔数,实收净额（元）\r\n合计,1,{net}\r\n")).0.into_owned()
         };
         let zip = |net: &str| packed(&[("1_业务明细.csv", &detail), ("1_业务明细(汇总).csv", &summary(net))]);
-        assert_eq!(read(&zip("0.00")).unwrap_err().to_string().matches("197.81").count(), 0);
-        let without_received = read(&zip("-1.19")).unwrap();
-        assert_eq!(without_received.1.rows, 1);
-        assert!(read(&zip("1.00")).unwrap_err().to_string().contains("实收净额"));
+        assert_eq!(read(&zip("-1.19")).unwrap().1.rows, 1);
+        refused(&zip("1.00"), "实收净额 says 1.00, the rows add up to -1.19");
         refused(&packed(&[("letter.txt", b"dear")]), "there is no bill in the zip");
         refused(&packed(&[("xl/workbook.xml", b"<x/>")]), "it is a workbook");
         let many: Vec<(String, Vec<u8>)> = (0..40).map(|it| (format!("{it}.csv"), Vec::new())).collect();
