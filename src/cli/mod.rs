@@ -26,6 +26,7 @@ mod notice;
 mod orders;
 mod pet;
 mod plan;
+mod recon;
 mod remind;
 mod report;
 mod restore;
@@ -113,6 +114,7 @@ enum Thing {
     Notice(notice::Args),
     Orders(orders::Args),
     Remind(remind::Args),
+    Recon(recon::Args),
     Report(report::Args),
     Sandbox(sandbox::Args),
     Audit(audit::Args),
@@ -142,6 +144,7 @@ fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
         Thing::Notice(args) => notice::run(args, globals, ui),
         Thing::Orders(args) => orders::run(args, globals, ui),
         Thing::Remind(args) => remind::run(args, globals, ui),
+        Thing::Recon(args) => recon::run(args, globals, ui),
         Thing::Report(args) => report::run(args, globals, ui),
         Thing::Sandbox(args) => sandbox::run(args, globals, ui),
         Thing::Audit(args) => audit::run(args, globals, ui),

@@ -6,6 +6,7 @@
 pub mod agreement;
 pub mod audit;
 pub mod backup;
+pub mod bill;
 pub mod catalog;
 pub mod charge;
 pub mod check;
@@ -21,6 +22,7 @@ pub mod order;
 pub mod pet;
 pub mod plan;
 pub mod points;
+pub mod recon;
 pub mod refund;
 pub mod report;
 pub mod risk;

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::domain::id::{
-    AgreementId, ChargeId, CustomerId, InstallmentId, MandateId, MessageId, OrderId, PetId, RefundId, RunId,
+    AgreementId, BillId, ChargeId, CustomerId, InstallmentId, MandateId, MessageId, OrderId, PetId, RefundId, RunId,
     StatementId,
 };
 use crate::domain::money::Money;
@@ -96,6 +96,12 @@ pub enum Op {
     RunStarted { run: RunId },
     /// A debit run ended.
     RunEnded { run: RunId, needs: u64 },
+    /// A bill was taken over: its lines, those of them that were new, and the charges and refunds that it settled.
+    BillImported { bill: BillId, rail: String, sha256: String, lines: u64, new: u64, settled: Vec<(String, &'static str)> },
+    /// Complete bills have no line of these charges: they were never paid.
+    BillsSilent { rail: String, charges: Vec<ChargeId> },
+    /// A difference with a bill was decided.
+    ReconDecided { subject: String, class: &'static str, decision: &'static str, account: String, amount: Money },
     /// Files with data of the shop were written; with a reason when they show names and phones in full.
     Exported { what: String, rows: u64, reason: String },
     /// A backup was made.
@@ -136,6 +142,9 @@ impl Op {
             Op::StatementConfirmed { statement, .. } => statement.to_string(),
             Op::OrderPlaced { order, .. } | Op::OrderChanged { order, .. } => order.to_string(),
             Op::MessageRetried { message } | Op::MessageSettled { message, .. } => message.to_string(),
+            Op::MessageRetried { message } => message.to_string(),
+            Op::BillImported { bill, .. } => bill.to_string(),
+            Op::ReconDecided { subject, .. } => subject.clone(),
             Op::RunStarted { run } | Op::RunEnded { run, .. } => run.to_string(),
             _ => String::new(),
         }

@@ -21,6 +21,7 @@ pub mod order;
 pub mod pet;
 pub mod plan;
 pub mod points;
+pub mod recon;
 pub mod refund;
 pub mod remind;
 pub mod report;

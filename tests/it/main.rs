@@ -33,6 +33,7 @@ mod plant;
 mod prompts;
 mod provider;
 mod rails;
+mod recon;
 mod refund;
 mod remind;
 mod report;

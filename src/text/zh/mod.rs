@@ -25,6 +25,7 @@ mod notify;
 mod order;
 mod pet;
 mod plan;
+mod recon;
 mod rehearsal;
 mod remind;
 mod report;
@@ -63,6 +64,7 @@ pub const TABLES: &[Table] = &[
     order::TABLE,
     pet::TABLE,
     plan::TABLE,
+    recon::TABLE,
     rehearsal::TABLE,
     remind::TABLE,
     report::TABLE,
