@@ -20,6 +20,7 @@ mod house;
 mod import;
 mod init;
 mod mandate;
+mod notice;
 mod november;
 mod orders;
 mod pet;
