@@ -12,8 +12,7 @@ use crate::domain::pet::{Species, Status};
 use crate::ops::Ctx;
 use crate::ops::agreement::state_text;
 use crate::ops::customer::{
-    Draft, ImportOptions, Listed, Shown, add, check_id_number, check_name, check_phone, import, list, set_contact,
-    show,
+    Draft, ImportOptions, Listed, Shown, add, check_id_number, check_name, check_phone, import, list, set_contact, show,
 };
 use crate::t;
 use crate::text::Lang;

@@ -97,7 +97,14 @@ pub enum Op {
     /// A debit run ended.
     RunEnded { run: RunId, needs: u64 },
     /// A bill was taken over: its lines, those of them that were new, and the charges and refunds that it settled.
-    BillImported { bill: BillId, rail: String, sha256: String, lines: u64, new: u64, settled: Vec<(String, &'static str)> },
+    BillImported {
+        bill: BillId,
+        rail: String,
+        sha256: String,
+        lines: u64,
+        new: u64,
+        settled: Vec<(String, &'static str)>,
+    },
     /// Complete bills have no line of these charges: they were never paid.
     BillsSilent { rail: String, charges: Vec<ChargeId> },
     /// A difference with a bill was decided.
@@ -142,7 +149,6 @@ impl Op {
             Op::StatementConfirmed { statement, .. } => statement.to_string(),
             Op::OrderPlaced { order, .. } | Op::OrderChanged { order, .. } => order.to_string(),
             Op::MessageRetried { message } | Op::MessageSettled { message, .. } => message.to_string(),
-            Op::MessageRetried { message } => message.to_string(),
             Op::BillImported { bill, .. } => bill.to_string(),
             Op::ReconDecided { subject, .. } => subject.clone(),
             Op::RunStarted { run } | Op::RunEnded { run, .. } => run.to_string(),

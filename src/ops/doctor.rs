@@ -8,25 +8,26 @@ use chrono::{Duration, TimeDelta};
 use serde::Serialize;
 
 pub use crate::adapters::rail::Level;
-use crate::adapters::rail::{Capability, Rail, Trouble};
+use crate::adapters::rail::{Capability, MOST_SKEW_SECONDS, Rail, Trouble};
 use crate::config::{AdapterKind, Config};
 use crate::db;
 use crate::db::doctor::Backlog;
-use crate::domain::date::At;
+use crate::domain::date::{At, plus_days};
 use crate::fault::{Fault, io_reason};
 use crate::ops::mandate::trouble_text;
-use crate::ops::{self, Ctx, credit, init, witness};
+use crate::ops::{self, Ctx, credit, init, recon, witness};
 use crate::t;
 
-/// Seconds by which our clock and a provider's may differ; providers refuse what is signed minutes away.
+/// Seconds by which our clock and a provider's may differ before somebody should look; beyond [`MOST_SKEW_SECONDS`] it refuses us.
 const SKEW_WARN_SECONDS: i64 = 60;
-const SKEW_BAD_SECONDS: i64 = 300;
 /// Cron runs every hour: after two of them somebody should look.
 const RUN_WARN_HOURS: i64 = 2;
 /// A run that began so long ago and has not ended was stopped.
 const RUN_STOPPED_MINUTES: i64 = 60;
 /// Days after which a backup is old.
 const BACKUP_WARN_DAYS: i64 = 2;
+/// Days after which the bill of a day should be there.
+const BILL_WARN_DAYS: i64 = 3;
 /// Hours after which an outcome that nobody knows should have been settled.
 const UNKNOWN_BAD_HOURS: i64 = 24;
 /// Hours after which a message that could have been sent is late.
@@ -83,7 +84,7 @@ pub fn examine(folder: &Path, now: Option<&str>, offline: bool) -> Result<Examin
         Err(error) => notes.error("database", &error),
         Ok(ctx) => {
             let now = ctx.now();
-            let parts: [(&'static str, Part); 7] = [
+            let parts: [(&'static str, Part); 8] = [
                 ("database", of_database),
                 ("clock", of_time),
                 ("cron", of_cron),
@@ -91,12 +92,14 @@ pub fn examine(folder: &Path, now: Option<&str>, offline: bool) -> Result<Examin
                 ("money", of_money),
                 ("messages", of_messages),
                 ("credit", of_credit),
+                ("bill", of_bills),
             ];
             for (about, part) in parts {
                 if let Err(error) = part(&ctx, now, &mut notes).map_err(ops::explain) {
                     notes.error(about, &error);
                 }
             }
+            of_channels(&ctx, &mut notes);
             of_rails(&ctx, offline, &mut notes);
         }
     }
@@ -392,6 +395,53 @@ fn of_credit(ctx: &Ctx, _now: At, notes: &mut Notes) -> Result<()> {
     Ok(())
 }
 
+fn of_bills(ctx: &Ctx, now: At, notes: &mut Notes) -> Result<()> {
+    let known = db::bill::known_days(ctx.db.read())?;
+    for (name, rail) in &ctx.rails {
+        let last = known.get(name).map(|(_, last)| *last);
+        // A rehearsal need not be reconciled; one that was once is looked at like the rest.
+        let is_wanted = !rail.is_sandbox() && rail.capabilities().contains(&Capability::Bill);
+        let next = format!("kibble recon fetch --rail {name}");
+        match last {
+            None if is_wanted => {
+                notes.add("bill", name, Level::Warn, t!("no bill was taken over yet"), next);
+            }
+            None => {}
+            Some(day) if plus_days(day, BILL_WARN_DAYS) < ctx.today(now) => {
+                notes.add("bill", name, Level::Warn, t!("the last day with a bill is {day}", day = day), next);
+            }
+            Some(day) => {
+                notes.add("bill", name, Level::Ok, t!("the last day with a bill is {day}", day = day), String::new());
+            }
+        }
+    }
+    if let Some((count, day)) = recon::overdue(ctx, now)? {
+        notes.bad(
+            "bill",
+            t!(
+                "{count} lines of bills differ from our book and wait for a decision, the oldest of {day}",
+                count = count,
+                day = day
+            ),
+            "kibble recon list".to_owned(),
+        );
+    }
+    Ok(())
+}
+
+fn of_channels(ctx: &Ctx, notes: &mut Notes) {
+    for it in ctx.notify.inspect(&ctx.config) {
+        notes.add("channel", "", it.level, it.what, it.hint);
+    }
+    if !ctx.config.is_rehearsal() && ctx.config.reaches_people().is_none() {
+        notes.warn(
+            "channel",
+            t!("no channel reaches anybody: messages are only written to a file"),
+            t!("add a channel to shop.toml, and name it in messages.channels"),
+        );
+    }
+}
+
 fn of_rails(ctx: &Ctx, offline: bool, notes: &mut Notes) {
     let rehearsal = ctx.config.is_rehearsal();
     for (name, rail) in &ctx.rails {
@@ -463,7 +513,7 @@ fn of_skew(name: &str, ahead_seconds: i64, notes: &mut Notes) {
     let seconds = ahead_seconds.abs();
     let level = match seconds {
         0..=SKEW_WARN_SECONDS => Level::Ok,
-        seconds if seconds <= SKEW_BAD_SECONDS => Level::Warn,
+        seconds if seconds <= MOST_SKEW_SECONDS => Level::Warn,
         _ => Level::Bad,
     };
     let what = match ahead_seconds {

@@ -91,8 +91,8 @@ fn messages_that_wait_hang_or_failed_are_counted() {
     let shop = running();
     let message = |id: u32, state: &str, at: &str| {
         format!(
-            "INSERT INTO message (event, template, audience, lang, params, created_at, not_before, state, said, tries)
-             VALUES ('e{id}', 'debit_failed', 'merchant', 'zh', '{{}}', '{at}', '{at}', '{state}', '', 0);"
+            "INSERT INTO message (event, template, audience, lang, params, created_at, not_before, state, said, tries, refused)
+             VALUES ('e{id}', 'debit_failed', 'merchant', 'zh', '{{}}', '{at}', '{at}', '{state}', '', 0, '[]');"
         )
     };
     let (old, recent) = ("2026-11-01T02:00:00Z", "2026-11-09T02:00:00Z");

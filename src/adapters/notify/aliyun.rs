@@ -133,7 +133,8 @@ impl Aliyun {
         let query = query(values);
         // Unique by time, action, message and count: the provider refuses a nonce that it has seen.
         let count = self.calls.fetch_add(1, Ordering::Relaxed);
-        let nonce = keys::sha256_hex(format!("{} {} {now} {action} {count}", std::process::id(), parcel.key).as_bytes());
+        let nonce =
+            keys::sha256_hex(format!("{} {} {now} {action} {count}", std::process::id(), parcel.key).as_bytes());
         let host = host(&self.account.endpoint);
         let signer = Signer {
             id: &self.account.access_key_id,
@@ -193,7 +194,9 @@ impl Aliyun {
                 query.insert("CurrentPage", page.to_string());
                 let answer = self.call("QuerySendDetails", &query, parcel)?;
                 if answer.code != "OK" {
-                    return Ok(Trace::NotYet { said: scrubbed(&format!("{} {}", answer.code, answer.message), parcel) });
+                    return Ok(Trace::NotYet {
+                        said: scrubbed(&format!("{} {}", answer.code, answer.message), parcel),
+                    });
                 }
                 let details = answer.details.list;
                 if let Some(detail) = details.iter().find(|it| it.out_id == parcel.key) {

@@ -106,7 +106,8 @@ impl Channels {
         let messages = &config.settings.messages;
         for (name, channel) in &self.by_name {
             let mut lacking = Vec::new();
-            for (template, _) in REQUIRED.iter().filter(|(template, _)| !messages.off.iter().any(|off| off == template)) {
+            for (template, _) in REQUIRED.iter().filter(|(template, _)| !messages.off.iter().any(|off| off == template))
+            {
                 let used = order(messages, audience_of(template), template).contains(name);
                 if used && channel.lacks(template, Lang::Zh) && channel.lacks(template, Lang::En) {
                     lacking.push(*template);

@@ -84,6 +84,17 @@ pub const TABLE: Table = &[
         "set credit.check in shop.toml to manual, zhima or off",
         "请把 shop.toml 里的 credit.check 改成 manual、zhima 或 off",
     ),
+    ("no bill was taken over yet", "还没有导入过账单"),
+    ("the last day with a bill is {day}", "账单已到 {day}"),
+    (
+        "{count} lines of bills differ from our book and wait for a decision, the oldest of {day}",
+        "账单有 {count} 笔与本店账目不符，等待处理，最早的是 {day}",
+    ),
+    ("no channel reaches anybody: messages are only written to a file", "没有能送达客户的通知渠道：通知只写进文件"),
+    (
+        "add a channel to shop.toml, and name it in messages.channels",
+        "请在 shop.toml 里添加通知渠道，并写进 messages.channels",
+    ),
     // Rails.
     ("a sandbox: no real money moves", "演练渠道：不动真钱"),
     ("a sandbox beside rails that move real money", "演练渠道和动真钱的渠道混在一起"),

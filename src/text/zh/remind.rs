@@ -107,10 +107,7 @@ pub const TABLE: Table = &[
     ("channel {channel} refuses our settings: {why}", "通道 {channel} 不接受我们的设置：{why}"),
     ("channel {channel} does not work now: {why}", "通道 {channel} 现在不可用：{why}"),
     ("{count} wait until their channel works again", "{count} 条等通道恢复后再发"),
-    (
-        "{count} wait until tomorrow: their numbers had enough today",
-        "{count} 条明天再发：对方号码今天收到的已够多",
-    ),
+    ("{count} wait until tomorrow: their numbers had enough today", "{count} 条明天再发：对方号码今天收到的已够多"),
     (
         "nobody knows whether these arrived; none is sent again: {messages}",
         "下列通知不知道有没有送到，不会重发：{messages}",
@@ -137,5 +134,8 @@ pub const TABLE: Table = &[
         "channel {channel}: no registered text for {templates}; these go to the next channel, or nowhere",
         "通道 {channel}：这些通知没有报备模板：{templates}；会改走下一个通道，没有下一个就发不出去",
     ),
-    ("add them to [channel.{channel}.templates] in shop.toml", "请在 shop.toml 的 [channel.{channel}.templates] 里补上"),
+    (
+        "add them to [channel.{channel}.templates] in shop.toml",
+        "请在 shop.toml 的 [channel.{channel}.templates] 里补上",
+    ),
 ];

@@ -6,16 +6,23 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use chrono_tz::Asia::Shanghai;
 use kibble::adapters::rail::exec::{Account, Exec};
 use kibble::adapters::rail::sandbox::{Book, Dialect, FaultKind, FaultSpan};
 use kibble::adapters::rail::{BillPeriod, Capability, Level, PROFILES, Rail};
 use kibble::clock::Clock;
+use kibble::config::Config;
 use kibble::domain::date::plus_days;
 use kibble::domain::money::Money;
 use kibble::domain::rail::{Answer, Profile, Reason};
+use kibble::ops::sign::{self, Acknowledged, Form};
+use kibble::ops::{Ctx, mandate, read_now};
 use tempfile::TempDir;
 
+use crate::november::run_here;
 use crate::rails::suite::{Mishap, Stage, Trick, at, charge, due, rail_suite, ready};
+use crate::shop::Shop;
+use crate::signing::rows;
 
 rail_suite!(alipay, stage("alipay"));
 rail_suite!(wechat_prenotify, stage("wechat-prenotify"));
@@ -176,4 +183,62 @@ fn it_goes_on_after_kibble_is_gone_with_the_same_book() {
     let second = Play { rail: Exec::open(BANK, profile("alipay"), clock.clone(), account), clock, book, folder };
     assert_eq!(charge(&second, &mandate, "n1").answer, Answer::Paid);
     assert_eq!(second.moved(), Money::from_fen(19_900));
+}
+
+/// A shop whose rail `alipay` is the program; its bank's book lies beside the settings.
+fn shop() -> (Shop, Book) {
+    let shop = Shop::opened();
+    let book = shop.path("bank.db");
+    let account = format!(
+        "[rail.alipay]\nadapter = \"exec\"\n[rail.alipay.account]\ncommand = [\"{}\", \"{}\", \"alipay\"]\n",
+        program().display(),
+        book.display()
+    );
+    let settings = shop.read("shop.toml").replace("[rail.alipay]\nadapter = \"sandbox\"\n", &account);
+    let settings = settings
+        .replace("uscc = \"\"", "uscc = \"91110101MA00TEST0X\"")
+        .replace("address = \"\"", "address = \"示例市青禾路1号\"")
+        .replace("\nphone = \"\"", "\nphone = \"010-00000000\"");
+    shop.write("shop.toml", settings);
+    let book = Book::open(&book).unwrap();
+    (shop, book)
+}
+
+#[test]
+fn the_doctor_names_the_program_and_time_is_not_pretended_beside_it() {
+    let (mut shop, _) = shop();
+    let ran = shop.run("doctor");
+    ran.says("✓ payment rail alipay: exec_rail 1.0 answers").says("✓ payment rail alipay: it answers");
+    ran.says("it can do: sign links").says("this computer's clock is 0 seconds ahead");
+    ran.says("! payment rail wechat: a sandbox beside rails that move real money");
+    let settings = shop.read("shop.toml").replace("exec_rail", "no_such_rail");
+    shop.write("shop.toml", settings);
+    shop.run("doctor --offline")
+        .exits(3)
+        .says("✗ payment rail alipay: rail.alipay.account.command: ")
+        .says("cannot be started");
+    shop.run("wallet show c-1").fails(1, "c-1");
+    shop.at("2026-12-05T10:00").run("doctor").fails(2, "a payment rail of this shop moves real money");
+}
+
+#[test]
+fn a_term_is_signed_announced_and_charged_through_the_program_once() {
+    let (shop, book) = shop();
+    let config = Config::load(&shop.dir()).unwrap();
+    let ctx = Ctx::wire(config, Clock::fixed(read_now("2026-11-10T10:00", Shanghai).unwrap())).unwrap();
+    let form = "name = '王小明'\nphone = '19900000001'\nid_number = '119999198506150016'\npet_name = '团子'\nspecies = 'cat'\n\
+                reference_cost = '900'\nplan = 'cat-199-12'\nrail = 'alipay'\nacknowledged = true\n";
+    let now = ctx.now();
+    let prepared = sign::prepare(&ctx, &Form::read("form", form).unwrap(), now).unwrap();
+    let shown = Acknowledged { shown_at: now, acknowledged_at: now, explained: true };
+    let signed = sign::sign(&ctx, &prepared, &vec![shown; prepared.points.len()], now).unwrap();
+    assert!(signed.links[0].url.as_deref().unwrap().starts_with("https://"), "{:?}", signed.links);
+    assert_eq!(book.agree_all(ctx.now()).unwrap().len(), 1);
+    assert_eq!(mandate::sync_waiting(&ctx, ctx.now()).unwrap().activated.len(), 1);
+    for (at, paid) in [("2026-12-07T10:00", 0), ("2026-12-10T10:00", 19_900), ("2026-12-10T11:00", 19_900)] {
+        ctx.clock.set(read_now(at, Shanghai).unwrap());
+        run_here(&ctx);
+        assert_eq!(book.totals(BANK).unwrap().paid, Money::from_fen(paid), "{at}");
+    }
+    assert_eq!(rows(&shop, "SELECT 1 FROM charge WHERE state = 'paid' AND trade_no IS NOT NULL"), 1);
 }

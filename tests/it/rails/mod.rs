@@ -1,6 +1,7 @@
 //! Every rail adapter passes one suite: `suite.rs`. Each file beside it brings the stage of one adapter, and what only that one has.
 
 mod alipay;
+mod cash;
 #[cfg(unix)]
 mod exec;
 mod sandbox;

@@ -23,7 +23,7 @@
 //! | `refund`, `query_refund` | `refund_no`, `order_no`, `paid_fen`, `amount_fen` | an outcome with `refund_no` |
 //! | `postpone` | `contract_no`, `provider_no`, `to` | `ok`: `contract_no` |
 //! | `pay_link` | `order_no`, `amount_fen`, `subject` | `ok`: `order_no`, `url`, `good_until` |
-//! | `bill` | `period`: `2026-12-05` or `2026-12` | `ok`: `name`, `file` (a file that the program has written; kibble reads it) |
+//! | `bill` | `period`: `2026-12-05` or `2026-12` | `ok`: `name`, `file` (a file that the program has written, laid out like a bill of Alipay's or WeChat Pay's; kibble reads it) |
 //! | `read_notice` | `headers` (names in lower case), `body_base64` | what a notice of the provider says, once its signature was checked: an outcome with `order_no` or `refund_no`, or a state of a mandate with `contract_no` |
 //! | `health` | | `ok`: `time`, the provider's clock |
 //!
