@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::adapters::notify::registered::Texts;
 use crate::adapters::rail::Finding;
 use crate::domain::date::At;
 use crate::text::Lang;
@@ -33,7 +34,8 @@ const MOBILE_DIGITS: usize = 11;
 pub struct Parcel {
     /// Our number of it, `n-9`; the same number is the same message.
     pub id: String,
-    /// The same, told apart from other shops and other copies of this one: letters and digits, at most 32.
+    /// The same towards providers, told apart from other shops: letters and digits, at most 32. A restored copy of the shop gives
+    /// the same message the same key.
     pub key: String,
     /// Which text it is, `pre_debit_48h`.
     pub template: String,
@@ -182,10 +184,9 @@ pub trait Notify: Send + Sync {
         None
     }
 
-    /// True when the channel needs a registered text for `template` in `lang` and the shop named none.
-    fn lacks(&self, template: &str, lang: Lang) -> bool {
-        let _ = (template, lang);
-        false
+    /// The registered texts, of a channel that sends no others.
+    fn texts(&self) -> Option<&Texts> {
+        None
     }
 
     /// Hands over messages, at most [`Notify::batch`]; one receipt for each, in order.

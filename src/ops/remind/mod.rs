@@ -19,7 +19,7 @@ use crate::fault::Fault;
 use crate::ops::Ctx;
 use crate::t;
 
-pub use deliver::{Delivered, Preview, deliver, preview};
+pub use deliver::{Delivered, Preview, deliver, preview, send};
 use deliver::is_quiet;
 
 /// A message about one event.
