@@ -883,8 +883,12 @@ impl Messages {
         for kind in self.by_kind.keys() {
             if !crate::domain::message::REQUIRED.iter().any(|(known, _)| known == kind) {
                 let key = format!("messages.by_kind.{kind}");
-                return Err(Fault::refused(t!("shop.toml: {key}: no message is called {name}", key = key, name = kind))
-                    .into());
+                return Err(Fault::refused(t!(
+                    "shop.toml: {key}: no message is called {name}",
+                    key = key,
+                    name = kind
+                ))
+                .into());
             }
         }
         Ok(())

@@ -105,7 +105,8 @@ fn list(ctx: &Ctx, args: &ListArgs, ui: &Ui) -> anyhow::Result<Exit> {
             ui.status(&t!("no message"));
             return Ok(());
         }
-        let heads = [t!("Message"), t!("Time"), t!("To"), t!("Text"), t!("About"), t!("State"), t!("Channel"), t!("Remark")];
+        let heads =
+            [t!("Message"), t!("Time"), t!("To"), t!("Text"), t!("About"), t!("State"), t!("Channel"), t!("Remark")];
         let mut table = Table::new(heads);
         for it in &messages {
             let at = it.message.sent_at.unwrap_or(it.message.not_before);

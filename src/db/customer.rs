@@ -136,8 +136,7 @@ pub(super) fn contact_of(conn: &Conn, row: &Row<'_>) -> Result<Contact> {
         return Ok(Contact::default());
     }
     let key = conn.keys().customer_key(&wrapped)?;
-    let open =
-        |column: &str, sealed: Option<Vec<u8>>| sealed.map(|sealed| key.open_text(column, &sealed)).transpose();
+    let open = |column: &str, sealed: Option<Vec<u8>>| sealed.map(|sealed| key.open_text(column, &sealed)).transpose();
     Ok(Contact { email: open("email", email)?, openid: open("openid", openid)? })
 }
 

@@ -219,7 +219,9 @@ pub fn set_state(
 /// Puts a failed message back into the queue, not before `not_before`; every channel may be asked again.
 pub fn requeue(conn: &Conn, id: MessageId, not_before: At) -> Result<()> {
     conn.sql()
-        .prepare_cached("UPDATE message SET state = 'queued', not_before = :at, refused = '', tries = 0 WHERE id = :id")?
+        .prepare_cached(
+            "UPDATE message SET state = 'queued', not_before = :at, refused = '', tries = 0 WHERE id = :id",
+        )?
         .execute(named_params! { ":at": Instant(not_before), ":id": id })?;
     Ok(())
 }

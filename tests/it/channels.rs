@@ -111,7 +111,8 @@ impl Desk {
         let phone = body["PhoneNumberSet"][0].as_str().unwrap();
         let key = body["SessionContext"].as_str().unwrap();
         self.take(phone, key, body["TemplateId"].as_str().unwrap(), &body["TemplateParamSet"].to_string());
-        let status = json!({ "SerialNo": "5000:1", "PhoneNumber": phone, "Fee": 1, "Code": "Ok", "Message": "send success" });
+        let status =
+            json!({ "SerialNo": "5000:1", "PhoneNumber": phone, "Fee": 1, "Code": "Ok", "Message": "send success" });
         json!({ "Response": { "SendStatusSet": [status], "RequestId": "R" } })
     }
 
@@ -129,7 +130,12 @@ impl Desk {
         if let Some(answer) = self.next() {
             return answer;
         }
-        self.take(body["touser"].as_str().unwrap(), "", body["template_id"].as_str().unwrap(), &body["data"].to_string());
+        self.take(
+            body["touser"].as_str().unwrap(),
+            "",
+            body["template_id"].as_str().unwrap(),
+            &body["data"].to_string(),
+        );
         json!({ "errcode": 0, "errmsg": "ok", "msgid": 7 })
     }
 
@@ -145,7 +151,12 @@ impl Desk {
         let key = body["key"].as_str().unwrap();
         // The receiver takes the same event once.
         if !self.took().iter().any(|it| it.key == key) {
-            self.take(body["phone"].as_str().unwrap(), key, body["template"].as_str().unwrap(), body["text"].as_str().unwrap());
+            self.take(
+                body["phone"].as_str().unwrap(),
+                key,
+                body["template"].as_str().unwrap(),
+                body["text"].as_str().unwrap(),
+            );
         }
         204
     }
@@ -160,7 +171,11 @@ impl Provider for Desk {
             "/hook" => (self.webhook(asked), Value::Null),
             _ => (200, self.wechat(asked)),
         };
-        Answered { status, headers: Vec::new(), body: if status == 204 { Vec::new() } else { body.to_string().into_bytes() } }
+        Answered {
+            status,
+            headers: Vec::new(),
+            body: if status == 204 { Vec::new() } else { body.to_string().into_bytes() },
+        }
     }
 
     /// Mishaps strike messages, not look-ups and tokens.
@@ -433,7 +448,12 @@ fn what_cannot_be_looked_up_waits_for_a_person() {
         assert_eq!(deliver(&post.at(time)).in_doubt.len(), 1, "{time}");
     }
     assert_eq!(post.desk.took().len(), 1);
-    post.shop.lang("zh").run("--now 2026-11-06T09:00 remind send").exits(3).says("remind settle").says("不知道有没有送到");
+    post.shop
+        .lang("zh")
+        .run("--now 2026-11-06T09:00 remind send")
+        .exits(3)
+        .says("remind settle")
+        .says("不知道有没有送到");
     post.shop.lang("en");
     post.shop.run("--now 2026-11-06T09:00 remind settle n-1 --not-arrived").ok("queued again");
     post.shop.run("--now 2026-11-06T09:00 remind send").ok("1 message sent");
@@ -447,7 +467,8 @@ fn an_answer_about_somebody_else_or_in_no_language_is_no_answer() {
     let ctx = post.at("2026-11-02T09:00");
     let cast = stage::set(&ctx);
     let other = json!({ "PhoneNumber": "+8613800000002", "Code": "Ok", "SerialNo": "1" });
-    let ours = json!({ "PhoneNumber": "+8619900000001", "Code": "FailedOperation.PhoneNumberInBlacklist", "Message": "" });
+    let ours =
+        json!({ "PhoneNumber": "+8619900000001", "Code": "FailedOperation.PhoneNumberInBlacklist", "Message": "" });
     for (term, answer, expected) in [
         (1, json!({ "Response": { "SendStatusSet": [other.clone()] } }), MessageState::Unknown),
         (2, json!({ "Response": { "SendStatusSet": [other, ours] } }), MessageState::Failed),
@@ -543,7 +564,10 @@ fn a_number_gets_so_many_a_day_and_the_promised_ones_first() {
     ran.ok("2 messages sent").says("1 wait until tomorrow");
     assert_eq!(post.desk.took().iter().map(|it| it.code.as_str()).collect::<Vec<_>>(), ["SMS_2", "SMS_1"]);
     let (state, _, said) = message(&ctx, 2);
-    assert_eq!((state, said.as_str()), (MessageState::Queued, "sms: this number had its 2 messages of today; tomorrow"));
+    assert_eq!(
+        (state, said.as_str()),
+        (MessageState::Queued, "sms: this number had its 2 messages of today; tomorrow")
+    );
     // Another delivery of the day remembers; the next morning the number is free.
     tell(&ctx, paid(&cast, 3));
     assert_eq!(deliver(&post.at("2026-11-02T20:00")).capped, 1);
@@ -567,7 +591,10 @@ fn a_dead_channel_is_asked_once_and_does_not_hold_the_others() {
     let address = format!("http://{}", dead.local_addr().unwrap());
     drop(dead);
     let alive = post.server.url();
-    post.change(&format!("endpoint = \"{alive}\"\n[channel.sms.templates]"), &format!("endpoint = \"{address}\"\n[channel.sms.templates]"));
+    post.change(
+        &format!("endpoint = \"{alive}\"\n[channel.sms.templates]"),
+        &format!("endpoint = \"{address}\"\n[channel.sms.templates]"),
+    );
     let ctx = post.at("2026-11-02T09:00");
     let cast = stage::set(&ctx);
     for term in 1..=3 {
@@ -584,9 +611,8 @@ fn a_dead_channel_is_asked_once_and_does_not_hold_the_others() {
     tell(&ctx, alert);
     let ran = post.shop.run("--now 2026-11-02T09:00 remind send");
     ran.exits(3).says("1 message sent").says("channel sms does not work now").says("3 wait").hides("19900000001");
-    let tries: Vec<u32> = (1..=3)
-        .map(|number| db::message::get(ctx.db.read(), MessageId::new(number)).unwrap().unwrap().tries)
-        .collect();
+    let tries: Vec<u32> =
+        (1..=3).map(|number| db::message::get(ctx.db.read(), MessageId::new(number)).unwrap().unwrap().tries).collect();
     assert_eq!(tries, [1, 0, 0], "one was handed over, and nobody waited for the others");
     post.shop.run("--now 2026-11-02T09:20 debit run").exits(3).says("Needs you").says("messages cannot be handed over");
     // After two hours of waiting the next channel takes them.
@@ -697,7 +723,8 @@ impl MailServer {
                         break;
                     }
                     let word = line[..4].to_uppercase();
-                    let word = ["EHLO", "AUTH", "MAIL", "RCPT", "DATA", "QUIT"].into_iter().find(|it| *it == word).unwrap();
+                    let word =
+                        ["EHLO", "AUTH", "MAIL", "RCPT", "DATA", "QUIT"].into_iter().find(|it| *it == word).unwrap();
                     let told = said.lock().unwrap().get(word).copied();
                     reply = match (word, told) {
                         (_, Some("cut")) => break,
@@ -797,6 +824,14 @@ fn a_mail_goes_out_once_whatever_breaks_on_the_way() {
     assert_eq!((deliver(&ctx).sent, message(&ctx, 1).1.as_str()), (1, "print"), "no address, no mail");
     set_contact(&ctx, "c-1", Some("wang@example.com"), None).unwrap();
     assert!(set_contact(&ctx, "c-1", Some("wang"), None).is_err());
+    post.shop.run("customer show c-1").ok("w**").hides("wang@");
+    post.shop.run("customer show c-1 --reveal --reason test").ok("wang@example.com");
+    post.shop.run("customer contact c-1").fails(2, "say what to change");
+    post.shop
+        .run("customer contact c-1 --openid oA_1")
+        .ok("e-mail address on record, WeChat id on record")
+        .hides("oA_1");
+    post.shop.run("check").ok("");
     // What the server says at which step, then what becomes of the message and over which channel.
     for (next, (step, answer, state, channel, mails)) in (2..).zip([
         ("QUIT", "cut", MessageState::Sent, "mail", 1),

@@ -223,7 +223,8 @@ fn after_a_crash_with_a_program_the_doubt_is_named_and_nobody_is_told_twice() {
     assert_eq!(shop.read("told.txt").lines().count(), 1);
     assert!(states(&ctx).iter().all(|(state, said)| state == "unknown" && said.contains("exit code 1")));
     // Nobody is charged on an announcement that may never have arrived.
-    let charge_from = |term| db::installment::get(ctx.db.read(), stage::term(&cast, term)).unwrap().unwrap().charge_from;
+    let charge_from =
+        |term| db::installment::get(ctx.db.read(), stage::term(&cast, term)).unwrap().unwrap().charge_from;
     assert_eq!((charge_from(1), charge_from(2)), (None, None));
     shop.run("remind settle n-1").exits(2);
     shop.run("--now 2026-11-02T11:00 remind settle n-1 --arrived").ok("n-1 counts as sent from now on");

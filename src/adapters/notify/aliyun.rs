@@ -27,6 +27,8 @@ const LISTED_MINUTES: i64 = 10;
 const LISTED_DAYS: i64 = 30;
 /// Most entries of one page of the list.
 const PAGE: u64 = 50;
+/// Pages after which a number's list of one day is not believed any more.
+const MAX_PAGES: u64 = 20;
 /// Seconds by which the provider's dates are ahead of UTC.
 const BEIJING_SECONDS: i32 = 8 * 3_600;
 
@@ -132,7 +134,8 @@ impl Aliyun {
         let query = query(values);
         // Unique by time, action, message and count: the provider refuses a nonce that it has seen.
         let count = self.calls.fetch_add(1, Ordering::Relaxed);
-        let nonce = keys::sha256_hex(format!("{} {} {now} {action} {count}", std::process::id(), parcel.key).as_bytes());
+        let nonce =
+            keys::sha256_hex(format!("{} {} {now} {action} {count}", std::process::id(), parcel.key).as_bytes());
         let host = host(&self.account.endpoint);
         let signer = Signer {
             id: &self.account.access_key_id,
@@ -192,7 +195,9 @@ impl Aliyun {
                 query.insert("CurrentPage", page.to_string());
                 let answer = self.call("QuerySendDetails", &query, parcel)?;
                 if answer.code != "OK" {
-                    return Ok(Trace::NotYet { said: scrubbed(&format!("{} {}", answer.code, answer.message), parcel) });
+                    return Ok(Trace::NotYet {
+                        said: scrubbed(&format!("{} {}", answer.code, answer.message), parcel),
+                    });
                 }
                 let details = answer.details.list;
                 if let Some(detail) = details.iter().find(|it| it.out_id == parcel.key) {
@@ -206,6 +211,9 @@ impl Aliyun {
                     break;
                 }
                 page += 1;
+                if page > MAX_PAGES {
+                    return Ok(Trace::CannotTell);
+                }
             }
         }
         if now - handed.at < Duration::minutes(LISTED_MINUTES) {

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, Message};
+use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{Certificate, CertificateStore, SmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use lettre::transport::smtp::response::Response;
-use lettre::transport::smtp::Error;
 use serde::Deserialize;
 
 use crate::adapters::notify::call::inspected;
@@ -106,7 +106,9 @@ impl Smtp {
         let tls = match self.account.security {
             Security::None if !is_loopback(&self.account.host) => {
                 let setting = self.setting("security");
-                return Receipt::Broken { said: t!("{setting}: only a server on this machine may go without TLS", setting = setting) };
+                return Receipt::Broken {
+                    said: t!("{setting}: only a server on this machine may go without TLS", setting = setting),
+                };
             }
             Security::None => None,
             Security::Tls | Security::Starttls => match self.tls.get_or_init(|| self.roots()) {
@@ -127,7 +129,8 @@ impl Smtp {
         let Ok(to) = email.parse::<Mailbox>() else {
             return Err(Receipt::Refused { said: t!("the e-mail address on record is none") });
         };
-        let broken = |word: &str| Receipt::Broken { said: t!("{setting} is no e-mail address", setting = self.setting(word)) };
+        let broken =
+            |word: &str| Receipt::Broken { said: t!("{setting} is no e-mail address", setting = self.setting(word)) };
         let Ok(from) = self.account.from.parse::<Mailbox>() else { return Err(broken("from")) };
         // The same message has the same id: a mailbox that gets it twice after all can see that.
         let id = format!("<{}@{}>", parcel.key, from.email.domain());
@@ -183,9 +186,7 @@ impl Smtp {
             options.push(MailParameter::Body(MailBodyParameter::EightBitMime));
         }
         let envelope = mail.envelope();
-        connection
-            .command(Mail::new(envelope.from().cloned(), options))
-            .map_err(|error| (Step::Sender, error))?;
+        connection.command(Mail::new(envelope.from().cloned(), options)).map_err(|error| (Step::Sender, error))?;
         for to in envelope.to() {
             connection.command(Rcpt::new(to.clone(), Vec::new())).map_err(|error| (Step::Recipient, error))?;
         }

@@ -98,7 +98,8 @@ impl Tencent {
             Ok(secret) => secret,
             Err(error) => return Err(Receipt::Broken { said: error.to_string() }),
         };
-        let body = serde_json::to_string(body).expect("a body is made of text and numbers, which JSON can always write");
+        let body =
+            serde_json::to_string(body).expect("a body is made of text and numbers, which JSON can always write");
         let endpoint = self.account.endpoint.trim_end_matches('/');
         let timestamp = self.clock.now().timestamp();
         let signed = authorization(&self.account.secret_id, secret.text(), host(endpoint), timestamp, &body);

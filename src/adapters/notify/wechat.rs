@@ -222,11 +222,7 @@ impl Notify for Wechat {
     }
 
     fn inspect(&self) -> Vec<Finding> {
-        inspected(
-            &self.name,
-            &[("app_id", &self.account.app_id)],
-            &[("app_secret", &self.account.app_secret)],
-        )
+        inspected(&self.name, &[("app_id", &self.account.app_id)], &[("app_secret", &self.account.app_secret)])
     }
 }
 
@@ -259,7 +255,11 @@ fn fitted(name: &str, value: String) -> Result<String, String> {
         return Ok(value.chars().take(THING_CHARS - 1).chain(['…']).collect());
     }
     if name.starts_with("phrase") && length > PHRASE_CHARS {
-        return Err(t!("{name} takes five characters at most, and the value has {length}", name = name, length = length));
+        return Err(t!(
+            "{name} takes five characters at most, and the value has {length}",
+            name = name,
+            length = length
+        ));
     }
     Ok(value)
 }

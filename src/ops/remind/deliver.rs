@@ -261,7 +261,8 @@ impl<'a> Post<'a> {
             let mut change = change(MessageState::Queued, said);
             change.refused.extend(refused.then(|| name.to_owned()));
             // Never earlier than its hour.
-            change.at = contact_time(it.message.audience, now, self.ctx.config.settings.messages.hours, self.ctx.zone());
+            change.at =
+                contact_time(it.message.audience, now, self.ctx.config.settings.messages.hours, self.ctx.zone());
             change
         };
         match trace {

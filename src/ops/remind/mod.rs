@@ -19,8 +19,8 @@ use crate::fault::Fault;
 use crate::ops::Ctx;
 use crate::t;
 
-pub use deliver::{Delivered, Preview, deliver, preview, send};
 use deliver::is_quiet;
+pub use deliver::{Delivered, Preview, deliver, preview, send};
 
 /// A message about one event.
 #[derive(Clone, Debug)]
@@ -129,9 +129,13 @@ pub fn settle(ctx: &Ctx, id: MessageId, verdict: Verdict, now: At) -> Result<Opt
     };
     if it.message.state != MessageState::Unknown {
         let state = state_text(it.message.state);
-        return Err(Fault::refused(t!("message {message} is not in doubt: it is {state}", message = id, state = state))
-            .hint(t!("`kibble remind list --state unknown` shows those in doubt"))
-            .into());
+        return Err(Fault::refused(t!(
+            "message {message} is not in doubt: it is {state}",
+            message = id,
+            state = state
+        ))
+        .hint(t!("`kibble remind list --state unknown` shows those in doubt"))
+        .into());
     }
     let not_before = contact_time(it.message.audience, now, ctx.config.settings.messages.hours, ctx.zone());
     ctx.db.write(now, |tx| {

@@ -234,8 +234,7 @@ fn lacking(messages: &Messages, channel: &str, texts: &Texts) -> Option<Finding>
         |template: &str| order(messages, audience_of(template), template).iter().any(|name| name == channel);
     let lacks = |template: &str| [Lang::Zh, Lang::En].iter().all(|lang| texts.get(template, *lang).is_none());
     let templates: Vec<&str> = REQUIRED.iter().map(|(template, _)| *template).collect();
-    let lacking: Vec<&str> =
-        templates.into_iter().filter(|it| is_on(it) && goes_here(it) && lacks(it)).collect();
+    let lacking: Vec<&str> = templates.into_iter().filter(|it| is_on(it) && goes_here(it) && lacks(it)).collect();
     (!lacking.is_empty()).then(|| Finding {
         level: Level::Warn,
         what: t!(

@@ -31,7 +31,10 @@ pub const TABLE: Table = &[
     ("Mobile number?", "手机号？"),
     ("ID number?", "身份证号？"),
     ("Address for goods? Leave it empty if unknown.", "收货地址？不清楚就留空。"),
-    ("Set how a customer can be reached beside the phone; both are kept sealed", "登记客户除手机号以外的联系方式；都加密保存"),
+    (
+        "Set how a customer can be reached beside the phone; both are kept sealed",
+        "登记客户除手机号以外的联系方式；都加密保存",
+    ),
     ("E-mail address; an empty text removes it", "电子邮箱；留空表示删除"),
     (
         "The customer's id (OPENID) at the shop's WeChat mini program; an empty text removes it",
@@ -44,6 +47,8 @@ pub const TABLE: Table = &[
         "{customer} {name}: e-mail address {email}, WeChat id {openid}",
         "{customer} {name}：电子邮箱{email}，微信编号{openid}",
     ),
+    ("E-mail", "电子邮箱"),
+    ("WeChat id", "微信编号"),
     ("on record", "已登记"),
     ("not on record", "未登记"),
     ("{customer} {name} {phone} was added", "已添加 {customer} {name} {phone}"),

@@ -26,10 +26,7 @@ pub const TABLE: Table = &[
     ("no operator's receipt for it yet", "还没有运营商的回执"),
     ("the receiver takes the same event once", "接收方对同一事件只收一次"),
     ("WeChat does not accept the token that it has just given", "微信不接受它刚刚发放的凭证"),
-    (
-        "{name} takes five characters at most, and the value has {length}",
-        "{name} 最多五个字，而值有 {length} 个字",
-    ),
+    ("{name} takes five characters at most, and the value has {length}", "{name} 最多五个字，而值有 {length} 个字"),
     ("HTTP {status}", "HTTP {status}"),
     ("{setting} is no e-mail address", "{setting} 不是电子邮箱"),
     ("{setting} is missing", "缺少 {setting}"),

@@ -107,10 +107,7 @@ pub const TABLE: Table = &[
     ("channel {channel} refuses our settings: {why}", "通道 {channel} 不接受我们的设置：{why}"),
     ("channel {channel} does not work now: {why}", "通道 {channel} 现在不可用：{why}"),
     ("{count} wait until their channel works again", "{count} 条等通道恢复后再发"),
-    (
-        "{count} wait until tomorrow: their numbers had enough today",
-        "{count} 条明天再发：对方号码今天收到的已够多",
-    ),
+    ("{count} wait until tomorrow: their numbers had enough today", "{count} 条明天再发：对方号码今天收到的已够多"),
     (
         "nobody knows whether these arrived; none is sent again: {messages}",
         "下列通知不知道有没有送到，不会重发：{messages}",
@@ -143,5 +140,8 @@ pub const TABLE: Table = &[
         "通知的名字见 `kibble remind list` 和 shop.example.toml",
     ),
     ("{setting}: this message has no value {name}", "{setting}：这种通知没有 {name} 这个值"),
-    ("add them to [channel.{channel}.templates] in shop.toml", "请在 shop.toml 的 [channel.{channel}.templates] 里补上"),
+    (
+        "add them to [channel.{channel}.templates] in shop.toml",
+        "请在 shop.toml 的 [channel.{channel}.templates] 里补上",
+    ),
 ];
