@@ -9,6 +9,8 @@ use std::thread;
 
 use kibble::adapters::keys;
 use kibble::adapters::notify::{aliyun, tencent, webhook};
+use kibble::clock::Clock;
+use kibble::config::{Config, EXAMPLE};
 use kibble::db;
 use kibble::domain::date::At;
 use kibble::domain::id::{AgreementId, CustomerId, MandateId, MessageId};
@@ -16,6 +18,7 @@ use kibble::domain::message::{Audience, MessageState};
 use kibble::domain::op::Op;
 use kibble::ops::Ctx;
 use kibble::ops::customer::set_contact;
+use kibble::ops::remind::route::{Channels, Level};
 use kibble::ops::remind::{self, Delivered, Letter};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
@@ -646,6 +649,32 @@ fn a_channel_that_refuses_our_settings_is_named_and_the_next_takes_over() {
     // Nothing was lost: with the key back everything goes out.
     secret(&post.shop, "sms.key");
     assert_eq!(deliver(&post.at("2026-11-02T10:00")).sent, 2);
+}
+
+#[test]
+fn the_documented_channels_can_be_switched_on_as_they_stand() {
+    let (before, rest) = EXAMPLE.split_once("[messages]\n").unwrap();
+    let (section, after) = rest.split_once("# The sandbox's own").unwrap();
+    let setting = |line: &str| {
+        let text = line.strip_prefix("# ")?;
+        let is = text.starts_with('[') || text.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
+        is.then(|| text.to_owned())
+    };
+    let section: Vec<String> = section.lines().map(|line| setting(line).unwrap_or_else(|| line.to_owned())).collect();
+    let text = format!("{before}[messages]\n{}\n# The sandbox's own{after}", section.join("\n"));
+    let config = Config::parse(std::path::Path::new("."), &text).unwrap();
+    let channels = Channels::open(&config, &Clock::System).unwrap();
+    assert_eq!(config.channels.len(), 7);
+    let findings = channels.inspect(&config);
+    // Only the secrets are missing: names of messages and values are right.
+    let bad = findings.iter().filter(|it| it.level == Level::Bad);
+    for it in bad {
+        assert!(
+            it.what.contains("keys/") || it.what.contains("TENCENT_SMS_KEY") || it.what.contains("channel.program"),
+            "{it:?}"
+        );
+    }
+    assert_eq!(config.reaches_people(), Some("wechat"));
 }
 
 #[test]
