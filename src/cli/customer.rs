@@ -221,8 +221,11 @@ fn show_customer(ui: &Ui, it: &Shown) {
         [t!("Since"), it.since.to_string()],
         [t!("Wallet"), it.wallet.yuan()],
     ];
-    if let Some(address) = &it.address {
-        rows.insert(2, [t!("Address"), address.clone()]);
+    let more = [(t!("Address"), &it.address), (t!("E-mail"), &it.email), (t!("WeChat id"), &it.openid)];
+    for (name, value) in more.into_iter().rev() {
+        if let Some(value) = value {
+            rows.insert(2, [name, value.clone()]);
+        }
     }
     let rows: Vec<Vec<String>> = rows.into_iter().map(|row| row.to_vec()).collect();
     for line in crate::cli::ui::columns(&rows, &[]) {

@@ -156,7 +156,7 @@ fn preview(ctx: &Ctx, args: &SendArgs, ui: &Ui) -> anyhow::Result<Exit> {
 }
 
 fn send(ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
-    let delivered = remind::deliver(ctx, ctx.now())?;
+    let delivered = remind::send(ctx, ctx.now())?;
     ui.answer(&delivered, |ui| {
         show(&delivered, ui);
         Ok(())

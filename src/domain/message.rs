@@ -94,6 +94,9 @@ pub const REQUIRED: &[(&str, &[&str])] = &[
 /// agreement's number; the pet's name; and the link to the record, unless the params give one.
 pub const FILLED: [&str; 7] = ["shop", "shop_en", "phone", "who", "no", "pet", "link"];
 
+/// What a message about a term has beside these, for channels with registered texts only: the agreed day with its year.
+pub const DAY: &str = "day";
+
 /// What the law or the agreement promises: it goes out before everything else, so that a phone number's daily cap is not used up
 /// by what can wait.
 pub const FIRST: [&str; 8] = [

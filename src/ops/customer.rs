@@ -91,6 +91,10 @@ pub struct Shown {
     pub id_number: String,
     /// Where goods go.
     pub address: Option<String>,
+    /// E-mail address.
+    pub email: Option<String>,
+    /// The customer's id at the shop's WeChat mini program.
+    pub openid: Option<String>,
     /// Language of messages.
     pub lang: String,
     /// When they were added, in the shop's zone.
@@ -398,6 +402,7 @@ pub fn show(ctx: &Ctx, who: &str, reveal: Option<&str>) -> Result<Shown> {
         Ok(())
     })?;
     let (principal, bonus) = db::journal::wallet(conn, id)?;
+    let contact = db::customer::contact(conn, id)?;
     let full = reveal.is_some();
     let or = |whole: &str, masked: String| if full { whole.to_owned() } else { masked };
     Ok(Shown {
@@ -406,6 +411,8 @@ pub fn show(ctx: &Ctx, who: &str, reveal: Option<&str>) -> Result<Shown> {
         phone: or(&customer.phone, masked_phone(&customer.phone)),
         id_number: or(&customer.id_number, masked_id(&customer.id_number)),
         address: customer.address.as_deref().map(|text| or(text, mask_name(text))),
+        email: contact.email.as_deref().map(|text| or(text, mask_name(text))),
+        openid: contact.openid.as_deref().map(|text| or(text, mask_name(text))),
         lang: customer.lang,
         since: day_of(customer.created_at, ctx.zone()),
         revealed: full,

@@ -19,7 +19,6 @@ use crate::clock::Clock;
 use crate::config::{HttpSettings, SecretRef};
 use crate::domain::date::At;
 use crate::t;
-use crate::text::Lang;
 
 const VERSION: &str = "2017-05-25";
 /// Minutes after which a message that the provider does not list was not taken. Its lists lag behind by seconds to minutes.
@@ -28,6 +27,8 @@ const LISTED_MINUTES: i64 = 10;
 const LISTED_DAYS: i64 = 30;
 /// Most entries of one page of the list.
 const PAGE: u64 = 50;
+/// Pages after which a number's list of one day is not believed any more.
+const MAX_PAGES: u64 = 20;
 /// Seconds by which the provider's dates are ahead of UTC.
 const BEIJING_SECONDS: i32 = 8 * 3_600;
 
@@ -210,6 +211,9 @@ impl Aliyun {
                     break;
                 }
                 page += 1;
+                if page > MAX_PAGES {
+                    return Ok(Trace::CannotTell);
+                }
             }
         }
         if now - handed.at < Duration::minutes(LISTED_MINUTES) {
@@ -231,8 +235,8 @@ impl Notify for Aliyun {
         self.texts.filled(parcel).err()
     }
 
-    fn lacks(&self, template: &str, lang: Lang) -> bool {
-        self.texts.get(template, lang).is_none()
+    fn texts(&self) -> Option<&Texts> {
+        Some(&self.texts)
     }
 
     fn send(&self, parcels: &[Parcel]) -> Vec<Receipt> {
@@ -338,4 +342,62 @@ fn day(at: At) -> String {
 
 fn endpoint() -> String {
     "https://dysmsapi.aliyuncs.com".into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{day, judged, query};
+    use crate::adapters::notify::{Parcel, Receipt, Wait};
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn each_code_means_one_thing_and_an_unlisted_one_is_unknown() {
+        let parcel = Parcel { phone: "19900000001".into(), ..Parcel::default() };
+        let word = |receipt: &Receipt| match receipt {
+            Receipt::Sent { .. } => "sent",
+            Receipt::Refused { .. } => "refused",
+            Receipt::Later { wait: Wait::Tomorrow, .. } => "tomorrow",
+            Receipt::Later { wait: Wait::Minutes(60), .. } => "in an hour",
+            Receipt::Later { wait: Wait::Minutes(_), .. } => "soon",
+            Receipt::Down { .. } => "down",
+            Receipt::Broken { .. } => "broken",
+            Receipt::Unknown { .. } => "unknown",
+        };
+        for (code, message, expected) in [
+            ("isv.BUSINESS_LIMIT_CONTROL", "触发分钟级流控Permits:1", "soon"),
+            ("isv.BUSINESS_LIMIT_CONTROL", "触发小时级流控Permits:5", "in an hour"),
+            ("isv.BUSINESS_LIMIT_CONTROL", "触发天级流控Permits:10", "tomorrow"),
+            ("isv.DAY_LIMIT_CONTROL", "", "down"),
+            ("Throttling.User", "", "down"),
+            ("isv.MOBILE_NUMBER_ILLEGAL", "", "refused"),
+            ("isv.BLACK_KEY_CONTROL_LIMIT", "", "refused"),
+            ("isv.SMS_TEMPLATE_ILLEGAL", "", "refused"),
+            ("isv.TEMPLATE_MISSING_PARAMETERS", "", "refused"),
+            ("isv.INVALID_PARAMETERS", "", "refused"),
+            ("isv.INVALID_JSON_PARAM", "", "refused"),
+            ("isv.PARAM_LENGTH_LIMIT", "", "refused"),
+            ("isv.PARAM_NOT_SUPPORT_URL", "", "refused"),
+            ("isv.SMS_SIGNATURE_ILLEGAL", "", "broken"),
+            ("isv.PRODUCT_UN_SUBSCRIPT", "", "broken"),
+            ("isv.OUT_OF_SERVICE", "", "broken"),
+            ("isv.AMOUNT_NOT_ENOUGH", "", "broken"),
+            ("isp.RAM_PERMISSION_DENY", "", "broken"),
+            ("SignatureDoesNotMatch", "", "broken"),
+            ("InvalidAccessKeyId.NotFound", "", "broken"),
+            ("isp.SYSTEM_ERROR", "", "unknown"),
+            ("ServiceUnavailable", "", "unknown"),
+            ("isv.SOMETHING_NEW", "", "unknown"),
+            ("", "", "unknown"),
+        ] {
+            assert_eq!(word(&judged(code, message, &parcel)), expected, "{code} {message}");
+        }
+        assert!(!judged("isv.MOBILE_NUMBER_ILLEGAL", "19900000001", &parcel).said().contains("1990"));
+    }
+
+    #[test]
+    fn the_query_is_encoded_and_the_day_is_beijings() {
+        let values = BTreeMap::from([("b", "a b*~+/".to_owned()), ("a", "团".to_owned())]);
+        assert_eq!(query(&values), "a=%E5%9B%A2&b=a%20b%2A~%2B%2F");
+        assert_eq!(day("2026-11-02T16:00:00Z".parse().unwrap()), "20261103");
+    }
 }

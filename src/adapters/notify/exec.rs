@@ -1,6 +1,6 @@
 //! Runs a program of the shop's own that sends messages. One run for many messages, JSON lines in both directions, no shell.
 //!
-//! On stdin, a line for each message: `{"v":1,"id":"n-9","key":"7K2QX9AB01n9","template":"debit_failed","audience":"customer",
+//! On stdin, a line for each message: `{"v":1,"id":"n-9","key":"7K2QX9AB3f…","template":"debit_failed","audience":"customer",
 //! "phone":"…","lang":"zh","subject":"…","text":"…","values":{…}}`, and `email` and `openid` where they are known. On stdout,
 //! a line for each: `{"id":"n-9","result":"sent","said":"…"}` with the results `sent`, `later` (the channel is down,
 //! nothing was sent), `refused` (never try this one again), `unknown`. The same id is the same message, so a program that keeps

@@ -16,9 +16,11 @@ pub mod webhook;
 pub mod wechat;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Serialize;
 
+use crate::adapters::notify::registered::Texts;
 use crate::adapters::rail::Finding;
 use crate::domain::date::At;
 use crate::text::Lang;
@@ -29,11 +31,12 @@ const SAID_MAX_CHARS: usize = 200;
 const MOBILE_DIGITS: usize = 11;
 
 /// A finished message.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Default, Serialize)]
 pub struct Parcel {
     /// Our number of it, `n-9`; the same number is the same message.
     pub id: String,
-    /// The same, told apart from other shops and other copies of this one: letters and digits, at most 32.
+    /// The same towards providers, told apart from other shops: letters and digits, at most 32. A restored copy of the shop gives
+    /// the same message the same key.
     pub key: String,
     /// Which text it is, `pre_debit_48h`.
     pub template: String,
@@ -55,6 +58,13 @@ pub struct Parcel {
     pub text: String,
     /// What was filled into the text, by name, for channels that only send registered texts.
     pub values: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Parcel {
+    /// Without whom it is for and what it says: what is printed for debugging ends up in logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parcel").field("id", &self.id).field("template", &self.template).finish_non_exhaustive()
+    }
 }
 
 impl Parcel {
@@ -182,10 +192,9 @@ pub trait Notify: Send + Sync {
         None
     }
 
-    /// True when the channel needs a registered text for `template` in `lang` and the shop named none.
-    fn lacks(&self, template: &str, lang: Lang) -> bool {
-        let _ = (template, lang);
-        false
+    /// The registered texts, of a channel that sends no others.
+    fn texts(&self) -> Option<&Texts> {
+        None
     }
 
     /// Hands over messages, at most [`Notify::batch`]; one receipt for each, in order.

@@ -21,6 +21,16 @@ pub struct Registered {
     pub params: Vec<String>,
 }
 
+impl Registered {
+    /// The provider's names of the values, each with ours.
+    pub fn names(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.params.iter().map(|param| {
+            let (theirs, ours) = param.split_once('=').unwrap_or((param, param));
+            (theirs.trim(), ours.trim())
+        })
+    }
+}
+
 /// A registered text with its values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filled<'a> {
@@ -52,6 +62,12 @@ impl Texts {
         table.get(template).or_else(|| table.get(same_as(template)?))
     }
 
+    /// Every registered text, with the name of ours and the setting it stands in.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &str, &Registered)> {
+        let zh = self.zh.iter().map(|(name, text)| ("templates", name.as_str(), text));
+        zh.chain(self.en.iter().map(|(name, text)| ("templates_en", name.as_str(), text)))
+    }
+
     /// The registered text for a message, filled.
     ///
     /// # Errors
@@ -66,16 +82,15 @@ impl Texts {
             ));
         };
         let mut values = Vec::with_capacity(text.params.len());
-        for param in &text.params {
-            let (theirs, ours) = param.split_once('=').unwrap_or((param, param));
-            let Some(value) = parcel.values.get(ours.trim()) else {
+        for (theirs, ours) in text.names() {
+            let Some(value) = parcel.values.get(ours) else {
                 return Err(t!(
                     "the registered text for {template} wants {name}, which this message does not have",
                     template = parcel.template,
                     name = ours
                 ));
             };
-            values.push((theirs.trim().to_owned(), value.clone()));
+            values.push((theirs.to_owned(), value.clone()));
         }
         Ok(Filled { code: &text.code, values })
     }

@@ -19,7 +19,6 @@ use crate::clock::Clock;
 use crate::config::{HttpSettings, SecretRef};
 use crate::domain::date::At;
 use crate::t;
-use crate::text::Lang;
 
 const VERSION: &str = "2021-01-11";
 /// Signed with the rest, so it must be exactly what is sent.
@@ -188,8 +187,8 @@ impl Notify for Tencent {
         self.texts.filled(parcel).err()
     }
 
-    fn lacks(&self, template: &str, lang: Lang) -> bool {
-        self.texts.get(template, lang).is_none()
+    fn texts(&self) -> Option<&Texts> {
+        Some(&self.texts)
     }
 
     fn send(&self, parcels: &[Parcel]) -> Vec<Receipt> {
@@ -325,4 +324,48 @@ fn region() -> String {
 
 fn endpoint() -> String {
     "https://sms.tencentcloudapi.com".into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::judged;
+    use crate::adapters::notify::{Parcel, Receipt, Wait};
+
+    #[test]
+    fn each_code_means_one_thing_and_an_unlisted_one_is_unknown() {
+        let parcel = Parcel::default();
+        let word = |receipt: &Receipt| match receipt {
+            Receipt::Sent { .. } => "sent",
+            Receipt::Refused { .. } => "refused",
+            Receipt::Later { wait: Wait::Tomorrow, .. } => "tomorrow",
+            Receipt::Later { .. } => "soon",
+            Receipt::Down { .. } => "down",
+            Receipt::Broken { .. } => "broken",
+            Receipt::Unknown { .. } => "unknown",
+        };
+        for (code, expected) in [
+            ("LimitExceeded.PhoneNumberThirtySecondLimit", "soon"),
+            ("LimitExceeded.PhoneNumberOneHourLimit", "soon"),
+            ("LimitExceeded.PhoneNumberDailyLimit", "tomorrow"),
+            ("LimitExceeded.PhoneNumberSameContentDailyLimit", "tomorrow"),
+            ("LimitExceeded.DeliveryFrequencyLimit", "soon"),
+            ("LimitExceeded.AppDailyLimit", "down"),
+            ("LimitExceeded.GlobalSmsSendingRateLimit", "down"),
+            ("FailedOperation.PhoneNumberInBlacklist", "refused"),
+            ("InvalidParameterValue.IncorrectPhoneNumber", "refused"),
+            ("FailedOperation.TemplateIncorrectOrUnapproved", "refused"),
+            ("FailedOperation.TemplateParamSetNotMatchApprovedTemplate", "refused"),
+            ("InvalidParameterValue.TemplateParameterLengthLimit", "refused"),
+            ("FailedOperation.InsufficientBalanceInSmsPackage", "broken"),
+            ("FailedOperation.SignatureIncorrectOrUnapproved", "broken"),
+            ("UnauthorizedOperation.ServiceSuspendDueToArrears", "broken"),
+            ("AuthFailure.SignatureFailure", "broken"),
+            ("InternalError.Timeout", "unknown"),
+            ("InternalError.RequestTimeException", "unknown"),
+            ("InternalError.SendAndRecvFail", "unknown"),
+            ("Something.New", "unknown"),
+        ] {
+            assert_eq!(word(&judged(code, "", &parcel)), expected, "{code}");
+        }
+    }
 }

@@ -213,8 +213,8 @@ impl Notify for Wechat {
         self.body(parcel).err()
     }
 
-    fn lacks(&self, template: &str, lang: Lang) -> bool {
-        self.texts.get(template, lang).is_none()
+    fn texts(&self) -> Option<&Texts> {
+        Some(&self.texts)
     }
 
     fn send(&self, parcels: &[Parcel]) -> Vec<Receipt> {

@@ -9,20 +9,21 @@ use chrono::{Duration, NaiveDate};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::adapters::keys;
 use crate::adapters::notify::{Handed, Notify, Parcel, Receipt, Trace, Wait};
-use crate::db::message::Addressed;
+use crate::db::message::{Addressed, Message};
 use crate::db::{self, Conn};
 use crate::domain::agreement::AgreementState;
 use crate::domain::charge::InstallmentState;
 use crate::domain::date::{At, time_of};
 use crate::domain::id::{InstallmentId, MessageId};
-use crate::domain::message::{Audience, DebitNoticeKind, MessageState, contact_time, debit_notice};
+use crate::domain::message::{Audience, DAY, DebitNoticeKind, MessageState, contact_time, debit_notice};
 use crate::domain::money::Money;
 use crate::domain::op::Op;
 use crate::fault::Fault;
 use crate::ops::remind::route::{Routes, Seeker, Stop, Way, named, order, tomorrow};
 use crate::ops::remind::{masked, record, to_whom};
-use crate::ops::{Ctx, Event};
+use crate::ops::{Ctx, Event, witness};
 use crate::t;
 use crate::text::Lang;
 use crate::text::letters::{LetterError, Letters, title_in};
@@ -33,8 +34,10 @@ const PAGE: u32 = 200;
 const LATER_MINUTES: i64 = 15;
 /// How often a message is handed to one channel that says, each time afterwards, that it never had it.
 const MAX_TRIES: u32 = 5;
-/// After so many lost answers in one delivery a channel gets nothing more.
+/// After so many lost answers in a row a channel gets nothing more in this delivery.
 const MAX_LOST: u32 = 3;
+/// Hex digits of a message's number towards providers, after the install code.
+const KEY_DIGITS: usize = 20;
 
 /// What became of the outbox.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -64,6 +67,20 @@ impl Delivered {
     pub fn needs_person(&self) -> bool {
         !self.failed.is_empty() || !self.in_doubt.is_empty() || !self.stopped.is_empty()
     }
+}
+
+/// Delivers at a person's wish. A database that was restored or copied tells nobody anything: its outbox may hold what the other
+/// one has told.
+///
+/// # Errors
+/// Those of [`deliver`], and when the database is not the one that was used last.
+pub fn send(ctx: &Ctx, now: At) -> Result<Delivered> {
+    if let Some(refusal) = witness::inspect(ctx)?.refusal() {
+        return Err(refusal.into());
+    }
+    let delivered = deliver(ctx, now)?;
+    witness::remember(ctx)?;
+    Ok(delivered)
 }
 
 /// Delivers what may be sent at `now`.
@@ -136,8 +153,8 @@ struct Post<'a> {
     ctx: &'a Ctx,
     letters: Letters,
     routes: Routes<'a>,
-    /// What tells this shop's and this copy's messages from others.
-    prefix: String,
+    /// What tells this shop's messages from others.
+    install_code: String,
     lost: BTreeMap<String, u32>,
     done: Delivered,
 }
@@ -198,7 +215,7 @@ impl<'a> Post<'a> {
             ctx,
             letters: letters(ctx)?,
             routes: Routes::new(ctx, now)?,
-            prefix: format!("{}{:02}n", identity.install_code, identity.copy_no),
+            install_code: identity.install_code,
             lost: BTreeMap::new(),
             done: Delivered::default(),
         })
@@ -393,6 +410,9 @@ impl<'a> Post<'a> {
         if !matches!(receipt, Receipt::Sent { .. } | Receipt::Unknown { .. }) {
             self.routes.discount(name, &job.mark);
         }
+        if !matches!(receipt, Receipt::Unknown { .. }) {
+            self.lost.remove(name);
+        }
         match receipt {
             Receipt::Sent { .. } => {
                 self.done.sent += 1;
@@ -568,7 +588,7 @@ impl<'a> Post<'a> {
         }
         if let Some((due, _, _)) = &it.term {
             // With its year, as WeChat wants a date.
-            set("day", due.format("%Y年%-m月%-d日").to_string());
+            set(DAY, due.format("%Y年%-m月%-d日").to_string());
         }
         if let Ok(Value::Object(params)) = serde_json::from_str(&it.message.params) {
             values.extend(params);
@@ -597,7 +617,7 @@ impl<'a> Post<'a> {
         };
         Parcel {
             id: it.message.id.to_string(),
-            key: format!("{}{}", self.prefix, it.message.id.number()),
+            key: key(&self.install_code, &it.message),
             template: it.message.template.clone(),
             audience: it.message.audience.word().to_owned(),
             phone,
@@ -701,6 +721,14 @@ fn put_notice(ctx: &Ctx, tx: &Conn, it: Notice, at: At) -> Result<()> {
 /// True outside the hours in which customers may be contacted.
 pub(super) fn is_quiet(ctx: &Ctx, at: At) -> bool {
     !ctx.config.settings.messages.hours.contains(time_of(at, ctx.zone()))
+}
+
+/// A message's number towards providers: from what is stored of it and not from its row, so that a restored database gives the
+/// same message the same number, and another message another one.
+fn key(install_code: &str, it: &Message) -> String {
+    let stored = format!("{} {}", it.event, it.created_at.timestamp());
+    let digest: String = keys::sha256_hex(stored.as_bytes()).chars().take(KEY_DIGITS).collect();
+    format!("{install_code}{digest}")
 }
 
 /// A value as plain text: numbers without quotes.

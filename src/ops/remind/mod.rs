@@ -21,6 +21,7 @@ use crate::t;
 
 use deliver::is_quiet;
 pub use deliver::{Delivered, Preview, deliver, preview};
+pub use deliver::{Delivered, Preview, deliver, preview, send};
 
 /// A message about one event.
 #[derive(Clone, Debug)]

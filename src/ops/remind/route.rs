@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::adapters::notify::aliyun::Aliyun;
 use crate::adapters::notify::exec::{self, Exec};
 use crate::adapters::notify::print::{self, Print};
+use crate::adapters::notify::registered::Texts;
 use crate::adapters::notify::smtp::Smtp;
 use crate::adapters::notify::tencent::Tencent;
 use crate::adapters::notify::webhook::Webhook;
@@ -19,7 +20,7 @@ use crate::clock::Clock;
 use crate::config::{ChannelKind, ChannelSettings, Config, Messages};
 use crate::db;
 use crate::domain::date::{At, day_of, moment};
-use crate::domain::message::{Audience, REQUIRED};
+use crate::domain::message::{Audience, DAY, FILLED, REQUIRED};
 use crate::ops::Ctx;
 use crate::t;
 use crate::text::Lang;
@@ -103,7 +104,6 @@ impl Channels {
     /// text. Asks nobody outside this machine.
     pub fn inspect(&self, config: &Config) -> Vec<Finding> {
         let mut found: Vec<Finding> = self.by_name.values().flat_map(|channel| channel.inspect()).collect();
-        let messages = &config.settings.messages;
         for (name, channel) in &self.by_name {
             let mut lacking = Vec::new();
             for (template, _) in REQUIRED.iter().filter(|(template, _)| !messages.off.iter().any(|off| off == template))
@@ -123,6 +123,9 @@ impl Channels {
                     ),
                     hint: t!("add them to [channel.{channel}.templates] in shop.toml", channel = name),
                 });
+            if let Some(texts) = channel.texts() {
+                found.extend(misnamed(name, texts));
+                found.extend(lacking(&config.settings.messages, name, texts));
             }
         }
         found
@@ -214,6 +217,51 @@ pub fn order<'a>(messages: &'a Messages, audience: Audience, template: &str) -> 
         None if audience == Audience::Merchant && !messages.to_shop.is_empty() => &messages.to_shop,
         None => &messages.channels,
     }
+}
+
+/// Registered texts for messages that do not exist, and values that a message does not have.
+fn misnamed(channel: &str, texts: &Texts) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (table, template, text) in texts.all() {
+        let setting = format!("channel.{channel}.{table}.{template}");
+        let Some((_, required)) = REQUIRED.iter().find(|(known, _)| *known == template) else {
+            found.push(Finding {
+                level: Level::Bad,
+                what: t!("{setting}: no message is called {name}", setting = setting, name = template),
+                hint: t!("`kibble remind list` and shop.example.toml name the messages"),
+            });
+            continue;
+        };
+        let has = |name: &str| required.contains(&name) || FILLED.contains(&name) || name == DAY;
+        for (_, ours) in text.names().filter(|(_, ours)| !has(ours)) {
+            let known: Vec<&str> = required.iter().chain(&FILLED).copied().chain([DAY]).collect();
+            found.push(Finding {
+                level: Level::Bad,
+                what: t!("{setting}: this message has no value {name}", setting = setting, name = ours),
+                hint: t!("it has {known}", known = known.join(", ")),
+            });
+        }
+    }
+    found
+}
+
+/// Messages that go over a channel which has no registered text for them.
+fn lacking(messages: &Messages, channel: &str, texts: &Texts) -> Option<Finding> {
+    let is_on = |template: &str| !messages.off.iter().any(|off| off == template);
+    let goes_here =
+        |template: &str| order(messages, audience_of(template), template).iter().any(|name| name == channel);
+    let lacks = |template: &str| [Lang::Zh, Lang::En].iter().all(|lang| texts.get(template, *lang).is_none());
+    let templates: Vec<&str> = REQUIRED.iter().map(|(template, _)| *template).collect();
+    let lacking: Vec<&str> = templates.into_iter().filter(|it| is_on(it) && goes_here(it) && lacks(it)).collect();
+    (!lacking.is_empty()).then(|| Finding {
+        level: Level::Warn,
+        what: t!(
+            "channel {channel}: no registered text for {templates}; these go to the next channel, or nowhere",
+            channel = channel,
+            templates = lacking.join(", ")
+        ),
+        hint: t!("add them to [channel.{channel}.templates] in shop.toml", channel = channel),
+    })
 }
 
 /// What a channel said, with its name where there is more than one.

@@ -47,6 +47,8 @@ pub const TABLE: Table = &[
         "{customer} {name}: e-mail address {email}, WeChat id {openid}",
         "{customer} {name}：电子邮箱{email}，微信编号{openid}",
     ),
+    ("E-mail", "电子邮箱"),
+    ("WeChat id", "微信编号"),
     ("on record", "已登记"),
     ("not on record", "未登记"),
     ("{customer} {name} {phone} was added", "已添加 {customer} {name} {phone}"),

@@ -134,6 +134,12 @@ pub const TABLE: Table = &[
         "channel {channel}: no registered text for {templates}; these go to the next channel, or nowhere",
         "通道 {channel}：这些通知没有报备模板：{templates}；会改走下一个通道，没有下一个就发不出去",
     ),
+    ("{setting}: no message is called {name}", "{setting}：没有叫 {name} 的通知"),
+    (
+        "`kibble remind list` and shop.example.toml name the messages",
+        "通知的名字见 `kibble remind list` 和 shop.example.toml",
+    ),
+    ("{setting}: this message has no value {name}", "{setting}：这种通知没有 {name} 这个值"),
     (
         "add them to [channel.{channel}.templates] in shop.toml",
         "请在 shop.toml 的 [channel.{channel}.templates] 里补上",
