@@ -12,8 +12,8 @@ use crate::domain::money::Money;
 use crate::domain::recon::Subject;
 use crate::fault::Fault;
 use crate::ops::recon::{
-    self, Applied, BillStand, Did, Difference, FetchOutcome, FetchWanted, Fetched, Filter, Looked, Taken, accounts_hint,
-    class_text, decision_text,
+    self, Applied, BillStand, Did, Difference, FetchOutcome, FetchWanted, Fetched, Filter, Looked, Taken,
+    accounts_hint, class_text, decision_text,
 };
 use crate::ops::report::{Asked, period};
 use crate::ops::{Ctx, read_day};

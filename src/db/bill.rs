@@ -267,7 +267,8 @@ pub struct Named {
     pub amount: Money,
 }
 
-const STAGED: &str = "SELECT row, day, at, kind, order_no, trade_no, refund_no, amount, fee, fee_expected, is_sound, said,
+const STAGED: &str =
+    "SELECT row, day, at, kind, order_no, trade_no, refund_no, amount, fee, fee_expected, is_sound, said,
     row_number() OVER (PARTITION BY day, order_no, kind, trade_no, refund_no, amount, fee ORDER BY row) AS ordinal
   FROM bill_stage";
 
@@ -394,7 +395,8 @@ pub struct Line {
 }
 
 /// The columns of a line, as `l`.
-pub(super) const LINE: &str = "l.id, l.bill_id, l.row, l.rail, l.day, l.at, l.kind, l.order_no, l.trade_no, l.refund_no, l.amount,
+pub(super) const LINE: &str =
+    "l.id, l.bill_id, l.row, l.rail, l.day, l.at, l.kind, l.order_no, l.trade_no, l.refund_no, l.amount,
     l.fee, l.fee_expected, l.is_sound, l.said, l.state, l.charge_id, l.refund_id";
 
 /// The line with this id.

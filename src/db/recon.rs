@@ -102,10 +102,8 @@ pub fn open_lines(conn: &Conn, wanted: Wanted<'_>) -> Result<Vec<OpenLine>> {
          LEFT JOIN refund r ON r.id = l.refund_id
          WHERE l.state = 'open' AND {of_rail} AND {of_bill} AND {one} ORDER BY l.id"
     ))?;
-    let rows = query.query_map(
-        named_params! { ":rail": wanted.rail, ":bill": wanted.bill, ":line": wanted.line },
-        open_line,
-    )?;
+    let rows = query
+        .query_map(named_params! { ":rail": wanted.rail, ":bill": wanted.bill, ":line": wanted.line }, open_line)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -142,11 +140,10 @@ pub fn count_open(conn: &Conn, before: NaiveDate) -> Result<u64> {
 
 /// How many lines of each bill are not explained.
 pub fn open_by_bill(conn: &Conn) -> Result<BTreeMap<BillId, u64>> {
-    let mut query = conn
-        .sql()
-        .prepare("SELECT bill_id, CAST(count(*) AS BIGINT) AS number FROM bill_line WHERE state = 'open' GROUP BY bill_id")?;
-    let rows =
-        query.query_map([], |row| Ok((row.get("bill_id")?, row.get::<_, i64>("number")?.unsigned_abs())))?;
+    let mut query = conn.sql().prepare(
+        "SELECT bill_id, CAST(count(*) AS BIGINT) AS number FROM bill_line WHERE state = 'open' GROUP BY bill_id",
+    )?;
+    let rows = query.query_map([], |row| Ok((row.get("bill_id")?, row.get::<_, i64>("number")?.unsigned_abs())))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -5,7 +5,8 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 
 use crate::domain::date::At;
 use crate::domain::id::{
-    AgreementId, BillId, ChargeId, CustomerId, EntryId, LineId, MandateId, MessageId, OrderId, PetId, RefundId, RunId, StatementId,
+    AgreementId, BillId, ChargeId, CustomerId, EntryId, LineId, MandateId, MessageId, OrderId, PetId, RefundId, RunId,
+    StatementId,
 };
 use crate::domain::money::Money;
 

@@ -882,7 +882,8 @@ mod tests {
     use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
     const ALIPAY_HEAD: &str = "支付宝交易号,商户订单号,业务类型,完成时间,订单金额（元）,商家实收（元）,退款批次号/请求号,服务费（元）,分润（元）,备注";
-    const WECHAT_HEAD: &str = "\u{feff}交易时间,微信订单号,商户订单号,交易状态,应结订单金额,商户退款单号,退款金额,退款状态,商品名称,手续费";
+    const WECHAT_HEAD: &str =
+        "\u{feff}交易时间,微信订单号,商户订单号,交易状态,应结订单金额,商户退款单号,退款金额,退款状态,商品名称,手续费";
     const WECHAT_TOTALS: &str = "总交易单数,应结订单总金额,退款总金额,手续费总金额";
 
     /// An Alipay bill of these rows.
@@ -921,7 +922,8 @@ mod tests {
 
     #[test]
     fn alipays_rows_and_totals_are_read() {
-        let totals = "#交易合计：1笔，商家实收共199.00元，商家优惠共0.00元\r\n#退款合计：1笔，商家实收退款共-60.00元\r\n";
+        let totals =
+            "#交易合计：1笔，商家实收共199.00元，商家优惠共0.00元\r\n#退款合计：1笔，商家实收退款共-60.00元\r\n";
         let (lines, figures) = read(&alipay(&[PAID, BACK], totals)).unwrap();
         let found: Vec<_> = lines.iter().map(|it| (it.kind, it.amount, it.fee, it.refund_no.as_str())).collect();
         assert_eq!(
@@ -961,7 +963,8 @@ mod tests {
         let back_quotes = saved.replace("2026/11/5", "`2026/11/5").replace(";4200", ";`4200");
         assert_eq!(read(&back_quotes).unwrap().0, plain.0);
         let alipay = alipay(&[PAID], "#交易合计：1笔，金额共199.00元\r\n");
-        let quoted = alipay.replace("#", "\"#").replace("元\r\n", "元\",,,,,,,,,\r\n").replace("查询\r", "查询\",,,,\r");
+        let quoted =
+            alipay.replace("#", "\"#").replace("元\r\n", "元\",,,,,,,,,\r\n").replace("查询\r", "查询\",,,,\r");
         assert_eq!(read(&quoted).unwrap().0, read(&alipay).unwrap().0);
     }
 
@@ -1033,7 +1036,9 @@ mod tests {
 
     #[test]
     fn another_table_is_no_bill() {
-        assert!(matches!(read("姓名,手机号\n王小明,1\n"), Err(BillError::NoHeader { found }) if found == "姓名,手机号"));
+        assert!(
+            matches!(read("姓名,手机号\n王小明,1\n"), Err(BillError::NoHeader { found }) if found == "姓名,手机号")
+        );
         let head = ALIPAY_HEAD.replace(",服务费（元）", "");
         assert_eq!(read(&head).map(|_| ()), Err(BillError::MissingColumns { missing: vec!["服务费"] }));
         assert!(matches!(read(""), Err(BillError::NoHeader { .. })));
@@ -1075,7 +1080,9 @@ mod tests {
         for text in ["1.23E+15", "2E+27", "2.02611E+27", "4200002026110500000000000000"] {
             assert!(is_mangled(text), "{text}");
         }
-        for text in ["KB7K2QX9AB0100000007030001", "4200002026110512345678901234", "1E5", "E+5", "", "100000000000000000"] {
+        for text in
+            ["KB7K2QX9AB0100000007030001", "4200002026110512345678901234", "1E5", "E+5", "", "100000000000000000"]
+        {
             assert!(!is_mangled(text), "{text}");
         }
     }

@@ -339,7 +339,7 @@ fn rail_notice(now: At, it: &Candidate, profile: &Profile) -> Option<Decision> {
 mod tests {
     use super::{
         Candidate, ChargeHour, ChargeKind, ChargeState, Course, Decision, InstallmentState, Stop, decide, order_no,
-        refund_no, read_order_no,
+        read_order_no, refund_no,
     };
     use crate::domain::agreement::AgreementState;
     use crate::domain::date::At;
@@ -477,7 +477,9 @@ mod tests {
         }
         assert_eq!(refund_no(&order_no("7K2QX9AB", 1, id(7, 3), 1), 1).len(), 28);
         assert_eq!(read_order_no("7K2QX9AB", &order_no("7K2QX9AB", 2, id(7, 3), 11)), Some((id(7, 3), 11)));
-        for foreign in ["KB7K2QX9AC0100000007030001", "KB7K2QX9AB010000000703000", "KB7K2QX9AB01000000070300x1", "KB", ""] {
+        for foreign in
+            ["KB7K2QX9AC0100000007030001", "KB7K2QX9AB010000000703000", "KB7K2QX9AB01000000070300x1", "KB", ""]
+        {
             assert_eq!(read_order_no("7K2QX9AB", foreign), None, "{foreign}");
         }
     }

@@ -87,7 +87,14 @@ pub enum Op {
     /// A debit run ended.
     RunEnded { run: RunId, needs: u64 },
     /// A bill was taken over: its lines, those of them that were new, and the charges and refunds that it settled.
-    BillImported { bill: BillId, rail: String, sha256: String, lines: u64, new: u64, settled: Vec<(String, &'static str)> },
+    BillImported {
+        bill: BillId,
+        rail: String,
+        sha256: String,
+        lines: u64,
+        new: u64,
+        settled: Vec<(String, &'static str)>,
+    },
     /// Complete bills have no line of these charges: they were never paid.
     BillsSilent { rail: String, charges: Vec<ChargeId> },
     /// A difference with a bill was decided.

@@ -173,9 +173,9 @@ pub fn judge(pair: &Pair) -> Verdict {
             true => Verdict::Differs(unfitting),
         },
         // The term was collected by another charge: this money came once too often.
-        Ours::Charge { term: InstallmentState::Paid | InstallmentState::Refunded | InstallmentState::Before, .. } => {
-            Verdict::Differs(Class::Duplicate)
-        }
+        Ours::Charge {
+            term: InstallmentState::Paid | InstallmentState::Refunded | InstallmentState::Before, ..
+        } => Verdict::Differs(Class::Duplicate),
         Ours::Charge { state: ChargeState::Declined | ChargeState::Void, .. } => Verdict::Differs(Class::Status),
         Ours::Charge { amount, .. } if amount != pair.amount => Verdict::Differs(Class::Amount),
         Ours::Charge { term: InstallmentState::Cancelled, .. } => Verdict::Differs(Class::Status),
@@ -329,7 +329,8 @@ mod tests {
 
     #[test]
     fn the_fee_is_rounded_half_up_and_a_refund_may_be_a_fen_off() {
-        for (amount, bps, fee) in [(19_900, 60, 119), (25_000, 60, 150), (-19_900, 60, -119), (75, 100, 1), (19_900, 0, 0)]
+        for (amount, bps, fee) in
+            [(19_900, 60, 119), (25_000, 60, 150), (-19_900, 60, -119), (75, 100, 1), (19_900, 0, 0)]
         {
             assert_eq!(expected_fee(fen(amount), bps), fen(fee), "{amount}");
         }
@@ -356,19 +357,44 @@ mod tests {
             (case(Class::MissingHere, LineKind::Payment, Ours::Nothing, false), Decision::BookAs, false, false),
             (case(Class::MissingHere, LineKind::Refund, Ours::Nothing, true), Decision::Accept, false, true),
             (case(Class::MissingHere, LineKind::Refund, Ours::Nothing, false), Decision::BookAs, false, false),
-            (case(Class::Duplicate, LineKind::Payment, charge(ChargeState::Unknown, paid), true), Decision::Refund, true, false),
+            (
+                case(Class::Duplicate, LineKind::Payment, charge(ChargeState::Unknown, paid), true),
+                Decision::Refund,
+                true,
+                false,
+            ),
             // One order number that the provider lists twice: our refund could only name the order that is ours.
-            (case(Class::Duplicate, LineKind::Payment, charge(ChargeState::Paid, paid), true), Decision::BookAs, false, false),
-            (case(Class::Status, LineKind::Payment, charge(ChargeState::Declined, open), true), Decision::Accept, true, true),
+            (
+                case(Class::Duplicate, LineKind::Payment, charge(ChargeState::Paid, paid), true),
+                Decision::BookAs,
+                false,
+                false,
+            ),
+            (
+                case(Class::Status, LineKind::Payment, charge(ChargeState::Declined, open), true),
+                Decision::Accept,
+                true,
+                true,
+            ),
             (
                 case(Class::Status, LineKind::Payment, charge(ChargeState::Unknown, InstallmentState::Cancelled), true),
                 Decision::Refund,
                 true,
                 false,
             ),
-            (case(Class::MissingThere, LineKind::Payment, charge(ChargeState::Paid, paid), true), Decision::Ask, false, false),
+            (
+                case(Class::MissingThere, LineKind::Payment, charge(ChargeState::Paid, paid), true),
+                Decision::Ask,
+                false,
+                false,
+            ),
             (case(Class::Amount, LineKind::Payment, charge(ChargeState::Paid, paid), true), Decision::Ask, false, true),
-            (case(Class::Amount, LineKind::Payment, charge(ChargeState::Unknown, open), true), Decision::Ask, false, false),
+            (
+                case(Class::Amount, LineKind::Payment, charge(ChargeState::Unknown, open), true),
+                Decision::Ask,
+                false,
+                false,
+            ),
             (case(Class::Fee, LineKind::Payment, charge(ChargeState::Paid, paid), true), Decision::Accept, false, true),
         ] {
             let found = (it.proposed(), it.may(Decision::Refund), it.may(Decision::Accept));

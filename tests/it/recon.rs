@@ -147,7 +147,7 @@ fn a_saved_bill_is_known_whatever_a_spreadsheet_made_of_it() {
     let plain = String::from_utf8(bill(&shop, "wechat", &day, "w.csv")).unwrap();
     shop.run(&format!("recon import w.csv --day {day}")).ok("2 lines, 2 new, 2 as in our book");
     let before = books(&shop);
-    let bare = plain.replace('\u{feff}', "").replace('`', "");
+    let bare = plain.replace(['\u{feff}', '`'], "");
     let shorter: String = bare.replace(":00,", ",").replace("199.00", "199").replace("1.19000", "1.19");
     for (name, bytes) in [
         ("gbk.csv", GBK.encode(&bare).0.into_owned()),
@@ -179,7 +179,9 @@ fn a_bill_is_refused_when_its_totals_or_an_earlier_bill_contradict_it() {
     shop.run("recon import a.csv").exits(0);
     // The same day without one of its lines, totals mended: both cannot be whole.
     let row = text.lines().find(|line| line.contains("KB7")).unwrap();
-    let cut = text.replacen(&format!("{row}\r\n"), "", 1).replace("交易合计：2笔，金额共398.00元", "交易合计：1笔，金额共199.00元");
+    let cut = text
+        .replacen(&format!("{row}\r\n"), "", 1)
+        .replace("交易合计：2笔，金额共398.00元", "交易合计：1笔，金额共199.00元");
     shop.write("cut.csv", GBK.encode(&cut).0);
     shop.run("recon import cut.csv").fails(1, "it lacks a line of b-1");
     shop.run("recon fetch --rail alipay --day 2026-11-08").ok("not ready before 2026-11-09 10:00");
@@ -245,7 +247,9 @@ fn every_class_of_difference_is_found_and_decided_by_a_file() {
     );
     let copy = |from: &str, to: &str| {
         let columns = "rail, contract_no, payer, amount, subject, cycle, state, reason, code, text, created_at, decide_at, paid_at, paid_from, fee, refunded";
-        format!("INSERT INTO orders (order_no, trade_no, {columns}) SELECT '{to}', '{to}T', {columns} FROM orders WHERE order_no = '{from}';")
+        format!(
+            "INSERT INTO orders (order_no, trade_no, {columns}) SELECT '{to}', '{to}T', {columns} FROM orders WHERE order_no = '{from}';"
+        )
     };
     // The fifth attempt of a term that is paid already, and a payment at the counter with a number of somebody else's.
     let twice = format!("{}0005", &orders[3][..22]);
@@ -268,7 +272,9 @@ fn every_class_of_difference_is_found_and_decided_by_a_file() {
         .iter()
         .map(|it| ((it["class"].as_str().unwrap().to_owned(), it["order_no"].as_str().unwrap().to_owned()), it))
         .collect();
-    let at = |class: &str, order: &str| *by.get(&(class.to_owned(), order.to_owned())).unwrap_or_else(|| panic!("{class} {order}: {found:#?}"));
+    let at = |class: &str, order: &str| {
+        *by.get(&(class.to_owned(), order.to_owned())).unwrap_or_else(|| panic!("{class} {order}: {found:#?}"))
+    };
     let expected = [
         ("missing_there", orders[0].as_str(), "ask"),
         ("amount", orders[1].as_str(), "ask"),
@@ -348,7 +354,10 @@ fn a_second_payment_of_a_term_goes_back_and_its_charge_is_no_question_any_more()
     let order = ask(&shop, "SELECT order_no FROM charge").trim().to_owned();
     let second = format!("{}0002", &order[..22]);
     let columns = "rail, contract_no, payer, amount, subject, cycle, state, reason, code, text, created_at, decide_at, paid_at, paid_from, fee, refunded";
-    sandbox_sql(&shop, &format!("INSERT INTO orders (order_no, trade_no, {columns}) SELECT '{second}', 'T2', {columns} FROM orders;"));
+    sandbox_sql(
+        &shop,
+        &format!("INSERT INTO orders (order_no, trade_no, {columns}) SELECT '{second}', 'T2', {columns} FROM orders;"),
+    );
     let columns = "agreement_id, term, kind, mandate_id, rail, amount, said, noted_at, asked_at, refunded";
     sql(
         &shop,
@@ -389,7 +398,10 @@ fn a_refund_made_in_the_providers_console_leaves_the_wallet() {
         shop.run(&format!("recon fetch --rail alipay --day 2026-11-{day:02}"));
     }
     let it = list(&shop).remove(0);
-    assert_eq!((&it["class"], &it["kind"], &it["proposed"]), (&"missing_here".into(), &"refund".into(), &"accept".into()));
+    assert_eq!(
+        (&it["class"], &it["kind"], &it["proposed"]),
+        (&"missing_here".into(), &"refund".into(), &"accept".into())
+    );
     decisions(&shop, &[(it["id"].as_str().unwrap(), "accept")]);
     shop.run("recon apply decided.csv").ok("taken over as f-1");
     shop.run("wallet show c-1 --json").ok("149.00");
@@ -416,7 +428,9 @@ fn a_bill_settles_what_the_rail_cannot_be_asked_about_any_more() {
         shop.run(&format!("recon fetch --rail alipay --day {day}"));
     }
     let state = |agreement: u32| {
-        ask(&shop, &format!("SELECT state || ' ' || code FROM charge WHERE agreement_id = {agreement} AND attempt = 1")).trim().to_owned()
+        ask(&shop, &format!("SELECT state || ' ' || code FROM charge WHERE agreement_id = {agreement} AND attempt = 1"))
+            .trim()
+            .to_owned()
     };
     assert_eq!(state(1), "paid BILL");
     // Not all of the waiting days are known, so nothing is concluded from silence.
@@ -450,7 +464,10 @@ fn the_cut_off_waits_for_the_next_bill() {
     assert_eq!(still[0]["is_waiting"], true);
     shop.run("recon fetch --rail alipay --day 2026-11-08");
     let now: Vec<_> = list(&shop).into_iter().filter(|it| it["class"] == "missing_there").collect();
-    assert_eq!((&now[0]["is_waiting"], &now[0]["age_days"], &now[0]["proposed"]), (&false.into(), &5.into(), &"ask".into()));
+    assert_eq!(
+        (&now[0]["is_waiting"], &now[0]["age_days"], &now[0]["proposed"]),
+        (&false.into(), &5.into(), &"ask".into())
+    );
 }
 
 #[test]

@@ -69,15 +69,18 @@ pub fn decide(
 
 /// Which accounts a person may name.
 pub fn accounts_hint() -> String {
-    t!("accounts: bank, cash, fees, goodwill, compensation, interest, cost, suppliers, advances, opening, sales:CATEGORY")
+    t!(
+        "accounts: bank, cash, fees, goodwill, compensation, interest, cost, suppliers, advances, opening, sales:CATEGORY"
+    )
 }
 
 fn unfit(it: &Difference, decision: Decision) -> Fault {
     match (decision, it.class) {
-        (Decision::Refund, Class::MissingHere) if it.kind == LineKind::Payment => {
-            Fault::refused(t!("the order number {order_no} is not kibble's, so nobody knows whose money it is", order_no = it.order_no))
-                .hint(t!("give it back in the provider's own console, or book it with book-as"))
-        }
+        (Decision::Refund, Class::MissingHere) if it.kind == LineKind::Payment => Fault::refused(t!(
+            "the order number {order_no} is not kibble's, so nobody knows whose money it is",
+            order_no = it.order_no
+        ))
+        .hint(t!("give it back in the provider's own console, or book it with book-as")),
         (Decision::Refund, Class::Duplicate) if it.kind == LineKind::Payment => Fault::refused(t!(
             "one order number stands twice in their bill; a refund could only name the order that is rightly paid"
         ))
@@ -170,7 +173,9 @@ fn accept_refund(ctx: &Ctx, it: &Difference, line: LineId, now: At) -> Result<(D
 
 /// Money that came without being asked for, or once too often, goes back.
 fn give_back(ctx: &Ctx, it: &Difference, now: At) -> Result<(Did, String)> {
-    let (Subject::Line(line), Some(whose)) = (it.id, it.customer) else { return Err(unfit(it, Decision::Refund).into()) };
+    let (Subject::Line(line), Some(whose)) = (it.id, it.customer) else {
+        return Err(unfit(it, Decision::Refund).into());
+    };
     let noted = ctx.db.write(now, |tx| {
         let line = line_of(tx, line)?;
         if !line.amount.is_positive() {
@@ -186,7 +191,9 @@ fn give_back(ctx: &Ctx, it: &Difference, now: At) -> Result<(Did, String)> {
     let told = match sent.state {
         RefundState::Paid => t!("{amount} went back as {refund}", amount = amount, refund = sent.id),
         RefundState::Declined => t!("the rail refuses {refund}: {said}", refund = sent.id, said = sent.said),
-        _ => t!("{amount} goes back as {refund}; the next run asks what became of it", amount = amount, refund = sent.id),
+        _ => {
+            t!("{amount} goes back as {refund}; the next run asks what became of it", amount = amount, refund = sent.id)
+        }
     };
     Ok((Did::Done, told))
 }

@@ -131,18 +131,12 @@ fn catch_up(ctx: &Ctx, rail: &str, now: At, fetched: &mut Vec<Fetched>) -> Resul
 }
 
 fn one(ctx: &Ctx, rail: &str, period: BillPeriod, days: (NaiveDate, NaiveDate), now: At) -> Fetched {
-    let outcome = ask(ctx, rail, period, days, now)
-        .unwrap_or_else(|error| FetchOutcome::Failed { why: format!("{error:#}") });
+    let outcome =
+        ask(ctx, rail, period, days, now).unwrap_or_else(|error| FetchOutcome::Failed { why: format!("{error:#}") });
     Fetched { rail: rail.to_owned(), first_day: days.0, last_day: days.1, outcome }
 }
 
-fn ask(
-    ctx: &Ctx,
-    rail: &str,
-    period: BillPeriod,
-    days: (NaiveDate, NaiveDate),
-    now: At,
-) -> Result<FetchOutcome> {
+fn ask(ctx: &Ctx, rail: &str, period: BillPeriod, days: (NaiveDate, NaiveDate), now: At) -> Result<FetchOutcome> {
     let profile: &Profile = &ctx.config.rail(rail)?.profile;
     let ready_at = ready_at(profile, days.1);
     if now < ready_at {

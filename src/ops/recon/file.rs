@@ -351,8 +351,9 @@ fn bill_refused(name: &str, error: &BillError) -> anyhow::Error {
 /// Why a bill is refused, and what to do about it.
 fn bill_error_text(error: &BillError) -> (String, String) {
     let again = || t!("download it again, and import the file as it is");
-    let cell_text =
-        |cell: &CellName| t!("row {row}, {column}: `{value}`", row = cell.row, column = cell.column, value = cell.value);
+    let cell_text = |cell: &CellName| {
+        t!("row {row}, {column}: `{value}`", row = cell.row, column = cell.column, value = cell.value)
+    };
     match error {
         BillError::NoHeader { found } => (
             t!("it is no bill of Alipay or WeChat Pay; it begins with `{found}`", found = found),
@@ -363,12 +364,7 @@ fn bill_error_text(error: &BillError) -> (String, String) {
             t!("download the trade bill (业务明细, or 交易账单 with all trades)"),
         ),
         BillError::CellCount { row, found, expected } => (
-            t!(
-                "row {row} has {found} cells, the header has {expected}",
-                row = row,
-                found = found,
-                expected = expected
-            ),
+            t!("row {row} has {found} cells, the header has {expected}", row = row, found = found, expected = expected),
             again(),
         ),
         BillError::Mangled { cell } => (
@@ -381,13 +377,17 @@ fn bill_error_text(error: &BillError) -> (String, String) {
         }
         BillError::NoTotals => (t!("its totals are missing, so it may be cut off"), again()),
         BillError::Totals { what, told, rows } => (
-            t!("its own totals do not fit its rows: {what} says {told}, the rows add up to {rows}", what = what, told = told, rows = rows),
+            t!(
+                "its own totals do not fit its rows: {what} says {told}, the rows add up to {rows}",
+                what = what,
+                told = told,
+                rows = rows
+            ),
             again(),
         ),
-        BillError::AfterTotals { row } => (
-            t!("rows follow its totals, from row {row} on", row = row),
-            t!("import each bill as a file of its own"),
-        ),
+        BillError::AfterTotals { row } => {
+            (t!("rows follow its totals, from row {row} on", row = row), t!("import each bill as a file of its own"))
+        }
     }
 }
 
@@ -430,9 +430,8 @@ mod tests {
     /// A zip as Alipay makes it: names in GBK without the flag that says so.
     fn packed(files: &[(&str, &[u8])]) -> Vec<u8> {
         let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
-        let placeholder = |place: usize, length: usize| {
-            char::from(b'A' + u8::try_from(place).unwrap()).to_string().repeat(length)
-        };
+        let placeholder =
+            |place: usize, length: usize| char::from(b'A' + u8::try_from(place).unwrap()).to_string().repeat(length);
         for (place, (name, bytes)) in files.iter().enumerate() {
             let name = GBK.encode(name).0;
             writer.start_file(placeholder(place, name.len()), SimpleFileOptions::default()).unwrap();

@@ -142,7 +142,14 @@ pub(super) fn nothing_on(ctx: &Ctx, rail: &str, day: NaiveDate, now: At) -> Resu
         };
         let bill = db::bill::insert(tx, &new, now)?;
         db::bill::add_days(tx, rail, bill, &[day])?;
-        let op = Op::BillImported { bill, rail: rail.to_owned(), sha256: sha256.clone(), lines: 0, new: 0, settled: Vec::new() };
+        let op = Op::BillImported {
+            bill,
+            rail: rail.to_owned(),
+            sha256: sha256.clone(),
+            lines: 0,
+            new: 0,
+            settled: Vec::new(),
+        };
         Ok((bill, op))
     })?;
     let mut taken = unchanged(rail, "", &sha256, days);

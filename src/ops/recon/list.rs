@@ -137,7 +137,8 @@ fn of_line(ctx: &Ctx, own: &Own<'_>, open: OpenLine, class: Class, now: At) -> R
         (installment, customer, is_own_number) = (Some(id), Some(whose), true);
     }
     let age_days = age(ctx, &line.rail, line.day, now)?;
-    let case = Case { class, kind: line.kind, ours: open.ours, is_own_number, is_waiting: waits(class, line.kind, age_days) };
+    let case =
+        Case { class, kind: line.kind, ours: open.ours, is_own_number, is_waiting: waits(class, line.kind, age_days) };
     let (ours, our_state) = match open.ours {
         Ours::Nothing => (None, ""),
         Ours::Charge { state, amount, .. } => (Some(amount), state.word()),

@@ -294,9 +294,13 @@ fn read(ctx: &Ctx, sheet: &Sheet<'_, Head>, applied: &mut Applied, now: At) -> R
         return Ok(wishes);
     }
     let shown = refused.iter().take(10).cloned().collect::<Vec<_>>().join("\n  ");
-    Err(Fault::refused(t!("{count} rows were refused and nothing was done:\n  {rows}", count = refused.len(), rows = shown))
-        .hint(t!("write only into the columns for decision and account; `kibble recon export` gives a fresh file"))
-        .into())
+    Err(Fault::refused(t!(
+        "{count} rows were refused and nothing was done:\n  {rows}",
+        count = refused.len(),
+        rows = shown
+    ))
+    .hint(t!("write only into the columns for decision and account; `kibble recon export` gives a fresh file"))
+    .into())
 }
 
 /// Reads a row, or says why it is refused.

@@ -27,7 +27,10 @@ pub const TABLE: Table = &[
     ("Write what differs into a file in which decisions can be entered", "把对不上的写入文件，可在其中填写处理方式"),
     ("The file", "文件"),
     ("Enter the proposed decisions", "填上建议的处理方式"),
-    ("Carry out the decisions of a file; applying it twice changes nothing", "执行文件中的处理方式；重复执行不会有任何变化"),
+    (
+        "Carry out the decisions of a file; applying it twice changes nothing",
+        "执行文件中的处理方式；重复执行不会有任何变化",
+    ),
     // Reading a bill.
     ("it is empty", "文件是空的"),
     ("download it again", "请重新下载"),
@@ -163,10 +166,7 @@ pub const TABLE: Table = &[
         "the order number {order_no} is not kibble's, so nobody knows whose money it is",
         "订单号{order_no}不是kibble的，无法知道是谁付的",
     ),
-    (
-        "give it back in the provider's own console, or book it with book-as",
-        "请在渠道后台退款，或用book-as记账",
-    ),
+    ("give it back in the provider's own console, or book it with book-as", "请在渠道后台退款，或用book-as记账"),
     (
         "one order number stands twice in their bill; a refund could only name the order that is rightly paid",
         "同一订单号在账单里出现两次，退款只能退到该收的那一笔",
