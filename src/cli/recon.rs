@@ -1,5 +1,6 @@
 //! `kibble recon`: our book against the providers' bills.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::cli::exit::Exit;
@@ -146,13 +147,31 @@ fn fetch(args: &FetchArgs, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
         if fetched.is_empty() {
             ui.data(&t!("every bill up to yesterday is there"));
         }
+        let mut quiet: BTreeMap<&str, usize> = BTreeMap::new();
         for it in &fetched {
-            show_fetched(ctx, ui, it);
+            // A month of a rail that has bills of days only: days on which nothing happened are counted, not listed.
+            match is_quiet(it) && fetched.len() > QUIET_FROM {
+                true => *quiet.entry(it.rail.as_str()).or_default() += 1,
+                false => show_fetched(ctx, ui, it),
+            }
+        }
+        for (rail, days) in quiet {
+            ui.data(&t!("{bill}  {count} days without anything new", bill = rail, count = days));
         }
         Ok(())
     })?;
     let failed = fetched.iter().any(|it| matches!(it.outcome, FetchOutcome::Failed { .. }));
     rest(ctx, ui, args.rail.as_deref(), failed, now)
+}
+
+/// Bills from which days without anything new are only counted.
+const QUIET_FROM: usize = 7;
+
+fn is_quiet(it: &Fetched) -> bool {
+    match &it.outcome {
+        FetchOutcome::Taken(taken) => taken.new_lines == 0 && taken.settled.is_empty() && taken.never_paid.is_empty(),
+        _ => false,
+    }
 }
 
 fn show_fetched(ctx: &Ctx, ui: &Ui, it: &Fetched) {

@@ -275,13 +275,17 @@ const STAGED: &str =
 const SAME: &str = "s.day = l.day AND s.order_no = l.order_no AND s.kind = l.kind AND s.trade_no = l.trade_no
     AND s.refund_no = l.refund_no AND s.amount = l.amount AND s.fee = l.fee AND s.ordinal = l.ordinal";
 
-/// A line of an earlier bill that the staged file should have and does not: it is of a day that the file has whole.
+/// A line of an earlier bill that the staged file should have and does not: it is of a day that the file has whole. A refund counts
+/// only where the earlier bill lies inside the days of the file, because its row may carry the time of its payment.
 pub fn first_lost(conn: &Conn, rail: &str, days: (NaiveDate, NaiveDate)) -> Result<Option<Named>> {
     let mut query = conn.sql().prepare(&format!(
         "WITH s AS ({STAGED})
          SELECT l.id, l.bill_id, l.day, l.order_no, l.amount FROM bill_line l
+         JOIN bill b ON b.id = l.bill_id
          LEFT JOIN s ON {SAME}
-         WHERE l.rail = :rail AND l.day BETWEEN :first AND :last AND s.row IS NULL ORDER BY l.id LIMIT 1"
+         WHERE l.rail = :rail AND l.day BETWEEN :first AND :last AND s.row IS NULL
+           AND (l.kind <> 'refund' OR (b.first_day >= :first AND b.last_day <= :last))
+         ORDER BY l.id LIMIT 1"
     ))?;
     let mut rows = query.query(named_params! { ":rail": rail, ":first": Day(days.0), ":last": Day(days.1) })?;
     let Some(row) = rows.next()? else { return Ok(None) };

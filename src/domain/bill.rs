@@ -73,8 +73,10 @@ pub struct Figures {
     pub fees: Money,
     /// First and last day, where the bill names them.
     pub named_days: Option<(NaiveDate, NaiveDate)>,
-    /// Days of the first and the last row, where it has rows.
+    /// Days of the first and the last row, where it has rows. Refunds do not count where there are others: nobody promises that a
+    /// refund's row has the refund's own time and not that of its payment.
     pub seen_days: Option<(NaiveDate, NaiveDate)>,
+    refund_days: Option<(NaiveDate, NaiveDate)>,
     sums: Sums,
 }
 
@@ -269,6 +271,7 @@ impl Reader {
                 fees: Money::ZERO,
                 named_days: None,
                 seen_days: None,
+                refund_days: None,
                 sums: Sums::default(),
             },
             captions: None,
@@ -329,7 +332,8 @@ impl Reader {
         if !closed {
             return Err(BillError::NoTotals);
         }
-        Ok(Figures { named_days: self.named_days, ..self.figures })
+        let seen_days = self.figures.seen_days.or(self.figures.refund_days);
+        Ok(Figures { named_days: self.named_days, seen_days, ..self.figures })
     }
 
     fn before_header(&mut self, row: u64, text: &str) -> Result<(), BillError> {
@@ -449,7 +453,8 @@ impl Reader {
         };
         let said = [state, said].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
         let day = at.date();
-        if self.named_days.is_some_and(|(first, last)| day < first || day > last) {
+        let is_outside = self.named_days.is_some_and(|(first, last)| day < first || day > last);
+        if is_outside && kind != LineKind::Refund {
             return Err(BillError::OutsideDays { cell: cell.name(Column::Time) });
         }
         self.add_up(&cell, kind, amount, fee, day)?;
@@ -475,7 +480,11 @@ impl Reader {
         if kind == LineKind::Refund {
             figures.refunds = (figures.refunds.0 + 1, figures.refunds.1 - amount);
         }
-        figures.seen_days = Some(match figures.seen_days {
+        let days = match kind {
+            LineKind::Refund => &mut figures.refund_days,
+            LineKind::Payment | LineKind::Other => &mut figures.seen_days,
+        };
+        *days = Some(match *days {
             None => (day, day),
             Some((first, last)) => (first.min(day), last.max(day)),
         });
@@ -1020,6 +1029,7 @@ mod tests {
             assert!(matches!(paid(from, to), Err(BillError::Unreadable { cell }) if cell.column == column), "{to}");
         }
         assert!(matches!(paid("2026-11-05", "2026-11-06"), Err(BillError::OutsideDays { .. })));
+        assert!(read(&alipay(&[PAID, &BACK.replace("2026-11-05", "2026-10-05")], "")).is_ok());
         assert!(matches!(paid("KB1\t,", "KB1,x\t,"), Err(BillError::CellCount { row: 4, found: 11, expected: 10 })));
         assert!(matches!(paid("KB1\t", "\"KB1\t"), Err(BillError::CellCount { .. })));
     }

@@ -147,7 +147,7 @@ fn a_saved_bill_is_known_whatever_a_spreadsheet_made_of_it() {
     let plain = String::from_utf8(bill(&shop, "wechat", &day, "w.csv")).unwrap();
     shop.run(&format!("recon import w.csv --day {day}")).ok("2 lines, 2 new, 2 as in our book");
     let before = books(&shop);
-    let bare = plain.replace('\u{feff}', "").replace('`', "");
+    let bare = plain.replace(['\u{feff}', '`'], "");
     let shorter: String = bare.replace(":00,", ",").replace("199.00", "199").replace("1.19000", "1.19");
     for (name, bytes) in [
         ("gbk.csv", GBK.encode(&bare).0.into_owned()),
@@ -517,4 +517,72 @@ fn a_month_reconciles_with_every_difference_explained() {
     let lines = number(&shop, "SELECT SUM(amount - fee) FROM bill_line");
     assert_eq!(number(&shop, "SELECT SUM(amount) FROM posting WHERE account = 'bank'"), lines);
     holds(&shop);
+}
+
+#[test]
+fn a_saved_file_vouches_only_for_the_days_that_it_shows() {
+    let shop = collected();
+    let day = paid_day(&shop, "wechat");
+    bill(&shop, "wechat", &day, "w.csv");
+    // Whatever a person says: silence about the rest of the month proves nothing.
+    shop.run("recon import w.csv --month 2026-11").exits(0);
+    assert_eq!(ask(&shop, "SELECT day FROM bill_day WHERE rail = 'wechat'").trim(), day);
+    // A bill of a day that is not over is taken, but proves nothing either.
+    let shop = collected();
+    bill(&shop, "wechat", &day, "w.csv");
+    let mut shop = shop;
+    shop.at(&format!("{day}T23:30"));
+    shop.run("recon import w.csv").ok("the last day of this bill is not over");
+    assert_eq!(number(&shop, "SELECT count(*) FROM bill_day"), 0);
+}
+
+#[test]
+fn a_zip_as_alipay_gives_it_is_taken_and_its_sums_are_compared() {
+    use std::io::Write;
+    let shop = collected();
+    let day = paid_day(&shop, "alipay");
+    let detail = bill(&shop, "alipay", &day, "a.csv");
+    let zip = |net: &str| {
+        let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let options = zip::write::SimpleFileOptions::default();
+        let summary = format!("#汇总\r\n门店编号,交易订单总笔数,实收净额（元）\r\n合计\t,2\t,{net}\t\r\n");
+        for (name, bytes) in
+            [("20881_业务明细.csv", detail.clone()), ("20881_业务明细(汇总).csv", GBK.encode(&summary).0.into_owned())]
+        {
+            writer.start_file(name, options).unwrap();
+            writer.write_all(&bytes).unwrap();
+        }
+        writer.finish().unwrap().into_inner()
+    };
+    shop.write("wrong.zip", zip("395.63"));
+    shop.run("recon import wrong.zip").fails(1, "实收净额 says 395.63, the rows add up to 395.62");
+    shop.write("right.zip", zip("395.62"));
+    shop.run("recon import right.zip").ok("2 lines, 2 new, 2 as in our book");
+    // The same bill out of its zip brings nothing new.
+    shop.run("recon import a.csv").ok("known already");
+    holds(&shop);
+}
+
+#[test]
+fn asking_the_rail_and_waiting_change_nothing_that_is_known() {
+    let mut shop = collected();
+    let order = ask(&shop, "SELECT order_no FROM charge WHERE rail = 'alipay' ORDER BY id LIMIT 1").trim().to_owned();
+    sandbox_sql(&shop, &format!("UPDATE orders SET paid_at = paid_at + 30 * 86400 WHERE order_no = '{order}'"));
+    shop.at("2026-11-12T10:30");
+    for day in 4..=11 {
+        shop.run(&format!("recon fetch --rail alipay --day 2026-11-{day:02}"));
+    }
+    let it = list(&shop).remove(0);
+    assert_eq!((&it["class"], &it["order_no"]), (&"missing_there".into(), &order.as_str().into()));
+    let before = books(&shop);
+    decisions(&shop, &[(it["id"].as_str().unwrap(), "ask")]);
+    shop.run("recon apply decided.csv").ok("alipay says: paid").says("0 done, 1 left");
+    decisions(&shop, &[(it["id"].as_str().unwrap(), "wait")]);
+    shop.run("recon apply decided.csv").ok("left as it is");
+    assert_eq!(books(&shop), before);
+    // The line comes a month late, and the difference is gone by itself.
+    shop.at("2026-12-10T10:30");
+    shop.run("recon fetch --rail alipay --day 2026-12-05").exits(0);
+    shop.run("recon list --waiting").ok("nothing differs");
+    shop.run("recon apply decided.csv").ok("1 decided before");
 }

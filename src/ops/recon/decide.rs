@@ -178,6 +178,9 @@ fn give_back(ctx: &Ctx, it: &Difference, now: At) -> Result<(Did, String)> {
     };
     let noted = ctx.db.write(now, |tx| {
         let line = line_of(tx, line)?;
+        if !line.amount.is_positive() {
+            return Err(unfit(it, Decision::Refund).into());
+        }
         let refund = refund::note_stray(ctx, tx, &line, whose, WHY, now)?;
         record(tx, it, Decision::Refund, "", refund.amount, None, now)?;
         let op = Op::RefundNoted { refund: refund.id, amount: refund.amount, why: WHY.to_owned() };

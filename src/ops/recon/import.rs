@@ -222,12 +222,19 @@ fn keep(
     if let Some(lost) = db::bill::first_lost(tx, rail, days)? {
         return Err(refused(&name, &contradicts(&lost)).into());
     }
-    let complete = complete_days(profile, days, now);
+    // A saved file that does not name its days vouches for those that its rows reach, whatever a person says.
+    let vouched = match (source, figures.named_days.or(figures.seen_days)) {
+        ("file", Some(days)) => Some(days),
+        // Without rows nothing but one day can be meant.
+        ("file", None) => (days.0 == days.1).then_some(days),
+        _ => Some(days),
+    };
+    let complete = vouched.map(|days| complete_days(profile, days, now)).unwrap_or_default();
     let known = db::bill::days(tx, rail, days.0, days.1)?;
     let new_lines = db::bill::count_new(tx, rail)?;
     let mut taken = unchanged(rail, &name, &sha256, days);
     taken.lines = figures.rows;
-    taken.is_complete = complete.last() == Some(&days.1);
+    taken.is_complete = vouched.is_some_and(|(_, last)| complete.last() == Some(&last));
     (taken.came, taken.went_back, taken.fees) = (figures.payments.1, figures.refunds.1, figures.fees);
     if new_lines == 0 && complete.iter().all(|day| known.contains(day)) {
         return Ok((taken, None));

@@ -137,7 +137,8 @@ fn of_line(ctx: &Ctx, own: &Own<'_>, open: OpenLine, class: Class, now: At) -> R
         (installment, customer, is_own_number) = (Some(id), Some(whose), true);
     }
     let age_days = age(ctx, &line.rail, line.day, now)?;
-    let case = Case { class, kind: line.kind, ours: open.ours, is_own_number, is_waiting: waits(class, age_days) };
+    let case =
+        Case { class, kind: line.kind, ours: open.ours, is_own_number, is_waiting: waits(class, line.kind, age_days) };
     let (ours, our_state) = match open.ours {
         Ours::Nothing => (None, ""),
         Ours::Charge { state, amount, .. } => (Some(amount), state.word()),
@@ -168,9 +169,15 @@ fn of_line(ctx: &Ctx, own: &Own<'_>, open: OpenLine, class: Class, now: At) -> R
     })
 }
 
-/// What time alone may explain: something that the other side has not yet. An amount or a fee that differs is wrong at once.
-const fn waits(class: Class, age_days: i64) -> bool {
-    matches!(class, Class::MissingHere | Class::MissingThere | Class::Status) && age_days <= WAIT_DAYS
+/// What time alone may explain: something that the other side has not yet, or a refund under way. An amount or a fee that differs is
+/// wrong at once.
+const fn waits(class: Class, kind: LineKind, age_days: i64) -> bool {
+    let may = match class {
+        Class::MissingHere | Class::MissingThere => true,
+        Class::Status => matches!(kind, LineKind::Refund),
+        Class::Amount | Class::Fee | Class::Duplicate => false,
+    };
+    may && age_days <= WAIT_DAYS
 }
 
 fn age(ctx: &Ctx, rail: &str, day: NaiveDate, now: At) -> Result<i64> {
@@ -335,9 +342,9 @@ pub fn class_text(class: Class, kind: LineKind) -> String {
 pub fn decision_text(decision: Decision) -> String {
     match decision {
         Decision::Accept => t!("accept"),
-        Decision::Refund => t!("refund"),
+        Decision::Refund => t!("refund it"),
         Decision::Wait => t!("wait"),
         Decision::Ask => t!("ask"),
-        Decision::BookAs => t!("book as"),
+        Decision::BookAs => t!("book-as"),
     }
 }

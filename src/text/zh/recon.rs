@@ -25,6 +25,7 @@ pub const TABLE: Table = &[
     ),
     ("For example b-3, l-120, k-40 or f-3", "例如b-3、l-120、k-40或f-3"),
     ("Write what differs into a file in which decisions can be entered", "把对不上的写入文件，可在其中填写处理方式"),
+    ("The file", "文件"),
     ("Enter the proposed decisions", "填上建议的处理方式"),
     (
         "Carry out the decisions of a file; applying it twice changes nothing",
@@ -86,6 +87,7 @@ pub const TABLE: Table = &[
     ("{bill}  not ready before {time}", "{bill}  {time}之后才有"),
     ("{bill}  no bill so far: {said}", "{bill}  暂时没有账单：{said}"),
     ("{bill}  this payment rail has no bills", "{bill}  这个支付渠道没有账单"),
+    ("{bill}  {count} days without anything new", "{bill}  有{count}天没有新内容"),
     ("{bill}  failed: {why}", "{bill}  失败：{why}"),
     ("{bill}  known already; nothing changed", "{bill}  以前导入过，没有变化"),
     (
@@ -150,10 +152,10 @@ pub const TABLE: Table = &[
     ("paid once too often", "多收了一次"),
     // Decisions.
     ("accept", "接受"),
-    ("refund", "退款"),
+    ("refund it", "退款"),
     ("wait", "等待"),
     ("ask", "查询"),
-    ("book as", "记入"),
+    ("book-as", "记入"),
     ("left as it is", "先不处理"),
     ("book-as needs an account", "记入时要写科目"),
     (
