@@ -98,8 +98,11 @@ pub fn saved(bytes: &[u8]) -> SavedNotice {
     SavedNotice { headers, body: body[..end].to_vec() }
 }
 
-/// The headers in lower case and the body, where every line before the first empty one is a header. A request line is passed over.
-fn headers(bytes: &[u8]) -> Option<(Vec<(String, String)>, &[u8])> {
+/// Names in lower case, and values.
+type Headers = Vec<(String, String)>;
+
+/// The headers and the body, where every line before the first empty one is a header. A request line is passed over.
+fn headers(bytes: &[u8]) -> Option<(Headers, &[u8])> {
     let mut headers = Vec::new();
     let mut rest = bytes;
     let mut first = true;

@@ -117,5 +117,10 @@ pub const TABLE: Table = &[
         "{setting}: this is the app's own public key; Alipay's belongs here",
         "{setting}：这是应用自己的公钥，这里应填支付宝公钥",
     ),
+    ("{why}; Alipay's next date is {next}", "{why}；支付宝登记的下次扣款日是 {next}"),
+    (
+        "{why}; Alipay's next date is {next}, its last debit was on {last}",
+        "{why}；支付宝登记的下次扣款日是 {next}，上次扣款在 {last}",
+    ),
     ("{why}; look at {setting}", "{why}，请检查 {setting}"),
 ];

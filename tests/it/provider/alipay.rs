@@ -253,6 +253,7 @@ impl Alipay {
             return Answered { status: 200, headers: html("GBK"), body };
         }
         assert!(form(&asked.query).contains_key("charset"), "the charset travels in the address");
+        assert!(asked.header("content-type").starts_with("application/x-www-form-urlencoded"));
         let mut params = form(&asked.query);
         params.extend(form(std::str::from_utf8(&asked.body).unwrap()));
         let method = params.get("method").cloned().unwrap_or_default();
@@ -539,6 +540,7 @@ impl Alipay {
                 "sign_time": contract.signed_at.map(wall),
                 "valid_time": contract.signed_at.map(wall),
                 "invalid_time": format!("{} 00:00:00", plus_days(contract.valid_until, 1)),
+                "last_deduct_time": (contract.paid_count > 0).then(|| wall(self.clock.now())),
                 "next_deduct_time": format!("{} 00:00:00", contract.next_date),
                 "alipay_logon_id": "159****5620",
                 "pricipal_type": "CARD",

@@ -24,7 +24,7 @@ pub use self::account::{Account, LinkKind};
 use self::codes::{Code, RefundRefusal, Refusal};
 use self::gateway::{Gateway, Heard, Said};
 use crate::adapters::rail::{
-    BillFile, BillPeriod, Capability, ChargeRequest, Closed, DebitNotice, Finding, Health, MandateRef, MandateState,
+    BillFile, BillPeriod, Capability, ChargeRequest, Closed, DebitNotice, Finding, Health, Level, MandateRef, MandateState,
     Noticed, PayLink, PayLinkRequest, Rail, RefundRequest, SavedNotice, SignLink, SignRequest, Trouble,
 };
 use crate::clock::Clock;
@@ -38,6 +38,8 @@ use crate::t;
 const NO_ORDER: &str = "KIBBLEHEALTH";
 /// Our code where Alipay's signature does not fit.
 const SIGNATURE: &str = "SIGNATURE";
+/// Our code where keys or settings cannot be right.
+const SETTINGS: &str = "SETTINGS";
 /// Our code where there is no bill, or not yet: Alipay spells it in several ways.
 const NO_BILL: &str = "BILL_NOT_EXIST";
 /// Our code where an answer speaks of another order, amount or refund than ours.
@@ -165,6 +167,10 @@ impl Alipay {
         match codes::pay(&said.sub_code) {
             Refusal::Declined(Reason::OurConfiguration) => declined(Reason::OurConfiguration),
             Refusal::Declined(Reason::MandateGone) => declined(self.gone_or_ours(request, said)),
+            Refusal::Declined(Reason::OutsidePlan) => {
+                let text = self.with_dates(&request.mandate, &said.text);
+                self.let_go(request, Reply { text, ..declined(Reason::OutsidePlan) })
+            }
             Refusal::Declined(reason) => self.let_go(request, declined(reason)),
             Refusal::PaidBefore => match self.queried(&request.order_no, request.amount) {
                 paid @ Reply { answer: Answer::Paid, .. } => paid,
@@ -187,6 +193,21 @@ impl Alipay {
         match doubtful && matches!(self.mandate_state(&request.mandate), Ok(MandateState::Live { .. })) {
             true => Reason::OurConfiguration,
             false => Reason::MandateGone,
+        }
+    }
+
+    /// A refusal for reasons of the plan, with the dates that Alipay keeps: a debit that it has made in this period and we do not
+    /// know of is for a person to find, never to be made again.
+    fn with_dates(&self, mandate: &MandateRef, why: &str) -> String {
+        let heard = self.gateway.call("alipay.user.agreement.query", &self.agreement(mandate), false);
+        let Heard::Signed(said) = heard else { return why.to_owned() };
+        let day = |name: &str| said.field(name).and_then(date);
+        match (day("next_deduct_time"), day("last_deduct_time")) {
+            (Some(next), Some(last)) => {
+                t!("{why}; Alipay's next date is {next}, its last debit was on {last}", why = why, next = next, last = last)
+            }
+            (Some(next), None) => t!("{why}; Alipay's next date is {next}", why = why, next = next),
+            (None, _) => why.to_owned(),
         }
     }
 
@@ -596,6 +617,14 @@ impl Rail for Alipay {
 
     /// Asks about an order that nobody made: a signed "no such order" proves address, keys, app and clock at once.
     fn health(&self) -> Result<Health, Trouble> {
+        // What is known to be wrong stops the rail before anything is sent: an expired certificate, the wrong public key.
+        if let Some(wrong) = self.inspect().into_iter().find(|it| it.level == Level::Bad) {
+            let text = match wrong.hint.is_empty() {
+                true => wrong.what,
+                false => format!("{}; {}", wrong.what, wrong.hint),
+            };
+            return Err(Trouble::Refused { reason: Reason::OurConfiguration, code: SETTINGS.into(), text });
+        }
         match self.gateway.call("alipay.trade.query", &json!({ "out_trade_no": NO_ORDER }), false) {
             Heard::Signed(said) if codes::is_no_trade(&said.sub_code) || codes::code(&said.code) == Code::Succeeded => {
                 Ok(Health { provider_time: said.date })
