@@ -83,8 +83,8 @@ impl Heard {
 /// # Errors
 /// When the file cannot be read.
 pub fn read(file: &Path) -> Result<SavedNotice> {
-    let bytes = std::fs::read(file)
-        .with_context(|| Fault::not_found(t!("cannot read {file}", file = file.display())))?;
+    let bytes =
+        std::fs::read(file).with_context(|| Fault::not_found(t!("cannot read {file}", file = file.display())))?;
     Ok(saved(&bytes))
 }
 
@@ -164,7 +164,9 @@ fn vouched(ctx: &Ctx, wanted: Option<&str>, notice: &SavedNotice) -> Result<(Str
             .into());
     }
     Err(Fault::refused(t!("this notice is not genuine; nothing was changed ({why})", why = said.join("; ")))
-        .hint(t!("save the body byte for byte, with its headers where the provider signs them; see `kibble notice --help`"))
+        .hint(t!(
+            "save the body byte for byte, with its headers where the provider signs them; see `kibble notice --help`"
+        ))
         .into())
 }
 
@@ -232,6 +234,13 @@ fn charge(ctx: &Ctx, rail: &str, order_no: String, amount: Option<Money>, reply:
 /// Through the same door as the debit run's answers.
 fn write(ctx: &Ctx, charge: &Charge, reply: &Reply, now: At) -> Result<Effect> {
     ctx.db.write(now, |tx| {
+        // A debit run may have written it a moment ago.
+        let open = db::charge::get(tx, charge.id)?
+            .is_some_and(|it| matches!(it.state, ChargeState::Noted | ChargeState::Pending | ChargeState::Unknown));
+        if !open {
+            let answers = vec![(charge.id, Effect::Nothing.word())];
+            return Ok((Effect::Nothing, Op::ChargesWritten { noted: Vec::new(), answers }));
+        }
         let row = db::installment::due_one(tx, RunId::new(0), charge.installment)?
             .with_context(|| format!("{} of {}", charge.installment, charge.id))?;
         let (kind, rail, amount) = (charge.kind, charge.rail.clone(), charge.amount);
@@ -314,13 +323,8 @@ mod tests {
 
     #[test]
     fn a_saved_notice_is_a_body_or_headers_and_a_body() {
-        let bare: [&[u8]; 5] = [
-            b"app_id=1&sign=a%3Ab",
-            b"<xml>\n<a>x: y</a>\n\n</xml>",
-            b"{\"id\":\n\n1}",
-            b"",
-            b"not a header\n\nbody",
-        ];
+        let bare: [&[u8]; 5] =
+            [b"app_id=1&sign=a%3Ab", b"<xml>\n<a>x: y</a>\n\n</xml>", b"{\"id\":\n\n1}", b"", b"not a header\n\nbody"];
         for body in bare {
             let it = saved(body);
             assert_eq!((it.headers.len(), it.body.as_slice()), (0, body));

@@ -72,7 +72,11 @@ fn a_payment_is_booked_once_however_often_its_notice_comes() {
     assert_eq!((heard.kind, heard.result, heard.state.as_str()), (Kind::Charge, Outcome::Applied, "paid"));
     assert_eq!((heard.rail.as_str(), heard.record.as_deref()), ("alipay", Some("a-1/1")));
     assert_eq!(wallet(&till.shop, 1), 19_900);
-    assert_eq!(ask(&till.shop, "SELECT paid_at FROM charge"), "2026-11-05T01:00:03Z", "when Alipay says, not when it was read");
+    assert_eq!(
+        ask(&till.shop, "SELECT paid_at FROM charge"),
+        "2026-11-05T01:00:03Z",
+        "when Alipay says, not when it was read"
+    );
     let after = counts(&till.shop);
     let again = till.hears(&paid(&order_no, "199.00"));
     assert_eq!((again.result, again.state.as_str()), (Outcome::Unchanged, "paid"));
@@ -108,7 +112,8 @@ fn another_amount_or_an_order_of_nobodys_changes_nothing_and_is_told() {
 #[test]
 fn a_notice_of_failure_is_looked_up_and_the_rail_has_the_last_word() {
     let closed = |order_no: &str| {
-        let mut fields = paid(order_no, "199.00").iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect::<Vec<_>>();
+        let mut fields =
+            paid(order_no, "199.00").iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect::<Vec<_>>();
         fields.retain(|(name, _)| name != "gmt_payment");
         fields[1].1 = "TRADE_CLOSED".into();
         fields
@@ -160,7 +165,11 @@ fn a_customer_who_agrees_or_ends_the_mandate_is_heard_of_by_notice() {
     assert_eq!(ended.record.as_deref(), Some("m-1"));
     let after = counts(&till.shop);
     assert_eq!(till.hears(&end).result, Outcome::Unchanged);
-    assert_eq!(till.hears(&about("dut_user_sign", "NORMAL")).result, Outcome::Unchanged, "an old consent revives nothing");
+    assert_eq!(
+        till.hears(&about("dut_user_sign", "NORMAL")).result,
+        Outcome::Unchanged,
+        "an old consent revives nothing"
+    );
     assert_eq!(counts(&till.shop), after);
     let mut strange = end.clone();
     strange[2].1 = "NOBODYS";

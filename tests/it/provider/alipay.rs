@@ -14,7 +14,8 @@ use kibble::adapters::keys::{PrivateKey, PublicKey, base64, open_cbc, seal_cbc, 
 use kibble::adapters::rail::sandbox::rows::{Order, OrderState};
 use kibble::adapters::rail::sandbox::{Book, Sandbox};
 use kibble::adapters::rail::{
-    BillPeriod, ChargeRequest, Closed, MandateRef, MandateState, PayLinkRequest, Rail, RefundRequest, SignRequest, Trouble,
+    BillPeriod, ChargeRequest, Closed, MandateRef, MandateState, PayLinkRequest, Rail, RefundRequest, SignRequest,
+    Trouble,
 };
 use kibble::clock::Clock;
 use kibble::domain::date::{At, day_of, moment, plus_days};
@@ -141,17 +142,16 @@ impl Alipay {
             assert!(!text(&biz[required]).is_empty(), "{required}");
         }
         let rule = &biz["period_rule_params"];
-        assert_eq!((text(&rule["period_type"]), text(&rule["period"])), ("MONTH".into(), "1".into()));
+        assert_eq!((text(&rule["period_type"]), rule["period"].as_u64()), ("MONTH".into(), Some(1)));
         let days: i64 = text(&biz["sign_validity_period"]).strip_suffix('d').unwrap().parse().unwrap();
-        let minutes: i64 = text(&biz["effect_time"]).parse::<i64>().unwrap() / 60;
-        assert!((0..=1440).contains(&minutes), "the page stays valid for a day at most");
+        assert!((0..=86_400).contains(&biz["effect_time"].as_i64().unwrap()), "the page stays valid for a day at most");
         let contract_no = text(&biz["external_agreement_no"]);
         let request = SignRequest {
             contract_no: contract_no.clone(),
             customer_label: String::new(),
             payer: payer.to_owned(),
             amount: text(&rule["single_amount"]).parse().unwrap(),
-            count: text(&rule["total_payments"]).parse().unwrap(),
+            count: rule["total_payments"].as_u64().unwrap().try_into().unwrap(),
             first_date: text(&rule["execute_time"]).parse().unwrap(),
             valid_until: plus_days(day_of(self.clock.now(), Shanghai), days),
         };
@@ -628,7 +628,6 @@ impl Alipay {
         }
         known.get(agreement_no).cloned()
     }
-
 }
 
 impl Provider for Alipay {
@@ -645,10 +644,7 @@ impl Provider for Alipay {
     }
 
     fn moves_money(&self, asked: &Asked) -> bool {
-        matches!(
-            form(&asked.query).get("method").map(String::as_str),
-            Some("alipay.trade.pay" | "alipay.trade.refund")
-        )
+        matches!(form(&asked.query).get("method").map(String::as_str), Some("alipay.trade.pay" | "alipay.trade.refund"))
     }
 
     fn now(&self) -> At {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use kibble::adapters::rail::alipay::{Account, Alipay};
 use kibble::adapters::rail::sandbox::{Book, FaultKind, FaultSpan};
 use kibble::adapters::rail::{
-    BillPeriod, Closed, Level, MandateRef, MandateState, Noticed, PROFILES, PayLinkRequest, Rail, SavedNotice, SignLink,
-    Trouble,
+    BillPeriod, Closed, Level, MandateRef, MandateState, Noticed, PROFILES, PayLinkRequest, Rail, SavedNotice,
+    SignLink, Trouble,
 };
 use kibble::clock::Clock;
 use kibble::config::HttpSettings;
@@ -20,9 +20,7 @@ use tempfile::TempDir;
 
 use crate::provider::Server;
 use crate::provider::alipay::{APP_ID, Alipay as Gateway, Certificates, SELLER, form, key, vectors};
-use crate::rails::suite::{
-    Mishap, Stage, Trick, at, charge, due, rail_suite, ready, refund, request, sign_request,
-};
+use crate::rails::suite::{Mishap, Stage, Trick, at, charge, due, rail_suite, ready, refund, request, sign_request};
 
 rail_suite!(bare_keys, till());
 rail_suite!(certificates_and_encrypted_bodies, sealed_till());
@@ -235,7 +233,11 @@ fn a_refusal_for_the_date_tells_the_dates_that_alipay_keeps() {
     assert_eq!(charge(&till, &mandate, "n1").answer, Answer::Paid);
     let second = charge(&till, &mandate, "n2");
     assert_eq!(second.answer, Answer::Declined(Reason::OutsidePlan));
-    assert!(second.text.ends_with("Alipay's next date is 2027-01-07, its last debit was on 2026-12-05"), "{}", second.text);
+    assert!(
+        second.text.ends_with("Alipay's next date is 2027-01-07, its last debit was on 2026-12-05"),
+        "{}",
+        second.text
+    );
 }
 
 #[test]
@@ -252,7 +254,8 @@ fn an_order_given_back_in_full_was_paid() {
 fn a_pay_link_nobody_opened_is_unknown_to_alipay_and_can_be_closed_all_the_same() {
     let till = till();
     till.clock.set(at(due(), 10));
-    let link = PayLinkRequest { order_no: "n1".into(), amount: Money::from_fen(100), subject: "团子宠物 3/12".into() };
+    let link =
+        PayLinkRequest { order_no: "n1".into(), amount: Money::from_fen(100), subject: "团子宠物 3/12".into() };
     let made = till.rail.pay_link(&link).unwrap();
     assert_eq!(made.good_until, Some(till.clock.now() + chrono::Duration::hours(24)));
     assert_eq!(till.rail.query_charge("n1", link.amount).answer, Answer::NotFound);
@@ -272,7 +275,11 @@ fn every_kind_of_link_leads_to_the_same_signed_page() {
     assert_eq!(till.gateway.opens(&web.url, "c-12"), "m1");
     for (kind, start, field) in [
         ("scheme", "alipays://platformapi/startapp?appId=20000067&url=", "url"),
-        ("app", "alipays://platformapi/startapp?appId=60000157&appClearTop=false&startMultApp=YES&sign_params=", "sign_params"),
+        (
+            "app",
+            "alipays://platformapi/startapp?appId=60000157&appClearTop=false&startMultApp=YES&sign_params=",
+            "sign_params",
+        ),
     ] {
         let link = other(&till, &format!("sign_link = \"{kind}\"\n")).sign_link(&request).unwrap();
         assert!(link.url.starts_with(start), "{}", link.url);
@@ -357,7 +364,10 @@ fn a_key_that_cannot_be_read_sends_nothing_and_names_its_setting() {
         ("alipay_public_key = { file = \"KEYS/app\" }\n", "alipay_public_key"),
         ("encrypt_key = { file = \"KEYS/garbage\" }\n", "encrypt_key"),
         ("app_cert = { file = \"KEYS/app.crt\" }\n", "app_cert"),
-        ("app_cert = { file = \"KEYS/app\" }\nalipay_cert = { file = \"KEYS/alipay.crt\" }\nalipay_root_cert = { file = \"KEYS/root.crt\" }\n", "app_cert"),
+        (
+            "app_cert = { file = \"KEYS/app\" }\nalipay_cert = { file = \"KEYS/alipay.crt\" }\nalipay_root_cert = { file = \"KEYS/root.crt\" }\n",
+            "app_cert",
+        ),
     ] {
         let rail = other(&till, settings);
         let reply = rail.charge(&request(&mandate, "n1"));
@@ -393,8 +403,12 @@ fn certificates_are_looked_at_for_their_dates_and_whose_they_are() {
              alipay_root_cert = {{ file = \"KEYS/root.crt\" }}\nprivate_key = {{ file = \"KEYS/{key}\" }}\n"
         )
     };
-    assert!(worst(&other(&till, &lines("app.crt", "app.crt", "app")), Level::Bad).contains("the app's own certificate"));
-    assert!(worst(&other(&till, &lines("app.crt", "alipay.crt", "strange")), Level::Bad).contains("another private key"));
+    assert!(
+        worst(&other(&till, &lines("app.crt", "app.crt", "app")), Level::Bad).contains("the app's own certificate")
+    );
+    assert!(
+        worst(&other(&till, &lines("app.crt", "alipay.crt", "strange")), Level::Bad).contains("another private key")
+    );
 }
 
 #[test]
@@ -431,7 +445,9 @@ fn settings_out_of_bounds_or_unknown_are_refused() {
         toml::from_str::<Account>(&text.replace("KEYS", keys.path().to_str().unwrap()))
     };
     assert!(read("").is_ok());
-    for line in ["pay_link_hours = 25", "pay_link_hours = 0", "sign_link_minutes = 1441", "debit_minutes = 0", "privat_key = 1"] {
+    for line in
+        ["pay_link_hours = 25", "pay_link_hours = 0", "sign_link_minutes = 1441", "debit_minutes = 0", "privat_key = 1"]
+    {
         assert!(read(line).is_err(), "{line}");
     }
 }
@@ -448,13 +464,25 @@ fn the_documented_settings_are_the_defaults() {
     };
     let needed = ["app_id", "private_key", "alipay_public_key"];
     let optional = [
-        "gateway", "personal_product_code", "sign_product_code", "pay_product_code", "sign_scene", "channel", "sign_link",
-        "sign_link_minutes", "pay_link_hours", "debit_minutes", "seller_id", "notify_url", "return_url",
+        "gateway",
+        "personal_product_code",
+        "sign_product_code",
+        "pay_product_code",
+        "sign_scene",
+        "channel",
+        "sign_link",
+        "sign_link_minutes",
+        "pay_link_hours",
+        "debit_minutes",
+        "seller_id",
+        "notify_url",
+        "return_url",
     ];
     assert_eq!(settings(&[&needed[..], &optional[..]].concat()), settings(&needed));
     let rest = ["app_cert", "alipay_cert", "alipay_root_cert", "encrypt_key", "app_auth_token"];
     assert!(settings(&[&needed[..], &rest[..]].concat()).has_certificates());
-    let documented = block.lines().filter(|line| line[2..].split_once(" = ").is_some_and(|(name, _)| !name.contains(' ')));
+    let documented =
+        block.lines().filter(|line| line[2..].split_once(" = ").is_some_and(|(name, _)| !name.contains(' ')));
     assert_eq!(documented.count(), needed.len() + optional.len() + rest.len());
 }
 
@@ -466,7 +494,9 @@ fn saved(body: &str) -> SavedNotice {
 fn a_genuine_notice_is_read() {
     let till = till();
     let body = vectors()["alipay_notify"]["body"].as_str().unwrap().to_owned();
-    let Ok(Noticed::Charge { order_no, amount, reply }) = till.rail.read_notice(&saved(&body)) else { panic!("genuine") };
+    let Ok(Noticed::Charge { order_no, amount, reply }) = till.rail.read_notice(&saved(&body)) else {
+        panic!("genuine")
+    };
     assert_eq!((order_no.as_str(), amount, reply.answer), ("K1", Some(Money::from_fen(8_990)), Answer::Paid));
     let agreement = |kind: &str, status: &str| {
         let fields = [

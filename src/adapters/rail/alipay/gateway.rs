@@ -22,6 +22,10 @@ use crate::domain::date::At;
 use crate::domain::money::Money;
 use crate::t;
 
+/// Our code where a key cannot be read.
+pub const KEY: &str = "KEY";
+/// Our code where the connection cannot be set up.
+const HTTP: &str = "HTTP";
 /// Characters kept of a page that is no answer.
 const PAGE_CHARS: usize = 120;
 /// Largest bill that is fetched.
@@ -41,7 +45,7 @@ pub enum Heard {
     Unproven(String),
     /// Not sent, not answered, or not understood. Whether the work was done is unknown.
     Lost(String),
-    /// Our settings are wrong, and nothing was sent.
+    /// Our settings are wrong: keys that cannot be read, or a connection that cannot be set up.
     Misset {
         /// What sort of setting.
         code: String,
@@ -162,8 +166,7 @@ impl Gateway {
 
     /// Fetches a file whose address came in a signed answer.
     pub fn fetch(&self, url: &str) -> Result<Vec<u8>, Heard> {
-        let request =
-            Request { method: "GET", url, headers: Vec::new(), body: &[], most_bytes: Some(BILL_BYTES) };
+        let request = Request { method: "GET", url, headers: Vec::new(), body: &[], most_bytes: Some(BILL_BYTES) };
         let response = self.send(&request)?;
         match response.status {
             200 => Ok(response.body),
@@ -187,7 +190,7 @@ impl Gateway {
     /// The keys; read by the first who needs them.
     pub fn keys(&self) -> Result<&Keys, Heard> {
         let read = self.keys.get_or_init(|| self.read_keys());
-        read.as_ref().map_err(|text| Heard::Misset { code: "KEY".into(), text: text.clone() })
+        read.as_ref().map_err(|text| Heard::Misset { code: KEY.into(), text: text.clone() })
     }
 
     /// Whether `sign` is Alipay's over `text`; in certificate mode by whichever of its certificates.
@@ -239,7 +242,10 @@ impl Gateway {
             }
             _ => {
                 let setting = self.setting("app_cert");
-                return Err(t!("{setting}: app_cert, alipay_cert and alipay_root_cert belong together", setting = setting));
+                return Err(t!(
+                    "{setting}: app_cert, alipay_cert and alipay_root_cert belong together",
+                    setting = setting
+                ));
             }
         };
         let encrypt = match &account.encrypt_key {
@@ -300,11 +306,11 @@ impl Gateway {
 
     fn send(&self, request: &Request<'_>) -> Result<Response, Heard> {
         let misset = |text: &str| Heard::Misset {
-            code: "HTTP".into(),
+            code: HTTP.into(),
             text: t!("{why}; look at {setting}", why = text, setting = self.setting("gateway")),
         };
         let client = self.client.get_or_init(|| Http::new(&self.http, None).map_err(|why| why.text().to_owned()));
-        let client = client.as_ref().map_err(|text| Heard::Misset { code: "HTTP".into(), text: text.clone() })?;
+        let client = client.as_ref().map_err(|text| Heard::Misset { code: HTTP.into(), text: text.clone() })?;
         client.send(request).map_err(|failure| match &failure {
             Failure::NotSent(text) | Failure::Unsure(text) => Heard::Lost(text.clone()),
             Failure::Setup(text) => misset(text),
@@ -416,7 +422,11 @@ impl Gateway {
         let words = discreet(&without_tags(&text));
         let setting = self.setting("gateway");
         match words.is_empty() {
-            true => t!("what came (HTTP {status}) is no answer of Alipay's; look at {setting}", status = response.status, setting = setting),
+            true => t!(
+                "what came (HTTP {status}) is no answer of Alipay's; look at {setting}",
+                status = response.status,
+                setting = setting
+            ),
             false => t!(
                 "what came (HTTP {status}) is no answer of Alipay's but \"{page}\"; look at {setting}",
                 status = response.status,
@@ -460,7 +470,8 @@ fn without_tags(page: &str) -> String {
         }
     }
     text.push_str(rest);
-    let shown: String = text.chars().filter(|c| !c.is_control() || c.is_whitespace()).filter(|c| *c != '\u{fffd}').collect();
+    let shown: String =
+        text.chars().filter(|c| !c.is_control() || c.is_whitespace()).filter(|c| *c != '\u{fffd}').collect();
     shown.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(PAGE_CHARS).collect()
 }
 

@@ -24,8 +24,8 @@ pub use self::account::{Account, LinkKind};
 use self::codes::{Code, RefundRefusal, Refusal};
 use self::gateway::{Gateway, Heard, Said};
 use crate::adapters::rail::{
-    BillFile, BillPeriod, Capability, ChargeRequest, Closed, DebitNotice, Finding, Health, Level, MandateRef, MandateState,
-    Noticed, PayLink, PayLinkRequest, Rail, RefundRequest, SavedNotice, SignLink, SignRequest, Trouble,
+    BillFile, BillPeriod, Capability, ChargeRequest, Closed, DebitNotice, Finding, Health, Level, MandateRef,
+    MandateState, Noticed, PayLink, PayLinkRequest, Rail, RefundRequest, SavedNotice, SignLink, SignRequest, Trouble,
 };
 use crate::clock::Clock;
 use crate::config::HttpSettings;
@@ -63,6 +63,8 @@ struct Trade {
     amount: Option<Money>,
     trade_no: Option<String>,
     paid_at: Option<At>,
+    /// What the customer paid with it, where the answer says.
+    paid: Option<Money>,
 }
 
 /// What a query of an order came to.
@@ -98,6 +100,7 @@ impl Alipay {
                 amount: said.money("total_amount"),
                 trade_no: said.owned("trade_no"),
                 paid_at: said.field("send_pay_date").and_then(beijing),
+                paid: said.money("buyer_pay_amount").or(said.money("receipt_amount")),
             }),
             Code::Succeeded => Found::Unclear { code: MISMATCH.into(), text: t!("the answer speaks of another order") },
             Code::Business if codes::is_no_trade(&said.sub_code) => Found::NoTrade(said),
@@ -113,7 +116,11 @@ impl Alipay {
             Found::Unclear { code, text } => return Reply::said(Answer::Unknown, code, text),
         };
         if trade.amount != Some(amount) {
-            let text = t!("Alipay knows order {order} with another amount than {amount}", order = order_no, amount = amount.yuan());
+            let text = t!(
+                "Alipay knows order {order} with another amount than {amount}",
+                order = order_no,
+                amount = amount.yuan()
+            );
             return Reply::said(Answer::Unknown, MISMATCH, text);
         }
         self.stands(&trade)
@@ -131,7 +138,13 @@ impl Alipay {
             "TRADE_CLOSED" if trade.paid_at.is_some() => {
                 said(Answer::Paid, t!("it was paid, and given back in full since"))
             }
-            "TRADE_CLOSED" => Reply { trade_no: None, ..said(Answer::Declined(Reason::Other), t!("Alipay has closed the order unpaid")) },
+            "TRADE_CLOSED" if trade.paid.is_some_and(Money::is_positive) => {
+                said(Answer::Unknown, t!("the order is closed, and money was paid with it"))
+            }
+            "TRADE_CLOSED" => Reply {
+                trade_no: None,
+                ..said(Answer::Declined(Reason::Other), t!("Alipay has closed the order unpaid"))
+            },
             "WAIT_BUYER_PAY" => {
                 Reply { trade_no: None, ..said(Answer::Pending(self.pending_until()), t!("not paid yet")) }
             }
@@ -165,8 +178,7 @@ impl Alipay {
     fn refused(&self, request: &ChargeRequest, said: &Said) -> Reply {
         let declined = |reason| Reply::said(Answer::Declined(reason), said.word(), said.text.clone());
         match codes::pay(&said.sub_code) {
-            Refusal::Declined(Reason::OurConfiguration) => declined(Reason::OurConfiguration),
-            Refusal::Declined(Reason::MandateGone) => declined(self.gone_or_ours(request, said)),
+            Refusal::Declined(Reason::MandateGone) => self.let_go(request, declined(self.gone_or_ours(request, said))),
             Refusal::Declined(Reason::OutsidePlan) => {
                 let text = self.with_dates(&request.mandate, &said.text);
                 self.let_go(request, Reply { text, ..declined(Reason::OutsidePlan) })
@@ -178,7 +190,9 @@ impl Alipay {
             },
             Refusal::UsedUp => match self.queried(&request.order_no, request.amount) {
                 // The number is dead, whatever else Alipay still remembers of it.
-                Reply { answer: Answer::NotFound, .. } if said.sub_code.ends_with("TRADE_HAS_CLOSE") => declined(Reason::Other),
+                Reply { answer: Answer::NotFound, .. } if said.sub_code.ends_with("TRADE_HAS_CLOSE") => {
+                    declined(Reason::Other)
+                }
                 Reply { answer: Answer::NotFound, code, text, .. } => Reply::said(Answer::Unknown, code, text),
                 Reply { answer: Answer::Declined(_), .. } => declined(Reason::Other),
                 other => other,
@@ -204,7 +218,12 @@ impl Alipay {
         let day = |name: &str| said.field(name).and_then(date);
         match (day("next_deduct_time"), day("last_deduct_time")) {
             (Some(next), Some(last)) => {
-                t!("{why}; Alipay's next date is {next}, its last debit was on {last}", why = why, next = next, last = last)
+                t!(
+                    "{why}; Alipay's next date is {next}, its last debit was on {last}",
+                    why = why,
+                    next = next,
+                    last = last
+                )
             }
             (Some(next), None) => t!("{why}; Alipay's next date is {next}", why = why, next = next),
             (None, _) => why.to_owned(),
@@ -341,13 +360,13 @@ impl Rail for Alipay {
             "external_agreement_no": request.contract_no,
             "access_params": { "channel": account.channel },
             "sign_validity_period": format!("{days}d"),
-            "effect_time": (u64::from(account.sign_link_minutes) * 60).to_string(),
+            "effect_time": u64::from(account.sign_link_minutes) * 60,
             "period_rule_params": {
                 "period_type": "MONTH",
-                "period": "1",
+                "period": 1,
                 "execute_time": request.first_date.to_string(),
                 "single_amount": request.amount.to_string(),
-                "total_payments": request.count.to_string(),
+                "total_payments": request.count,
             },
         });
         let query = match self.gateway.signed_query("alipay.user.agreement.page.sign", &biz) {
@@ -355,9 +374,8 @@ impl Rail for Alipay {
             Err(heard) => return Err(self.trouble(heard)),
         };
         let web = format!("{}?{query}", account.gateway);
-        let in_wallet = || {
-            format!("alipays://platformapi/startapp?appId={OPEN_IN_WALLET}&url={}", wire::encoded(&web, false))
-        };
+        let in_wallet =
+            || format!("alipays://platformapi/startapp?appId={OPEN_IN_WALLET}&url={}", wire::encoded(&web, false));
         let url = match account.sign_link {
             LinkKind::Web => web.clone(),
             LinkKind::Scheme => in_wallet(),
@@ -413,7 +431,11 @@ impl Rail for Alipay {
         let number = match self.agreement_no(&request.mandate) {
             Ok(Some(number)) => number,
             Ok(None) => {
-                return Reply::said(Answer::Declined(Reason::MandateGone), "USER_AGREEMENT_NOT_EXIST", t!("Alipay knows no such agreement"));
+                return Reply::said(
+                    Answer::Declined(Reason::MandateGone),
+                    "USER_AGREEMENT_NOT_EXIST",
+                    t!("Alipay knows no such agreement"),
+                );
             }
             Err(trouble) => return Reply::said(Answer::Unknown, "", trouble.to_string()),
         };
@@ -427,8 +449,11 @@ impl Rail for Alipay {
             "timeout_express": format!("{}m", account.debit_minutes),
         });
         match self.gateway.call("alipay.trade.pay", &biz, true) {
-            // Nothing was sent.
-            Heard::Misset { code, text } => Reply::said(Answer::Declined(Reason::OurConfiguration), code, text),
+            // Without keys nothing can have been sent. A connection that is set up wrongly may still have carried something.
+            Heard::Misset { code, text } if code == gateway::KEY => {
+                Reply::said(Answer::Declined(Reason::OurConfiguration), code, text)
+            }
+            Heard::Misset { code, text } => Reply::said(Answer::Unknown, code, text),
             Heard::Lost(text) => Reply::said(Answer::Unknown, "", text),
             Heard::Unproven(text) => Reply::said(Answer::Unknown, SIGNATURE, text),
             // Nobody vouches for this refusal, so the number is asked about before it counts.
@@ -442,9 +467,7 @@ impl Rail for Alipay {
             Heard::Signed(said) => match codes::code(&said.code) {
                 Code::Succeeded => self.accepted(request, &said),
                 Code::Business => self.refused(request, &said),
-                Code::Configuration => {
-                    Reply::said(Answer::Declined(Reason::OurConfiguration), said.word(), said.text)
-                }
+                Code::Configuration => Reply::said(Answer::Declined(Reason::OurConfiguration), said.word(), said.text),
                 Code::TooMany | Code::Unclear => Reply::said(Answer::Unknown, said.word(), said.text),
             },
         }
@@ -478,7 +501,6 @@ impl Rail for Alipay {
         });
         let said = match self.gateway.call("alipay.trade.refund", &biz, false) {
             Heard::Signed(said) => said,
-            Heard::Misset { code, text } => return Reply::said(Answer::Unknown, code, text),
             other => {
                 let (code, text) = other.words();
                 return Reply::said(Answer::Unknown, code, text);
@@ -511,9 +533,7 @@ impl Rail for Alipay {
                 },
                 RefundRefusal::Later | RefundRefusal::Unknown => Reply::said(Answer::Unknown, said.word(), said.text),
             },
-            Code::Configuration | Code::TooMany | Code::Unclear => {
-                Reply::said(Answer::Unknown, said.word(), said.text)
-            }
+            Code::Configuration | Code::TooMany | Code::Unclear => Reply::said(Answer::Unknown, said.word(), said.text),
         }
     }
 
@@ -595,10 +615,17 @@ impl Rail for Alipay {
         let Some(url) = said.field("bill_download_url").filter(|url| !url.is_empty()) else {
             return Err(missing(t!("Alipay has no bill for {day}", day = day)));
         };
-        let bytes = self.gateway.fetch(url).map_err(|heard| self.trouble(heard))?;
+        // Alipay writes the address without encryption; the same one with it serves the same file. A gateway on this machine has none.
+        let url = match url.strip_prefix("http://") {
+            Some(rest) if self.account().gateway.starts_with("https://") => format!("https://{rest}"),
+            _ => url.to_owned(),
+        };
+        let bytes = self.gateway.fetch(&url).map_err(|heard| self.trouble(heard))?;
         // The address is good for half a minute; what comes after that is a page and no zip.
         if !bytes.starts_with(b"PK") {
-            return Err(Trouble::Unreachable { text: t!("what Alipay sent as the bill of {day} is no zip file", day = day) });
+            return Err(Trouble::Unreachable {
+                text: t!("what Alipay sent as the bill of {day} is no zip file", day = day),
+            });
         }
         Ok(BillFile { name: format!("alipay-{day}.zip"), bytes })
     }
