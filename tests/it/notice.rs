@@ -41,36 +41,6 @@ impl Hears for Till {
     }
 }
 
-fn moment(text: &str) -> At {
-    read_now(text, chrono_tz::Asia::Shanghai).unwrap()
-}
-
-/// `shop.toml` names Alipay's account in place of the sandbox.
-fn in_earnest(shop: &Shop, url: &str) {
-    for (name, content) in [("app", key("app_private_pkcs8")), ("alipay", key("alipay_public"))] {
-        private(&shop.write(&format!("keys/{name}"), content));
-    }
-    let account = format!(
-        "[rail.alipay.account]\napp_id = \"{APP_ID}\"\nprivate_key = {{ file = \"keys/app\" }}\n\
-         alipay_public_key = {{ file = \"keys/alipay\" }}\ngateway = \"{url}/gateway.do\"\nseller_id = \"{SELLER}\"\n\n[rail.wechat]"
-    );
-    let settings = shop.read("shop.toml");
-    let (before, rail) = settings.split_once("[rail.alipay]").unwrap();
-    let rail = rail.replacen("adapter = \"sandbox\"", "adapter = \"alipay\"", 1).replacen("[rail.wechat]", &account, 1);
-    shop.write("shop.toml", format!("{before}[rail.alipay]{rail}"));
-}
-
-fn private(path: &Path) {
-    #[cfg(unix)]
-    {
-        use std::fs;
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
-    }
-    #[cfg(not(unix))]
-    let _ = path;
-}
-
 /// Term 1 was debited, and its answer was lost.
 fn unheard() -> Till {
     let mut shop = shop(&[ALIPAY]);

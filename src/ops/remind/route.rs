@@ -105,24 +105,6 @@ impl Channels {
     pub fn inspect(&self, config: &Config) -> Vec<Finding> {
         let mut found: Vec<Finding> = self.by_name.values().flat_map(|channel| channel.inspect()).collect();
         for (name, channel) in &self.by_name {
-            let mut lacking = Vec::new();
-            for (template, _) in REQUIRED.iter().filter(|(template, _)| !messages.off.iter().any(|off| off == template))
-            {
-                let used = order(messages, audience_of(template), template).contains(name);
-                if used && channel.lacks(template, Lang::Zh) && channel.lacks(template, Lang::En) {
-                    lacking.push(*template);
-                }
-            }
-            if !lacking.is_empty() {
-                found.push(Finding {
-                    level: Level::Warn,
-                    what: t!(
-                        "channel {channel}: no registered text for {templates}; these go to the next channel, or nowhere",
-                        channel = name,
-                        templates = lacking.join(", ")
-                    ),
-                    hint: t!("add them to [channel.{channel}.templates] in shop.toml", channel = name),
-                });
             if let Some(texts) = channel.texts() {
                 found.extend(misnamed(name, texts));
                 found.extend(lacking(&config.settings.messages, name, texts));

@@ -76,6 +76,14 @@ impl Lent<'_> {
     }
 }
 
+/// All of them are told to end before anybody waits for one.
+impl Drop for Pool {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        state.idle.iter_mut().for_each(Talk::close_input);
+    }
+}
+
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
         let mut state = self.pool.state.lock().unwrap_or_else(PoisonError::into_inner);

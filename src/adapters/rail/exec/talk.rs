@@ -99,6 +99,11 @@ impl Talk {
         answer
     }
 
+    /// The program sees the end of its input, and may end by itself from now on.
+    pub fn close_input(&mut self) {
+        self.questions = None;
+    }
+
     fn exchange(&self, line: String, timeout: Duration) -> Result<Map<String, Value>, Failure> {
         let sent = self.questions.as_ref().is_some_and(|questions| questions.send(line).is_ok());
         if !sent {
