@@ -9,7 +9,7 @@ use serde::Serialize;
 
 pub use crate::adapters::rail::Level;
 use crate::adapters::rail::{Capability, MOST_SKEW_SECONDS, Rail, Trouble};
-use crate::config::{AdapterKind, Config};
+use crate::config::{AdapterKind, Config, SHOP_TOML};
 use crate::db;
 use crate::db::doctor::Backlog;
 use crate::domain::date::{At, plus_days};
@@ -78,9 +78,14 @@ pub fn examine(folder: &Path, now: Option<&str>, offline: bool) -> Result<Examin
     let clock = ops::clock_for(&config, now)?;
     let mut notes = Notes(Vec::new());
     of_folder(&config, &mut notes);
-    of_key(&config, &mut notes);
     of_papers(&config, &mut notes);
+    if !of_key(&config, &mut notes) {
+        notes.warn("database", t!("the rest can be looked at once the data key can be read"), String::new());
+        return Ok(Examined { findings: notes.0, offline });
+    }
     match Ctx::wire(config, clock).map_err(ops::explain) {
+        // An account that a rail or a channel cannot use is told with the name of the setting.
+        Err(error) if error.to_string().starts_with(SHOP_TOML) => notes.error("settings", &error),
         Err(error) => notes.error("database", &error),
         Ok(ctx) => {
             let now = ctx.now();
@@ -182,20 +187,22 @@ fn free_mib(_folder: &Path) -> Option<u64> {
     None
 }
 
-fn of_key(config: &Config, notes: &mut Notes) {
+/// Says whether the key can be used.
+fn of_key(config: &Config, notes: &mut Notes) -> bool {
     let path = config.settings.key_file.display().to_string();
     match config.key() {
-        Err(error) => notes.error("key", &error),
+        Err(error) => {
+            notes.error("key", &error);
+            return false;
+        }
         Ok(_) if config.settings.key_file.starts_with(&config.folder) => notes.warn(
             "key",
-            t!(
-                "the data key {path} lies in the shop folder: whoever copies the folder can read every name",
-                path = path
-            ),
+            t!("the data key {path} lies in the shop folder: whoever copies the folder can read every name", path = path),
             t!("move it elsewhere, and correct key_file in shop.toml"),
         ),
         Ok(_) => notes.ok("key", t!("the data key {path} is readable by you alone", path = path)),
     }
+    true
 }
 
 fn of_papers(config: &Config, notes: &mut Notes) {
@@ -214,7 +221,7 @@ fn of_papers(config: &Config, notes: &mut Notes) {
             ),
             t!(
                 "fill them in under [merchant] in {path}",
-                path = config.folder.join(crate::config::SHOP_TOML).display()
+                path = config.folder.join(SHOP_TOML).display()
             ),
         );
     }
@@ -324,7 +331,7 @@ fn of_money(ctx: &Ctx, now: At, notes: &mut Notes) -> Result<()> {
     let refunds = db::doctor::unknown_refunds(conn)?;
     if charges.count > 0 {
         let what = t!(
-            "{count} charges with an unknown outcome, the oldest since {at}",
+            "charges with an unknown outcome: {count}, the oldest since {at}",
             count = charges.count,
             at = since(&charges)
         );
@@ -332,7 +339,7 @@ fn of_money(ctx: &Ctx, now: At, notes: &mut Notes) -> Result<()> {
     }
     if refunds.count > 0 {
         let what = t!(
-            "{count} refunds with an unknown outcome, the oldest since {at}",
+            "refunds with an unknown outcome: {count}, the oldest since {at}",
             count = refunds.count,
             at = since(&refunds)
         );
@@ -354,19 +361,19 @@ fn of_messages(ctx: &Ctx, now: At, notes: &mut Notes) -> Result<()> {
         let at = late.since.map(|at| shown(ctx, at)).unwrap_or_default();
         notes.warn(
             "messages",
-            t!("{count} messages wait, the oldest since {at}", count = late.count, at = at),
+            t!("messages that wait: {count}, the oldest since {at}", count = late.count, at = at),
             "kibble remind send".to_owned(),
         );
     }
     if doubt.count > 0 {
         notes.warn(
             "messages",
-            t!("{count} messages of which nobody knows whether they arrived", count = doubt.count),
+            t!("messages of which nobody knows whether they arrived: {count}", count = doubt.count),
             next("sending"),
         );
     }
     if failed.count > 0 {
-        notes.warn("messages", t!("{count} messages failed within a week", count = failed.count), next("failed"));
+        notes.warn("messages", t!("messages that failed within a week: {count}", count = failed.count), next("failed"));
     }
     if late.count + doubt.count + failed.count == 0 {
         notes.ok("messages", t!("no message is late or failed"));
@@ -379,17 +386,11 @@ fn of_credit(ctx: &Ctx, _now: At, notes: &mut Notes) -> Result<()> {
     if waiting > 0 {
         notes.warn(
             "credit",
-            t!("{count} credit checks wait for a decision", count = waiting),
+            t!("credit checks that wait for a decision: {count}", count = waiting),
             "kibble risk list".to_owned(),
         );
     }
-    if ctx.config.settings.credit.check == "sandbox" && !ctx.config.is_rehearsal() {
-        notes.bad(
-            "credit",
-            t!("credit checks are pretended although real money moves"),
-            t!("set credit.check in shop.toml to manual, zhima or off"),
-        );
-    } else if credit::is_on(ctx) && waiting == 0 {
+    if credit::is_on(ctx) && waiting == 0 {
         notes.ok("credit", t!("no credit check waits for a decision"));
     }
     Ok(())
@@ -419,7 +420,7 @@ fn of_bills(ctx: &Ctx, now: At, notes: &mut Notes) -> Result<()> {
         notes.bad(
             "bill",
             t!(
-                "{count} lines of bills differ from our book and wait for a decision, the oldest of {day}",
+                "lines of bills that differ from our book and wait for a decision: {count}, the oldest of {day}",
                 count = count,
                 day = day
             ),

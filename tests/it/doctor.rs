@@ -80,9 +80,9 @@ fn outcomes_that_nobody_knows_age_from_a_warning_into_trouble() {
                   VALUES (1, 1, 1, 'link', 'alipay', 'KB7K2QX9AB0100000001010001', 19900, 'unknown', '', '',
                           '2026-11-10T02:00:00Z', '2026-11-10T02:00:00Z', 0)";
     sql(&shop, charge);
-    finds(&shop, "money", "warn 1 charges with an unknown outcome, the oldest since 2026-11-10 10:00");
+    finds(&shop, "money", "warn charges with an unknown outcome: 1, the oldest since 2026-11-10 10:00");
     shop.at("2026-11-11T10:01");
-    finds(&shop, "money", "bad 1 charges with an unknown outcome");
+    finds(&shop, "money", "bad charges with an unknown outcome: 1");
     shop.run("doctor --offline").says("kibble debit list unknown");
 }
 
@@ -98,9 +98,9 @@ fn messages_that_wait_hang_or_failed_are_counted() {
     let (old, recent) = ("2026-11-01T02:00:00Z", "2026-11-09T02:00:00Z");
     let rows = [(1, "queued", recent), (2, "sending", recent), (3, "failed", recent), (4, "failed", old)];
     sql(&shop, &rows.map(|(id, state, at)| message(id, state, at)).concat());
-    finds(&shop, "messages", "warn 1 messages wait, the oldest since 2026-11-09 10:00");
-    finds(&shop, "messages", "warn 1 messages of which nobody knows");
-    finds(&shop, "messages", "warn 1 messages failed within a week");
+    finds(&shop, "messages", "warn messages that wait: 1, the oldest since 2026-11-09 10:00");
+    finds(&shop, "messages", "warn messages of which nobody knows whether they arrived: 1");
+    finds(&shop, "messages", "warn messages that failed within a week: 1");
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn a_lost_key_and_a_damaged_database_are_findings_and_not_the_end() {
         settings.lines().find_map(|line| line.strip_prefix("key_file = \"")).unwrap().trim_end_matches('"').to_owned();
     let kept = fs::read(&key).unwrap();
     fs::remove_file(&key).unwrap();
-    shop.run("doctor --offline").exits(3).says("✗ data key: the data key").says("✓ folder:");
+    shop.run("doctor --offline").exits(3).says("✗ data key: the data key").says("✓ folder:").says("once the data key");
     fs::write(&key, "not a key").unwrap();
     shop.run("doctor --offline").exits(3).says("✗ data key");
     fs::write(&key, kept).unwrap();
