@@ -729,6 +729,14 @@ impl Config {
         if !rails.contains_key("cash") {
             rails.insert("cash".into(), rail(folder, "cash", &counter)?);
         }
+        if settings.credit.check == "sandbox" && !rails.values().all(|rail| rail.adapter.is_rehearsal()) {
+            return Err(Fault::refused(t!(
+                "shop.toml: {key}: {why}",
+                key = "credit.check",
+                why = t!("sandbox is for rehearsals, and a payment rail of this shop moves real money")
+            ))
+            .into());
+        }
         let is_alipay = |rail: &RailSettings| rail.adapter == AdapterKind::Alipay;
         if settings.credit.check == "zhima" && !rails.get(&settings.credit.rail).is_some_and(is_alipay) {
             return Err(Fault::refused(t!(

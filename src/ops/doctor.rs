@@ -197,7 +197,10 @@ fn of_key(config: &Config, notes: &mut Notes) -> bool {
         }
         Ok(_) if config.settings.key_file.starts_with(&config.folder) => notes.warn(
             "key",
-            t!("the data key {path} lies in the shop folder: whoever copies the folder can read every name", path = path),
+            t!(
+                "the data key {path} lies in the shop folder: whoever copies the folder can read every name",
+                path = path
+            ),
             t!("move it elsewhere, and correct key_file in shop.toml"),
         ),
         Ok(_) => notes.ok("key", t!("the data key {path} is readable by you alone", path = path)),
@@ -219,10 +222,7 @@ fn of_papers(config: &Config, notes: &mut Notes) {
                 "shop.toml says nothing about the shop's {list}, which every agreement names",
                 list = missing.join(", ")
             ),
-            t!(
-                "fill them in under [merchant] in {path}",
-                path = config.folder.join(SHOP_TOML).display()
-            ),
+            t!("fill them in under [merchant] in {path}", path = config.folder.join(SHOP_TOML).display()),
         );
     }
 }

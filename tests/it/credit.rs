@@ -161,6 +161,10 @@ fn a_wrong_setting_is_named() {
         shop.write("shop.toml", settings.replace(from, to));
         shop.run("risk list").fails(1, part);
     }
+    // Nobody passes a pretended check where real money moves.
+    let real = settings.replace("[rail.wechat]\nadapter = \"sandbox\"", "[rail.wechat]\nadapter = \"exec\"");
+    shop.write("shop.toml", real.replace("check = \"off\"", "check = \"sandbox\""));
+    shop.run("risk list").fails(1, "credit.check: sandbox is for rehearsals");
 }
 
 #[test]

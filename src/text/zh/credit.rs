@@ -120,5 +120,9 @@ pub const TABLE: Table = &[
     // Settings.
     ("must be off, manual, zhima or sandbox", "只能是 off、manual、zhima 或 sandbox"),
     ("must lie between {low} and {high}", "必须在 {low} 到 {high} 之间"),
+    (
+        "sandbox is for rehearsals, and a payment rail of this shop moves real money",
+        "sandbox 只用于演练，而本店有动真钱的支付渠道",
+    ),
     ("must name a payment rail whose adapter is alipay", "必须是一个对接方式为 alipay 的支付渠道"),
 ];

@@ -34,6 +34,7 @@ pub const TABLE: Table = &[
         "数据密钥 {path} 放在店铺文件夹里：谁拷走文件夹，谁就能看到所有姓名",
     ),
     ("move it elsewhere, and correct key_file in shop.toml", "请移到别处，并改正 shop.toml 里的 key_file"),
+    ("the rest can be looked at once the data key can be read", "数据密钥能读取之后，才能检查其余各项"),
     ("the data key {path} is readable by you alone", "数据密钥 {path} 只有您本人可读"),
     // Database and clock.
     ("shop.db is sound", "shop.db 完好"),
@@ -70,8 +71,14 @@ pub const TABLE: Table = &[
     ("there is no backup yet", "还没有备份"),
     ("the last backup is {days} days old", "最近一次备份是 {days} 天前"),
     ("the last backup was made at {at}", "最近一次备份：{at}"),
-    ("charges with an unknown outcome: {count}, the oldest since {at}", "结果未知的扣款：{count} 笔，最早的从 {at} 开始"),
-    ("refunds with an unknown outcome: {count}, the oldest since {at}", "结果未知的退款：{count} 笔，最早的从 {at} 开始"),
+    (
+        "charges with an unknown outcome: {count}, the oldest since {at}",
+        "结果未知的扣款：{count} 笔，最早的从 {at} 开始",
+    ),
+    (
+        "refunds with an unknown outcome: {count}, the oldest since {at}",
+        "结果未知的退款：{count} 笔，最早的从 {at} 开始",
+    ),
     ("no outcome is unknown", "没有结果未知的扣款或退款"),
     ("messages that wait: {count}, the oldest since {at}", "还没发出的通知：{count} 条，最早的从 {at} 开始"),
     ("messages of which nobody knows whether they arrived: {count}", "不知道有没有送到的通知：{count} 条"),
@@ -79,11 +86,6 @@ pub const TABLE: Table = &[
     ("no message is late or failed", "没有积压或失败的通知"),
     ("credit checks that wait for a decision: {count}", "等待决定的信用查询：{count} 个"),
     ("no credit check waits for a decision", "没有等待决定的信用查询"),
-    ("credit checks are pretended although real money moves", "动的是真钱，信用查询却是演练"),
-    (
-        "set credit.check in shop.toml to manual, zhima or off",
-        "请把 shop.toml 里的 credit.check 改成 manual、zhima 或 off",
-    ),
     ("no bill was taken over yet", "还没有导入过账单"),
     ("the last day with a bill is {day}", "账单已到 {day}"),
     (

@@ -1,6 +1,9 @@
 //! Programs that break the rules. What a program does that keeps them is checked by the shared suite.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic; clippy's own exception does not see helpers under all(test, unix)")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test may panic; clippy's own exception does not see helpers under all(test, unix)"
+)]
 
 use std::fs;
 
