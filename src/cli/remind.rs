@@ -67,7 +67,10 @@ struct RetryArgs {
 struct SettleArgs {
     /// The message, for example n-9
     #[arg(value_name = "MESSAGE")]
-    message: String,
+    message: Option<String>,
+    /// All that are in doubt
+    #[arg(long, conflicts_with = "message")]
+    all: bool,
     /// It arrived; it counts as sent from now on
     #[arg(long, conflicts_with = "not_arrived")]
     arrived: bool,
@@ -226,11 +229,15 @@ struct Settled {
 }
 
 fn settle(ctx: &Ctx, args: &SettleArgs, ui: &Ui) -> anyhow::Result<Exit> {
-    let message = message_id(&args.message)?;
     let verdict = match (args.arrived, args.not_arrived) {
         (true, _) => Verdict::Arrived,
         (false, true) => Verdict::NotArrived,
         (false, false) => return Err(Fault::usage(t!("say --arrived or --not-arrived")).into()),
+    };
+    let message = match &args.message {
+        Some(message) => message_id(message)?,
+        None if args.all => return settle_all(ctx, verdict, ui),
+        None => return Err(Fault::usage(t!("name a message like n-9, or say --all")).into()),
     };
     let not_before = remind::settle(ctx, message, verdict, ctx.now())?;
     ui.answer(&Settled { message, verdict, not_before }, |ui| {
@@ -238,6 +245,26 @@ fn settle(ctx: &Ctx, args: &SettleArgs, ui: &Ui) -> anyhow::Result<Exit> {
             Some(at) => show_queued(ctx, message, at, ui),
             None => ui.data(&t!("{message} counts as sent from now on", message = message)),
         }
+        Ok(())
+    })?;
+    Ok(Exit::Done)
+}
+
+#[derive(Serialize)]
+struct SettledAll {
+    messages: Vec<MessageId>,
+    verdict: Verdict,
+}
+
+fn settle_all(ctx: &Ctx, verdict: Verdict, ui: &Ui) -> anyhow::Result<Exit> {
+    let messages = remind::settle_all(ctx, verdict, ctx.now())?;
+    ui.answer(&SettledAll { messages: messages.clone(), verdict }, |ui| {
+        let count = messages.len();
+        ui.data(&match verdict {
+            _ if count == 0 => t!("no message is in doubt"),
+            Verdict::Arrived => t!("{count} count as sent from now on", count = count),
+            Verdict::NotArrived => t!("{count} are queued again", count = count),
+        });
         Ok(())
     })?;
     Ok(Exit::Done)

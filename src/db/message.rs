@@ -252,6 +252,22 @@ pub fn put_back(
     Ok(())
 }
 
+/// Whatever waits to be told becomes doubtful: in a database that was restored or copied, the other one may have told it. Returns
+/// how many. Look-ups search from the moment at which each was queued.
+pub fn doubt_queued(conn: &Conn, said: &str) -> Result<u64> {
+    let changed = conn.sql().execute(
+        "UPDATE message SET state = 'unknown', said = :said, handed_at = COALESCE(handed_at, created_at)
+         WHERE state IN ('queued','sending')",
+        named_params! { ":said": said },
+    )?;
+    Ok(u64::try_from(changed)?)
+}
+
+/// The messages of which nobody knows whether they arrived.
+pub fn unknown(conn: &Conn) -> Result<Vec<Addressed>> {
+    addressed(conn, "m.state = 'unknown' ORDER BY m.id", &[])
+}
+
 /// Drops messages of an event family that no longer make sense, for example the announcement of a cancelled term.
 pub fn drop_queued(conn: &Conn, agreement: AgreementId, template: &str, term: Option<u32>) -> Result<u64> {
     let changed = conn.sql().execute(

@@ -519,17 +519,23 @@ fn a_restored_copy_tells_nobody_what_the_other_one_told() {
     let ctx = post.at("2026-11-02T09:00");
     let cast = stage::set(&ctx);
     tell(&ctx, paid(&cast, 1));
+    tell(&ctx, paid(&cast, 2));
     drop(ctx);
     post.shop.run("--now 2026-11-02T09:00 backup").exits(0);
-    post.shop.run("--now 2026-11-02T09:00 remind send").ok("1 message sent");
+    post.desk.will_say(json!({ "Code": "OK", "BizId": "lost on its way, and never in the list" }));
+    post.shop.run("--now 2026-11-02T09:00 remind send").ok("2 messages sent");
     let key = post.desk.took()[0].key.clone();
     post.shop.run("--now 2026-11-02T09:20 restore backups/shop-2026-11-02T0900.db --yes").exits(0);
     post.shop.run("--now 2026-11-02T09:30 remind send").fails(1, "restored from a backup").says("kibble adopt");
     assert_eq!(post.desk.took().len(), 1);
-    // Adopted knowingly it may be told again, under the same number.
-    post.shop.run("--now 2026-11-02T09:40 --yes adopt").exits(0);
-    post.shop.run("--now 2026-11-02T09:50 remind send").ok("1 message sent");
-    assert_eq!(post.desk.took()[1].key, key);
+    // Adopted, it is looked up first: the number of a message is the same in every copy.
+    post.shop.run("--now 2026-11-02T09:40 --yes adopt").ok("may have told, to be looked up: 2");
+    let ctx = post.at("2026-11-02T09:50");
+    let done = deliver(&ctx);
+    assert_eq!((done.sent, done.in_doubt.len()), (2, 0));
+    let keys: Vec<String> = post.desk.took().into_iter().map(|it| it.key).collect();
+    assert_eq!(keys.len(), 2, "the one the lost state never told goes out now");
+    assert_eq!(keys.iter().filter(|it| **it == key).count(), 1);
 }
 
 #[test]
@@ -551,6 +557,22 @@ fn a_webhook_that_lost_its_answer_is_repeated_with_the_same_event_and_nowhere_el
         deliver(&post.at(time));
     }
     assert_eq!((post.desk.took().len(), message(&ctx, 1).0), (1, MessageState::Sent));
+}
+
+#[test]
+fn everything_in_doubt_can_be_settled_at_once() {
+    let post = Post::new("[\"tencent\"]");
+    let ctx = post.at("2026-11-02T09:00");
+    let cast = stage::set(&ctx);
+    for term in 1..=2 {
+        tell(&ctx, paid(&cast, term));
+        post.server.lose_next();
+    }
+    assert_eq!(deliver(&ctx).in_doubt.len(), 2);
+    post.shop.run("--now 2026-11-02T10:00 remind settle --arrived").fails(2, "name a message like n-9, or say --all");
+    post.shop.run("--now 2026-11-02T10:00 remind settle --all --arrived").ok("2 count as sent from now on");
+    post.shop.run("--now 2026-11-02T10:00 remind settle --all --not-arrived").ok("no message is in doubt");
+    assert_eq!(post.desk.took().len(), 2);
 }
 
 #[test]

@@ -23,6 +23,8 @@ use crate::t;
 const VERSION: &str = "2017-05-25";
 /// Minutes after which a message that the provider does not list was not taken. Its lists lag behind by seconds to minutes.
 const LISTED_MINUTES: i64 = 10;
+/// Days after the hand-over that are searched, too.
+const LATER_DAYS: i64 = 3;
 /// Days for which the provider lists what was sent.
 const LISTED_DAYS: i64 = 30;
 /// Most entries of one page of the list.
@@ -185,11 +187,11 @@ impl Aliyun {
             ("SendDate", day(handed.at)),
             ("PageSize", PAGE.to_string()),
         ]);
-        // The provider may have dated a message of midnight by the day after.
-        let mut days = vec![day(handed.at), day(handed.at + Duration::minutes(LISTED_MINUTES))];
-        days.dedup();
-        for day in days {
-            query.insert("SendDate", day);
+        // A message of midnight may be dated by the day after, and one that a restored database knows only from its queue went out
+        // some day later.
+        let days = (0..=LATER_DAYS).map(|days| handed.at + Duration::days(days));
+        for at in days.take_while(|at| day(*at) <= day(now)) {
+            query.insert("SendDate", day(at));
             let mut page = 1;
             loop {
                 query.insert("CurrentPage", page.to_string());

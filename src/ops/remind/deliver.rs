@@ -224,9 +224,13 @@ impl<'a> Post<'a> {
     /// Messages that were in the air when a delivery died, and those whose answer was lost.
     fn settle(&mut self, now: At) -> Result<()> {
         let doubtful = db::message::in_doubt(self.ctx.db.read(), is_quiet(self.ctx, now))?;
+        let messages = &self.ctx.config.settings.messages;
         let mut by_channel: BTreeMap<&str, Vec<&Addressed>> = BTreeMap::new();
         for it in &doubtful {
-            by_channel.entry(it.message.channel.as_deref().unwrap_or_default()).or_default().push(it);
+            // What waited in a restored database went, if it did, over its first choice.
+            let first = order(messages, it.message.audience, &it.message.template).first();
+            let name = it.message.channel.as_ref().or(first).map_or("", String::as_str);
+            by_channel.entry(name).or_default().push(it);
         }
         let mut changes = Vec::new();
         for (name, list) in by_channel {

@@ -153,6 +153,31 @@ pub fn settle(ctx: &Ctx, id: MessageId, verdict: Verdict, now: At) -> Result<Opt
     })
 }
 
+/// Settles every message in doubt at once, as [`settle`] does one. Returns which.
+///
+/// # Errors
+/// When the database cannot be read or written.
+pub fn settle_all(ctx: &Ctx, verdict: Verdict, now: At) -> Result<Vec<MessageId>> {
+    let doubtful = db::message::unknown(ctx.db.read())?;
+    let ids: Vec<MessageId> = doubtful.iter().map(|it| it.message.id).collect();
+    if ids.is_empty() {
+        return Ok(ids);
+    }
+    let hours = ctx.config.settings.messages.hours;
+    ctx.db.write(now, |tx| {
+        for it in &doubtful {
+            match verdict {
+                Verdict::Arrived => deliver::settled(ctx, tx, it, now)?,
+                Verdict::NotArrived => {
+                    db::message::requeue(tx, it.message.id, contact_time(it.message.audience, now, hours, ctx.zone()))?;
+                }
+            }
+        }
+        let word = if verdict == Verdict::Arrived { MessageState::Sent } else { MessageState::Queued }.word();
+        Ok((ids.clone(), Op::MessagesMoved { moves: ids.iter().map(|id| (*id, word)).collect() }))
+    })
+}
+
 /// The state of a message in the chosen language.
 pub fn state_text(state: MessageState) -> String {
     match state {
