@@ -17,7 +17,7 @@ pub enum Op {
     /// The shop's database was made.
     ShopOpened { install_code: String },
     /// A copied or restored database became the shop's: its copy number, and the charges that the rails told of.
-    ShopAdopted { copy_no: i64, found: Vec<ChargeId> },
+    ShopAdopted { copy_no: i64, found: Vec<ChargeId>, messages: u64 },
     /// A customer was added.
     CustomerAdded { customer: CustomerId },
     /// Somebody looked at a customer's data in full.
