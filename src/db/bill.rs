@@ -212,6 +212,19 @@ pub struct Staged<'a> {
     pub said: &'a str,
 }
 
+/// Stages a file: `work` calls [`stage`] for each row. Only a temporary table is written, so that reading a long file keeps nobody from
+/// the shop's database. What `work` returns comes back; after an error nothing is staged.
+///
+/// # Errors
+/// Those of `work`, and of a full disk.
+pub fn staged<T>(conn: &Conn, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    begin_stage(conn)?;
+    conn.sql().execute_batch("BEGIN")?;
+    let done = work();
+    conn.sql().execute_batch(if done.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
+    done
+}
+
 /// Empties the table in which a file is staged.
 pub fn begin_stage(conn: &Conn) -> Result<()> {
     conn.sql().execute_batch(
@@ -296,6 +309,16 @@ pub fn first_lost(conn: &Conn, rail: &str, days: (NaiveDate, NaiveDate)) -> Resu
         order_no: row.get("order_no")?,
         amount: row.get("amount")?,
     }))
+}
+
+/// A charge of another rail's with the order number of a staged row: the file belongs to that rail.
+pub fn other_rail(conn: &Conn, rail: &str) -> Result<Option<(String, String)>> {
+    let mut query = conn.sql().prepare(
+        "SELECT c.rail, c.order_no FROM bill_stage s JOIN charge c ON c.order_no = s.order_no
+         WHERE c.rail <> :rail ORDER BY s.row LIMIT 1",
+    )?;
+    let mut rows = query.query(named_params! { ":rail": rail })?;
+    Ok(rows.next()?.map(|row| Ok::<_, rusqlite::Error>((row.get("rail")?, row.get("order_no")?))).transpose()?)
 }
 
 /// How many staged rows no earlier bill has.

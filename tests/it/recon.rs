@@ -586,3 +586,22 @@ fn asking_the_rail_and_waiting_change_nothing_that_is_known() {
     shop.run("recon list --waiting").ok("nothing differs");
     shop.run("recon apply decided.csv").ok("1 decided before");
 }
+
+#[test]
+fn a_bill_taken_for_the_wrong_rail_never_looks_like_money_to_give_back() {
+    let rails = "--rail alipay=sandbox --rail alipay2=sandbox --rail wechat=sandbox";
+    let mut shop = crate::due::shop_with(rails, "", &[ALIPAY]);
+    hours(&shop, "2026-11-02T09:00", "2026-11-07T21:00");
+    shop.at("2026-11-12T10:30");
+    let rail = ask(&shop, "SELECT rail FROM charge").trim().to_owned();
+    let other = if rail == "alipay" { "alipay2" } else { "alipay" };
+    let day = paid_day(&shop, &rail);
+    bill(&shop, &rail, &day, "a.csv");
+    let before = books(&shop);
+    shop.run("recon import a.csv --rail wechat").fails(1, "it is a bill of Alipay, not of wechat");
+    shop.run(&format!("recon import a.csv --rail {other}")).fails(1, &format!("was charged on {rail}"));
+    shop.run("recon import a.csv").fails(2, "nobody can say which payment rail");
+    shop.run("recon import a.csv --rail cash").fails(1, "was charged on");
+    assert_eq!(books(&shop), before);
+    shop.run(&format!("recon import a.csv --rail {rail}")).ok("1 lines, 1 new");
+}

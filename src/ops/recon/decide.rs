@@ -178,7 +178,9 @@ fn give_back(ctx: &Ctx, it: &Difference, now: At) -> Result<(Did, String)> {
     };
     let noted = ctx.db.write(now, |tx| {
         let line = line_of(tx, line)?;
-        if !line.amount.is_positive() {
+        // A charge on another rail means that the bill was taken over for the wrong one; that money is not given back.
+        let elsewhere = line.charge.is_none() && db::charge::by_order_no(tx, &line.order_no)?.is_some();
+        if !line.amount.is_positive() || elsewhere {
             return Err(unfit(it, Decision::Refund).into());
         }
         let refund = refund::note_stray(ctx, tx, &line, whose, WHY, now)?;

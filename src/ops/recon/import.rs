@@ -197,28 +197,55 @@ fn take(
         return Ok(taken);
     }
     ctx.say(Event::Begin { label: opened.name.clone(), total: 0 });
-    let taken = ctx.db.write_or_undo(now, |tx| keep(ctx, tx, rail, source, &mut opened, asked, now));
+    let settings = ctx.config.rail(rail)?;
+    let conn = ctx.db.read();
+    let figures = db::bill::staged(conn, || stage(ctx, conn, &mut opened, &settings.profile, settings.fee_bps));
     ctx.say(Event::End);
-    let mut taken = taken?;
+    let figures = figures?;
+    belongs(ctx, rail, &opened.name, figures.dialect)?;
+    let mut taken = ctx.db.write_or_undo(now, |tx| keep(ctx, tx, rail, source, &opened, &figures, asked, now))?;
     taken.never_paid = settle_silent(ctx, rail, now)?;
     Ok(taken)
 }
 
+/// Refuses a bill of another provider's or of another rail's: its lines would look like money that nobody asked for.
+fn belongs(ctx: &Ctx, rail: &str, name: &str, dialect: Dialect) -> Result<()> {
+    let expected = match ctx.config.rail(rail)?.adapter {
+        AdapterKind::Alipay => Some(Dialect::Alipay),
+        AdapterKind::Wechat => Some(Dialect::Wechat),
+        AdapterKind::Sandbox => Some(dialect_of(ctx, rail)),
+        AdapterKind::Cash | AdapterKind::Exec => None,
+    };
+    if expected.is_some_and(|expected| expected != dialect) {
+        let provider = match dialect {
+            Dialect::Alipay => t!("Alipay"),
+            Dialect::Wechat => t!("WeChat Pay"),
+        };
+        let why = t!("it is a bill of {provider}, not of {rail}", provider = provider, rail = rail);
+        return Err(refused(name, &why).hint(t!("name it with --rail")).into());
+    }
+    if let Some((other, order_no)) = db::bill::other_rail(ctx.db.read(), rail)? {
+        let why = t!("order {order_no} was charged on {rail}", order_no = order_no, rail = other);
+        return Err(refused(name, &why).hint(t!("name it with --rail")).into());
+    }
+    Ok(())
+}
+
 /// Everything that a bill changes, in one transaction; no [`Op`] when it brings nothing new.
+#[expect(clippy::too_many_arguments, reason = "each is a part of the bill")]
 fn keep(
     ctx: &Ctx,
     tx: &Conn,
     rail: &str,
     source: &str,
-    opened: &mut Opened<'_>,
+    opened: &Opened<'_>,
+    figures: &Figures,
     asked: Option<(NaiveDate, NaiveDate)>,
     now: At,
 ) -> Result<(Taken, Option<Op>)> {
-    let settings = ctx.config.rail(rail)?;
-    let profile = &settings.profile;
+    let profile = &ctx.config.rail(rail)?.profile;
     let (name, sha256) = (opened.name.clone(), opened.sha256.clone());
-    let figures = stage(ctx, tx, opened, profile, settings.fee_bps)?;
-    let days = days_of(&name, &figures, asked)?;
+    let days = days_of(&name, figures, asked)?;
     if let Some(lost) = db::bill::first_lost(tx, rail, days)? {
         return Err(refused(&name, &contradicts(&lost)).into());
     }
@@ -276,7 +303,6 @@ fn keep(
 }
 
 fn stage(ctx: &Ctx, tx: &Conn, opened: &mut Opened<'_>, profile: &Profile, fee_bps: i64) -> Result<Figures> {
-    db::bill::begin_stage(tx)?;
     let mut seen = 0;
     opened.read(&mut |line| {
         seen += 1;

@@ -81,6 +81,10 @@ pub const TABLE: Table = &[
     ),
     ("bill of {rail}, {count} lines", "{rail}账单，{count}行"),
     ("nobody can say which payment rail this bill belongs to: {rails}", "无法判断这份账单属于哪个支付渠道：{rails}"),
+    ("Alipay", "支付宝"),
+    ("WeChat Pay", "微信支付"),
+    ("it is a bill of {provider}, not of {rail}", "这是{provider}的账单，不是{rail}的"),
+    ("order {order_no} was charged on {rail}", "订单{order_no}是在{rail}上扣的款"),
     ("name it with --rail", "请用--rail写明"),
     // What came of it.
     ("every bill up to yesterday is there", "到昨天为止的账单都已导入"),
