@@ -46,6 +46,7 @@ use crate::adapters::rail::Rail;
 use crate::adapters::rail::cash::Cash;
 use crate::adapters::rail::sandbox::book::Book;
 use crate::adapters::rail::sandbox::{Sandbox, Temper};
+use crate::adapters::rail::wechat::Wechat;
 use crate::clock::Clock;
 use crate::config::{self, AdapterKind, Config, RailSettings};
 use crate::db::seal::Keyring;
@@ -175,7 +176,10 @@ fn open_rail(
             Arc::new(sandbox.with_fee_bps(rail.fee_bps).with_temper(temper))
         }
         (AdapterKind::Cash | AdapterKind::Sandbox, _) => Arc::new(Cash::open(name, profile, clock)),
-        (AdapterKind::Alipay | AdapterKind::Wechat | AdapterKind::Exec, _) => {
+        (AdapterKind::Wechat, _) => {
+            Arc::new(Wechat::open(name, profile, clock, rail.account()?, config.settings.http.clone()))
+        }
+        (AdapterKind::Alipay | AdapterKind::Exec, _) => {
             let adapter = rail.adapter.word();
             return Err(Fault::refused(t!(
                 "rail {name}: adapter {adapter} is not built yet",

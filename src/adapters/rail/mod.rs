@@ -4,6 +4,7 @@
 
 pub mod cash;
 pub mod sandbox;
+pub mod wechat;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};

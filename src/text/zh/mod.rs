@@ -26,6 +26,7 @@ mod risk;
 mod sandbox;
 mod sign;
 mod wallet;
+mod wechat;
 
 /// Pairs of English and Chinese.
 pub type Table = &'static [(&'static str, &'static str)];
@@ -58,4 +59,5 @@ pub const TABLES: &[Table] = &[
     sandbox::TABLE,
     sign::TABLE,
     wallet::TABLE,
+    wechat::TABLE,
 ];

@@ -1,6 +1,8 @@
 //! A provider on this machine: a small HTTP/1.1 server whose answers come from a [`Provider`], and which can lose calls and answers on
 //! the way. Owns the wire; what a provider checks and says is in the file of its name.
 
+pub mod wechat;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};

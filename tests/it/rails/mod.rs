@@ -2,3 +2,4 @@
 
 mod sandbox;
 pub mod suite;
+mod wechat;
