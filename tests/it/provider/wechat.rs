@@ -815,7 +815,7 @@ impl WechatPay {
                 match trick {
                     Some(Trick::Unsigned | Trick::Probe) => drop(xml.remove("sign")),
                     Some(Trick::BadSignature) => {
-                        xml.entry("sign".to_owned()).and_modify(|it| spoil(it));
+                        xml.entry("sign".to_owned()).and_modify(spoil);
                     }
                     _ => {}
                 }

@@ -764,6 +764,26 @@ fn a_shop_without_v3_keys_debits_in_the_24_hour_mode() {
     assert!(reply.text.contains("rail.wechat.account.merchant_key"), "{}", reply.text);
 }
 
+#[test]
+fn the_documented_account_is_one() {
+    let lines = kibble::config::EXAMPLE.lines().skip_while(|line| *line != "# [rail.wechat.account]");
+    let block = lines.take_while(|line| line.starts_with("# ")).skip(1);
+    let settings: Vec<&str> = block
+        .map(|line| &line[2..])
+        .filter(|line| line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')))
+        .collect();
+    let account: kibble::adapters::rail::wechat::Account = toml::from_str(&settings.join("\n")).unwrap();
+    // Every setting that `Account` has, so that none goes undocumented.
+    let named = format!("{account:#?}");
+    let fields = named.lines().filter(|line| line.starts_with("    ") && !line.starts_with("     ") && line.contains(": "));
+    let fields: Vec<&str> = fields.map(|line| line.trim().split(':').next().unwrap()).collect();
+    let documented: Vec<&str> = settings.iter().map(|line| line.split(' ').next().unwrap()).collect();
+    assert!(fields.len() > 15);
+    for field in fields {
+        assert!(documented.contains(&field), "{field}");
+    }
+}
+
 fn announced(mandate: &MandateRef) -> DebitNotice {
     DebitNotice { mandate: mandate.clone(), amount: AMOUNT, due: due() }
 }
