@@ -274,7 +274,7 @@ fn readable_by_others(path: &Path) -> Option<String> {
     {
         use std::os::unix::fs::PermissionsExt;
         let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
-        return (mode & 0o077 != 0).then(|| format!("{mode:o}"));
+        (mode & 0o077 != 0).then(|| format!("{mode:o}"))
     }
     #[cfg(not(unix))]
     {

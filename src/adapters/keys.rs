@@ -339,3 +339,91 @@ pub fn open_ecb(key: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
     let sound = (1..=BLOCK).contains(&pad) && plain[plain.len() - pad..].iter().all(|byte| usize::from(*byte) == pad);
     sound.then(|| plain[..plain.len() - pad].to_vec())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Certificate, KeyFault, PrivateKey, PublicKey, decimal, open_cbc, open_ecb, open_gcm, same};
+
+    /// The throw-away keys of the vectors, as bare base64.
+    fn key(name: &str) -> String {
+        let vectors: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/data/payment-vectors.json")).unwrap();
+        let text = vectors["keys"][name].as_str().unwrap();
+        text.lines().filter(|line| !line.starts_with("-----")).collect()
+    }
+
+    fn pem(label: &str, base64: &str) -> String {
+        let lines: Vec<String> =
+            base64.as_bytes().chunks(64).map(|it| String::from_utf8(it.to_vec()).unwrap()).collect();
+        format!("-----BEGIN {label}-----\r\n{}\r\n-----END {label}-----\r\n", lines.join("\r\n"))
+    }
+
+    #[test]
+    fn a_key_is_read_in_whatever_form_it_was_handed_out() {
+        let (one, eight, public) = (key("app_private_pkcs1"), key("app_private_pkcs8"), key("app_public"));
+        let spaced = format!("\u{feff} {} \n{}\n", &one[..100], &one[100..]);
+        let forms = [pem("RSA PRIVATE KEY", &one), pem("PRIVATE KEY", &eight), one, eight, spaced];
+        let public_forms = [pem("PUBLIC KEY", &public), public, key("app_cert")];
+        for form in &forms {
+            let private = PrivateKey::read(form).unwrap();
+            let signature = private.sign("猫粮".as_bytes());
+            for public in &public_forms {
+                let public = PublicKey::read(public).unwrap();
+                assert_eq!(public, private.public());
+                assert!(public.verifies("猫粮".as_bytes(), &signature));
+                assert!(!public.verifies("猫粮 ".as_bytes(), &signature));
+            }
+        }
+        assert!(!PublicKey::read(&key("alipay_public")).unwrap().verifies(b"", "not base64!"));
+    }
+
+    #[test]
+    fn the_wrong_kind_of_key_is_called_by_its_name() {
+        let private = |text: &str| PrivateKey::read(text).unwrap_err();
+        let public = |text: &str| PublicKey::read(text).unwrap_err();
+        assert_eq!(private(&key("app_public")), KeyFault::PublicKey);
+        assert_eq!(private(&pem("PUBLIC KEY", &key("app_public"))), KeyFault::PublicKey);
+        assert_eq!(private(&key("app_cert")), KeyFault::Certificate);
+        assert_eq!(private("-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIE\n-----END"), KeyFault::Encrypted);
+        assert_eq!(private("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIE"), KeyFault::Encrypted);
+        assert_eq!(public(&key("app_private_pkcs1")), KeyFault::PrivateKey);
+        assert_eq!(public(&pem("PRIVATE KEY", &key("app_private_pkcs8"))), KeyFault::PrivateKey);
+        for nonsense in ["", "hello", "====", "-----BEGIN", "AAAA"] {
+            assert!(matches!(private(nonsense), KeyFault::NotAKey), "{nonsense}");
+            assert!(matches!(public(nonsense), KeyFault::NotAKey), "{nonsense}");
+        }
+        assert_eq!(Certificate::read(&key("app_public")).unwrap_err(), KeyFault::NotACertificate);
+    }
+
+    #[test]
+    fn a_certificate_tells_its_serial_both_ways_and_its_dates() {
+        let certificate = Certificate::read(&key("app_cert")).unwrap();
+        assert!(certificate.not_before < certificate.not_after);
+        assert_eq!(certificate.key, PublicKey::read(&key("app_public")).unwrap());
+        assert!(certificate.issuer.contains("CN="), "{}", certificate.issuer);
+        let tail = |number: &str, base| number.chars().last().unwrap().to_digit(base).unwrap();
+        assert_eq!(tail(&certificate.serial_decimal, 10) % 2, tail(&certificate.serial_hex, 16) % 2);
+        assert_eq!(certificate.serial_hex.len(), 40, "{}", certificate.serial_hex);
+        for (bytes, text) in [
+            (&[0][..], "0"),
+            (&[1, 0], "256"),
+            (&[0, 255, 255], "65535"),
+            (&[1, 0, 0, 0, 0, 0, 0, 0, 0], "18446744073709551616"),
+        ] {
+            assert_eq!(decimal(bytes), text);
+        }
+        let bundle = pem("CERTIFICATE", &key("app_cert")) + &pem("CERTIFICATE", &key("wxplatform_cert"));
+        assert_eq!(Certificate::read_all(&bundle).len(), 2);
+    }
+
+    #[test]
+    fn nothing_opens_with_a_wrong_key_or_a_changed_byte() {
+        for bytes in [&b""[..], b"short", &[0; 16], &[0; 33]] {
+            assert_eq!(open_gcm(&[1; 32], &[0; 12], b"", bytes), None);
+            assert_eq!(open_gcm(&[1; 31], &[0; 11], b"", bytes), None);
+            assert_eq!(open_ecb(&[1; 31], bytes), None);
+            assert_eq!(open_cbc(&[1; 15], bytes), None);
+        }
+        assert!(same("abc", "abc") && !same("abc", "abd") && !same("abc", "ab"));
+    }
+}

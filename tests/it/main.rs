@@ -17,6 +17,7 @@ mod docs;
 mod due;
 mod examples;
 mod house;
+mod http;
 mod import;
 mod init;
 mod mandate;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::date::At;
 use crate::domain::money::Money;
 use crate::domain::rail::{Profile, Reason, Reply};
+use crate::t;
 
 /// The built-in profiles by name, as TOML.
 pub const PROFILES: [(&str, &str); 4] = [
@@ -20,6 +21,9 @@ pub const PROFILES: [(&str, &str); 4] = [
     ("wechat-notify24h", include_str!("profiles/wechat-notify24h.toml")),
     ("cash", include_str!("profiles/cash.toml")),
 ];
+
+/// Seconds by which a provider's clock and ours may differ; beyond that it refuses our signatures (payment facts 2.6: five minutes).
+pub const MOST_SKEW_SECONDS: i64 = 300;
 
 /// What the rail needs to know to let a customer sign.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -304,8 +308,9 @@ pub enum Trouble {
 impl std::fmt::Display for Trouble {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Trouble::Unsupported => f.write_str("unsupported"),
-            Trouble::Refused { reason, code, text } => write!(f, "{} {code} {text}", reason.word()),
+            Trouble::Unsupported => f.write_str(&t!("this payment rail cannot do that")),
+            Trouble::Refused { code, text, .. } if code.is_empty() => f.write_str(text),
+            Trouble::Refused { code, text, .. } => write!(f, "{text} ({code})"),
             Trouble::Unreachable { text } => f.write_str(text),
         }
     }

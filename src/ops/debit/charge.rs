@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use anyhow::Result;
 
-use crate::adapters::rail::{ChargeRequest, Closed, MandateRef, MandateState, Rail, Trouble};
+use crate::adapters::rail::{ChargeRequest, Closed, MOST_SKEW_SECONDS, MandateRef, MandateState, Rail, Trouble};
 use crate::db;
 use crate::db::charge::NewCharge;
 use crate::db::installment::{DueRow, Place};
@@ -135,6 +135,8 @@ struct Desk<'a> {
     hour: ChargeHour,
     install_code: String,
     copy_no: i64,
+    /// Rails that answered this run's first question.
+    met: BTreeSet<String>,
     /// Rails that are left alone for the rest of the run.
     stopped: BTreeSet<String>,
     subject: String,
@@ -165,6 +167,7 @@ impl<'a> Desk<'a> {
             hour: ChargeHour { time: settings.debit.hour, zone: settings.timezone },
             install_code: shop.install_code,
             copy_no: shop.copy_no,
+            met: BTreeSet::new(),
             stopped: BTreeSet::new(),
             subject: settings.name.clone(),
             ahead: Ahead::default(),
@@ -249,6 +252,10 @@ impl<'a> Desk<'a> {
         unwritten: &mut Vec<Unwritten>,
         report: &mut RunReport,
     ) -> Result<Vec<Ready>> {
+        for row in &rows {
+            self.meet(&row.rail, report);
+        }
+        let rows: Vec<DueRow> = rows.into_iter().filter(|row| !self.stopped.contains(&row.rail)).collect();
         let questions = rows
             .iter()
             .map(|row| {
@@ -287,6 +294,28 @@ impl<'a> Desk<'a> {
             }
         }
         Ok(ready)
+    }
+
+    /// Before a rail is asked about anybody's money in this run: does it answer, are our keys right, do the clocks agree?
+    fn meet(&mut self, name: &str, report: &mut RunReport) {
+        let Some(rail) = self.ctx.rails.get(name) else { return };
+        if rail.is_sandbox() || self.stopped.contains(name) || !self.met.insert(name.to_owned()) {
+            return;
+        }
+        let skew = match rail.health() {
+            Ok(health) => health.provider_time.map_or(0, |theirs| (self.ctx.now() - theirs).num_seconds()),
+            Err(Trouble::Unsupported) => 0,
+            Err(trouble) => return self.stop_rail(name, &trouble, report),
+        };
+        if skew.abs() > MOST_SKEW_SECONDS {
+            let minutes = skew.abs() / 60;
+            let text = match skew > 0 {
+                true => t!("this machine's clock is {minutes} minutes fast; set it right", minutes = minutes),
+                false => t!("this machine's clock is {minutes} minutes slow; set it right", minutes = minutes),
+            };
+            let trouble = Trouble::Refused { reason: Reason::OurConfiguration, code: "CLOCK".into(), text };
+            self.stop_rail(name, &trouble, report);
+        }
     }
 
     fn mandate_ended(&self, row: &DueRow, at: Option<At>, by: &str, report: &mut RunReport) -> Result<()> {

@@ -238,4 +238,6 @@ pub const TABLE: Table = &[
     ("the customer could still pay through it; try again later", "客户仍可能通过它付款，请稍后再试"),
     ("there is no installment {installment}", "没有 {installment} 这一期"),
     ("see them with `kibble agreement show {agreement}`", "用 `kibble agreement show {agreement}` 查看各期"),
+    ("this machine's clock is {minutes} minutes fast; set it right", "本机时钟快了{minutes}分钟；请校准"),
+    ("this machine's clock is {minutes} minutes slow; set it right", "本机时钟慢了{minutes}分钟；请校准"),
 ];

@@ -1,5 +1,7 @@
 //! A provider on this machine: a small HTTP/1.1 server whose answers come from a [`Provider`], and which can lose calls and answers on
-//! the way. Owns the wire; what a provider checks and says is in the file of its name.
+//! the way. Owns the wire, with TLS in `tls.rs`; what a provider checks and says is in the file of its name.
+
+pub mod tls;
 
 pub mod wechat;
 
@@ -11,6 +13,9 @@ use std::thread;
 use std::time::Duration;
 
 use kibble::domain::date::At;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use self::tls::Tls;
 
 /// A call as it arrived.
 #[derive(Clone, Debug)]
@@ -61,6 +66,7 @@ struct Troubles {
 
 /// A server that runs until it is dropped.
 pub struct Server {
+    scheme: &'static str,
     address: SocketAddr,
     troubles: Arc<Troubles>,
     asked: Arc<Mutex<Vec<Asked>>>,
@@ -68,9 +74,22 @@ pub struct Server {
 
 impl Server {
     pub fn start(provider: Arc<dyn Provider>) -> Server {
+        Server::start_with(provider, None)
+    }
+
+    /// Over TLS, with the certificate and the demands of `tls`.
+    pub fn start_tls(provider: Arc<dyn Provider>, tls: &Tls) -> Server {
+        Server::start_with(provider, Some(tls.config.clone()))
+    }
+
+    fn start_with(provider: Arc<dyn Provider>, tls: Option<Arc<ServerConfig>>) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let server =
-            Server { address: listener.local_addr().unwrap(), troubles: Arc::default(), asked: Arc::default() };
+        let server = Server {
+            scheme: if tls.is_some() { "https" } else { "http" },
+            address: listener.local_addr().unwrap(),
+            troubles: Arc::default(),
+            asked: Arc::default(),
+        };
         let (troubles, asked) = (server.troubles.clone(), server.asked.clone());
         thread::spawn(move || {
             for stream in listener.incoming() {
@@ -79,15 +98,26 @@ impl Server {
                 }
                 let Ok(stream) = stream else { continue };
                 let (provider, troubles, asked) = (provider.clone(), troubles.clone(), asked.clone());
-                thread::spawn(move || serve(stream, provider.as_ref(), &troubles, &asked));
+                let tls = tls.clone();
+                thread::spawn(move || {
+                    stream.set_nodelay(true).unwrap();
+                    let wire: Box<dyn Wire> = match tls {
+                        Some(tls) => Box::new(StreamOwned::new(ServerConnection::new(tls).unwrap(), stream)),
+                        None => Box::new(stream),
+                    };
+                    serve(wire, provider.as_ref(), &troubles, &asked);
+                });
             }
         });
         server
     }
 
-    /// `http://127.0.0.1:PORT`, without a slash.
+    /// `http://127.0.0.1:PORT`, without a slash; `https://localhost:PORT` with TLS.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        match self.scheme {
+            "https" => format!("https://localhost:{}", self.address.port()),
+            scheme => format!("{scheme}://{}", self.address),
+        }
     }
 
     /// The next call that moves money is cut before the work.
@@ -129,11 +159,14 @@ impl Drop for Server {
     }
 }
 
-fn serve(stream: TcpStream, provider: &dyn Provider, troubles: &Troubles, log: &Mutex<Vec<Asked>>) {
-    stream.set_nodelay(true).unwrap();
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let mut stream = stream;
-    while let Some(asked) = read(&mut reader) {
+/// A connection, plain or not.
+trait Wire: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Wire for T {}
+
+fn serve(wire: Box<dyn Wire>, provider: &dyn Provider, troubles: &Troubles, log: &Mutex<Vec<Asked>>) {
+    let mut wire = BufReader::new(wire);
+    while let Some(asked) = read(&mut wire) {
         if troubles.down.load(Ordering::SeqCst) || troubles.stopped.load(Ordering::SeqCst) {
             return;
         }
@@ -151,7 +184,7 @@ fn serve(stream: TcpStream, provider: &dyn Provider, troubles: &Troubles, log: &
             true => Answered { body: b"\x00\xff<!nonsense".to_vec(), ..answered },
             false => answered,
         };
-        if write(&mut stream, &answered, provider.now()).is_err() {
+        if write(wire.get_mut(), &answered, provider.now()).is_err() {
             return;
         }
     }
@@ -162,7 +195,7 @@ fn once(counter: &AtomicU32) -> bool {
     counter.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
 }
 
-fn read(reader: &mut BufReader<TcpStream>) -> Option<Asked> {
+fn read(reader: &mut BufReader<Box<dyn Wire>>) -> Option<Asked> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
     let mut words = line.split_whitespace();
@@ -198,7 +231,7 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Asked> {
     Some(Asked { method, path: path.to_owned(), query: query.to_owned(), headers, body })
 }
 
-fn write(stream: &mut TcpStream, answered: &Answered, now: At) -> std::io::Result<()> {
+fn write(stream: &mut Box<dyn Wire>, answered: &Answered, now: At) -> std::io::Result<()> {
     let mut head = format!("HTTP/1.1 {} -\r\nDate: {}\r\n", answered.status, now.format("%a, %d %b %Y %H:%M:%S GMT"));
     for (name, value) in &answered.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
