@@ -19,6 +19,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::provider::Server;
+use crate::provider::tls::Tls;
 use crate::provider::wechat::{self, Trick, WechatPay};
 use crate::rails::suite::{
     self, Mishap, Stage, at, charge, due, rail_suite, ready, refund, request, sign_request, signed,
@@ -421,6 +422,38 @@ fn refunds_by_v2_pass_the_suites_fears_too() {
     for fear in [suite::one_refund_number_goes_back_once, suite::no_more_goes_back_than_was_paid] {
         fear(&refunding(stage("wechat-prenotify"), "v2"));
     }
+}
+
+#[test]
+fn a_v2_refund_is_made_over_mutual_tls_and_by_nobody_without_the_certificate() {
+    let stage = stage("wechat-notify24h");
+    let mandate = ready(&stage);
+    charge(&stage, &mandate, "n1");
+    let tls = Tls::mutual();
+    let server = Server::start_tls(stage.provider.clone(), &tls);
+    let ca_file = stage.keys.path().join("root.pem");
+    std::fs::write(&ca_file, &tls.root).unwrap();
+    let rail = |certificate: &str, key: &str| {
+        let mut account = wechat::account(stage.keys.path(), &server.url());
+        let files = [("merchant_certificate", certificate), ("merchant_key", key)];
+        for (name, pem) in files {
+            account.insert(name.to_owned(), wechat::key_file(stage.keys.path(), &format!("{name}.pem"), pem).into());
+        }
+        account.insert("refund_way".to_owned(), "v2".into());
+        let http = HttpSettings { ca_file: ca_file.clone(), ..HttpSettings::default() };
+        Wechat::open("wechat", stage.rail.profile().clone(), stage.clock.clone(), account.try_into().unwrap(), http)
+    };
+    let stranger = Tls::mutual();
+    let refused = rail(&stranger.client, &stranger.client_key).refund(&refund("f1", AMOUNT));
+    assert_eq!((refused.answer, stage.moved()), (Answer::Unknown, AMOUNT), "{refused:?}");
+    let broken = rail("no certificate", &tls.client_key).refund(&refund("f1", AMOUNT));
+    assert_eq!(broken.answer, Answer::Unknown);
+    assert!(broken.text.contains("rail.wechat.account.merchant_certificate"), "{}", broken.text);
+    // The question that follows goes without a certificate, which this server takes from nobody.
+    assert_eq!(rail(&tls.client, &tls.client_key).refund(&refund("f1", AMOUNT)).answer, Answer::Unknown);
+    assert_eq!(stage.moved(), Money::ZERO);
+    let stage = refunding(stage, "v2");
+    assert_eq!(stage.rail.query_refund(&refund("f1", AMOUNT)).answer, Answer::Paid);
 }
 
 #[test]

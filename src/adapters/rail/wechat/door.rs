@@ -15,14 +15,12 @@ use super::xml::Fields;
 use super::{Wechat, form};
 use crate::adapters::http::{ClientPem, Failure, Http, Request, Response};
 use crate::adapters::keys::{Certificate, PrivateKey, PublicKey, open_gcm, sha256_hex, unbase64};
-use crate::adapters::rail::{Health, Trouble};
+use crate::adapters::rail::{Health, MOST_SKEW_SECONDS, Trouble};
 use crate::config::Secret;
 use crate::domain::date::At;
 use crate::domain::rail::{Answer, Reason, Reply};
 use crate::t;
 
-/// How far two clocks may be apart, in seconds: WeChat Pay refuses calls from further away (payment facts 2.6).
-const SKEW_SECONDS: i64 = 300;
 /// Largest bill that is read, packed or not.
 pub(super) const BILL_BYTES: u64 = 256 << 20;
 /// An order number that no shop uses: asking for it shows that WeChat Pay answers and that the keys fit.
@@ -362,7 +360,7 @@ impl Wechat {
     fn proven(&self, answer: &Response, text: &str) -> Result<(), Miss> {
         let seal = self.sealed_by_wechat(|name| answer.header(name), text)?;
         let away = seal.timestamp.parse::<i64>().map(|at| (at - self.clock.now().timestamp()).abs());
-        if away.is_ok_and(|seconds| seconds <= SKEW_SECONDS) {
+        if away.is_ok_and(|seconds| seconds <= MOST_SKEW_SECONDS) {
             return Ok(());
         }
         match self.skew(answer) {
@@ -533,7 +531,7 @@ impl Wechat {
     /// What to say when WeChat Pay's clock and this machine's are too far apart.
     fn skew(&self, answer: &Response) -> Option<String> {
         let minutes = (self.clock.now() - answer.date()?).num_seconds().abs();
-        (minutes > SKEW_SECONDS).then(|| {
+        (minutes > MOST_SKEW_SECONDS).then(|| {
             t!(
                 "this machine's clock and WeChat Pay's are {minutes} minutes apart; set the clock right",
                 minutes = minutes / 60
