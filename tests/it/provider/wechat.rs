@@ -271,6 +271,13 @@ impl WechatPay {
         if asked.path == "/papay/h5entrustweb" {
             return self.h5(asked);
         }
+        // A customer in another process opens the page and agrees; `X-Payer` says who pays.
+        if asked.path == "/papay/entrustweb" && asked.method == "GET" {
+            let payer = code_or(asked.header("x-payer"), "c-0");
+            let agreed = self.customer_signs(&format!("/papay/entrustweb?{}", asked.query), payer);
+            let (status, text) = agreed.map_or_else(|why| (400, why), |()| (200, "签约成功".to_owned()));
+            return Say::Raw(Answered { status, headers: Vec::new(), body: text.into_bytes() });
+        }
         match self.say_v2(asked) {
             Ok(Ok(xml)) => Say::Xml(fine(xml)),
             Ok(Err((code, text))) => Say::Xml(fail(&code, &text)),
@@ -351,7 +358,8 @@ impl WechatPay {
     }
 
     fn pappayapply(&self, xml: &Xml) -> Result<Result<Xml, (String, String)>, String> {
-        let wanted = ["body", "out_trade_no", "total_fee", "spbill_create_ip", "notify_url", "trade_type", "contract_id"];
+        let wanted =
+            ["body", "out_trade_no", "total_fee", "spbill_create_ip", "notify_url", "trade_type", "contract_id"];
         need(xml, &wanted)?;
         let sum = order_sum(xml)?;
         if xml["trade_type"] != "PAP" {
@@ -458,9 +466,7 @@ impl WechatPay {
                 let code = format!("weixin://wxpay/bizpayurl?pr={}", &md5_hex(asked.order_no.as_bytes())[..9]);
                 Ok(Ok(fields(&[("trade_type", "NATIVE"), ("prepay_id", "wx2026"), ("code_url", &code)])))
             }
-            Err(Trouble::Refused { code, text, .. }) if code == "INVALID_REQUEST" => {
-                Ok(no("OUT_TRADE_NO_USED", &text))
-            }
+            Err(Trouble::Refused { code, text, .. }) if code == "INVALID_REQUEST" => Ok(no("OUT_TRADE_NO_USED", &text)),
             Err(Trouble::Refused { code, text, .. }) => Ok(no(&code, &text)),
             Err(trouble) => Err(trouble.to_string()),
         }
@@ -476,9 +482,7 @@ impl WechatPay {
             amount: fen("refund_fee")?,
         };
         match self.refunded(&request) {
-            Ok(refund_id) => {
-                Ok(Ok(fields(&[("out_refund_no", &request.refund_no), ("refund_id", &refund_id)])))
-            }
+            Ok(refund_id) => Ok(Ok(fields(&[("out_refund_no", &request.refund_no), ("refund_id", &refund_id)]))),
             Err((code, text)) => Ok(no(&code, &text)),
         }
     }
@@ -847,7 +851,8 @@ impl WechatPay {
             Some(Trick::Probe) => signature = format!("WECHATPAY/SIGNTEST/{signature}"),
             _ => {}
         }
-        let serial = if self.state().certificates { self.keys.certificate_serial.clone() } else { PUBLIC_KEY_ID.to_owned() };
+        let serial =
+            if self.state().certificates { self.keys.certificate_serial.clone() } else { PUBLIC_KEY_ID.to_owned() };
         let mut headers = vec![
             ("wechatpay-timestamp".to_owned(), timestamp.to_string()),
             ("wechatpay-nonce".to_owned(), nonce),
@@ -1036,8 +1041,13 @@ fn named(mut xml: Xml, pairs: &[(&str, &str)]) -> Xml {
 }
 
 fn fine(xml: Xml) -> Xml {
-    let pairs =
-        [("return_code", "SUCCESS"), ("return_msg", "OK"), ("result_code", "SUCCESS"), ("appid", APPID), ("mch_id", MCH_ID)];
+    let pairs = [
+        ("return_code", "SUCCESS"),
+        ("return_msg", "OK"),
+        ("result_code", "SUCCESS"),
+        ("appid", APPID),
+        ("mch_id", MCH_ID),
+    ];
     named(xml, &pairs)
 }
 
@@ -1104,10 +1114,8 @@ fn parsed(text: &str) -> Result<Xml, String> {
         }
         let (value, after) = after.split_once(&format!("</{tag}>")).ok_or("XML_FORMAT_ERROR")?;
         let plain = value.strip_prefix("<![CDATA[").and_then(|it| it.strip_suffix("]]>"));
-        let plain = plain.map_or_else(
-            || value.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"),
-            str::to_owned,
-        );
+        let plain =
+            plain.map_or_else(|| value.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"), str::to_owned);
         xml.insert(tag.to_owned(), plain);
         rest = after;
     }
@@ -1137,7 +1145,8 @@ fn xml_answer(text: String) -> Answered {
 
 /// An error page as gateways write it, in GBK.
 fn page(status: u16) -> Answered {
-    let text = "<!DOCTYPE html><html><head><title>系统维护</title></head><body>服务暂时不可用，请稍后再试</body></html>";
+    let text =
+        "<!DOCTYPE html><html><head><title>系统维护</title></head><body>服务暂时不可用，请稍后再试</body></html>";
     let (body, _, _) = encoding_rs::GBK.encode(text);
     let headers = vec![("Content-Type".to_owned(), "text/html;charset=GBK".to_owned())];
     Answered { status, headers, body: body.into_owned() }

@@ -7,8 +7,8 @@ use chrono::Duration;
 use kibble::adapters::rail::sandbox::{Book, FaultKind, FaultSpan};
 use kibble::adapters::rail::wechat::Wechat;
 use kibble::adapters::rail::{
-    BillPeriod, Closed, DebitNotice, Finding, Level, MandateRef, MandateState, Noticed, PROFILES, PayLinkRequest,
-    Rail, SavedNotice, SignRequest, Trouble,
+    BillPeriod, Closed, DebitNotice, Finding, Level, MandateRef, MandateState, Noticed, PROFILES, PayLinkRequest, Rail,
+    SavedNotice, SignRequest, Trouble,
 };
 use kibble::clock::Clock;
 use kibble::config::HttpSettings;
@@ -272,6 +272,51 @@ fn a_number_that_paporderquery_does_not_find_is_looked_for_by_orderquery() {
 }
 
 #[test]
+fn a_merchant_without_leave_for_orderquery_lives_by_paporderquery() {
+    let stage = stage("wechat-prenotify").with(|it| drop(it.insert("order_query".to_owned(), "paporderquery".into())));
+    assert!(stage.rail.health().is_ok());
+    stage.provider.play("/pay/orderquery", Trick::Refuse("NOAUTH"));
+    assert_eq!(stage.rail.query_charge("n9", AMOUNT).answer, Answer::NotFound);
+    stage.provider.play("/pay/orderquery", Trick::Maintenance);
+    assert_eq!(stage.rail.query_charge("n9", AMOUNT).answer, Answer::Unknown);
+}
+
+#[test]
+fn the_spare_address_is_used_when_the_first_was_certainly_not_reached() {
+    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = format!("http://{}", dead.local_addr().unwrap());
+    drop(dead);
+    let stage = stage("wechat-prenotify");
+    let here = stage.server.url();
+    let stage = stage.with(|account| {
+        account.insert("host".to_owned(), nobody.into());
+        account.insert("spare_host".to_owned(), here.into());
+    });
+    let mandate = ready(&stage);
+    // A call that may have arrived is not made twice.
+    stage.server.lose_next();
+    assert_eq!(stage.rail.charge(&request(&mandate, "n1")).answer, Answer::Unknown);
+    assert_eq!(stage.server.asked().iter().filter(|it| it.path == "/pay/pappayapply").count(), 1);
+    assert_eq!(charge(&stage, &mandate, "n1").answer, Answer::Paid);
+    assert_eq!(stage.moved(), AMOUNT);
+}
+
+#[test]
+fn a_customer_agrees_on_the_page_itself() {
+    use std::io::{Read, Write};
+    let stage = stage("wechat-prenotify");
+    let link = stage.rail.sign_link(&sign_request(&stage)).unwrap();
+    let page = link.url.strip_prefix(&stage.server.url()).unwrap();
+    let mut wire = std::net::TcpStream::connect(stage.server.url().trim_start_matches("http://")).unwrap();
+    write!(wire, "GET {page} HTTP/1.1\r\nX-Payer: c-12\r\n\r\n").unwrap();
+    let mut status = [0; 12];
+    wire.read_exact(&mut status).unwrap();
+    assert_eq!(&status, b"HTTP/1.1 200");
+    let mandate = MandateRef { contract_no: "m1".to_owned(), provider_no: None };
+    assert!(matches!(stage.rail.mandate_state(&mandate), Ok(MandateState::Live { .. })));
+}
+
+#[test]
 fn a_mandate_is_live_only_by_a_proven_answer_about_it() {
     let stage = stage("wechat-prenotify");
     let mandate = signed(&stage);
@@ -317,12 +362,12 @@ fn a_clock_ten_minutes_off_stops_the_rail_before_any_harm() {
         let stage = stage("wechat-prenotify");
         let mandate = ready(&stage);
         stage.provider.set_ahead(Duration::minutes(ahead));
-        let calls: [Trouble; 2] = [
-            stage.rail.mandate_state(&mandate).unwrap_err(),
-            stage.rail.announce(&announced(&mandate)).unwrap_err(),
-        ];
+        let calls: [Trouble; 2] =
+            [stage.rail.mandate_state(&mandate).unwrap_err(), stage.rail.announce(&announced(&mandate)).unwrap_err()];
         for trouble in calls {
-            let Trouble::Refused { reason: Reason::OurConfiguration, code, text } = trouble else { panic!("{trouble}") };
+            let Trouble::Refused { reason: Reason::OurConfiguration, code, text } = trouble else {
+                panic!("{trouble}")
+            };
             assert_eq!(code, "CLOCK");
             assert!(text.contains("10 minutes"), "{text}");
         }
@@ -346,7 +391,9 @@ fn a_wrong_key_stops_the_rail_before_any_harm() {
     assert_eq!(stage.moved(), Money::ZERO);
     let strange = wechat::vectors()["keys"]["app_private_pkcs8"].as_str().unwrap().to_owned();
     let stage = stage.with_key("merchant_key", &strange);
-    let Err(Trouble::Refused { reason, code, .. }) = stage.rail.announce(&announced(&mandate)) else { panic!("refused") };
+    let Err(Trouble::Refused { reason, code, .. }) = stage.rail.announce(&announced(&mandate)) else {
+        panic!("refused")
+    };
     assert_eq!((reason, code.as_str()), (Reason::OurConfiguration, "SIGN_ERROR"));
 }
 
@@ -365,7 +412,8 @@ fn a_key_that_cannot_be_read_is_named_and_nothing_is_sent() {
     assert_eq!(stage.rail.query_charge("n1", AMOUNT).answer, Answer::Unknown, "a question settles nothing then");
     assert_eq!(stage.server.asked().len(), before);
     let stage = stage.with_key("merchant_key", "no key");
-    let Err(Trouble::Refused { reason: Reason::OurConfiguration, text, .. }) = stage.rail.announce(&announced(&mandate))
+    let Err(Trouble::Refused { reason: Reason::OurConfiguration, text, .. }) =
+        stage.rail.announce(&announced(&mandate))
     else {
         panic!("refused")
     };
@@ -477,7 +525,9 @@ fn platform_certificates_are_fetched_once_and_only_from_who_has_our_key() {
         },
         ..stage
     };
-    let Err(Trouble::Refused { reason: Reason::OurConfiguration, text, .. }) = stage.rail.health() else { panic!("refused") };
+    let Err(Trouble::Refused { reason: Reason::OurConfiguration, text, .. }) = stage.rail.health() else {
+        panic!("refused")
+    };
     assert!(text.contains("api_v3_key"), "{text}");
 }
 
@@ -488,7 +538,8 @@ fn a_key_of_wechats_that_no_setting_names_is_asked_for() {
         account.remove("platform_public_key");
     });
     let mandate = signed(&stage);
-    let Err(Trouble::Refused { reason: Reason::OurConfiguration, text, .. }) = stage.rail.announce(&announced(&mandate))
+    let Err(Trouble::Refused { reason: Reason::OurConfiguration, text, .. }) =
+        stage.rail.announce(&announced(&mandate))
     else {
         panic!("refused")
     };
@@ -531,7 +582,9 @@ fn a_link_is_not_closed_in_its_first_five_minutes() {
     let made = stage.rail.pay_link(&link).unwrap();
     assert!(made.url.starts_with("weixin://"));
     // Only this one order is passed over; the rail is well.
-    let Err(Trouble::Refused { reason: Reason::Other, text, .. }) = stage.rail.close_order("n1") else { panic!("young") };
+    let Err(Trouble::Refused { reason: Reason::Other, text, .. }) = stage.rail.close_order("n1") else {
+        panic!("young")
+    };
     assert!(text.contains("five minutes"), "{text}");
     stage.clock.set(stage.clock.now() + Duration::minutes(5));
     assert_eq!(stage.rail.pay_link(&link).unwrap().url, made.url, "the same order, the same code");
@@ -547,7 +600,8 @@ fn a_notice_ahead_of_a_debit_is_given_when_a_proven_answer_says_so() {
     let stage = stage("wechat-prenotify");
     let mandate = signed(&stage);
     stage.clock.set(at(plus_days(due(), -2), 10));
-    for trick in [Trick::Unsigned, Trick::BadSignature, Trick::Probe, Trick::Stale, Trick::TooMany, Trick::Maintenance] {
+    for trick in [Trick::Unsigned, Trick::BadSignature, Trick::Probe, Trick::Stale, Trick::TooMany, Trick::Maintenance]
+    {
         stage.provider.play("/v3/papay/", trick);
         let said = stage.rail.announce(&announced(&mandate));
         assert!(matches!(said, Err(Trouble::Unreachable { .. })), "{trick:?} {said:?}");
@@ -561,7 +615,9 @@ fn a_notice_ahead_of_a_debit_is_given_when_a_proven_answer_says_so() {
         ("A_WORD_NOBODY_TOLD_US", Reason::Other),
     ] {
         stage.provider.play("/v3/papay/", Trick::Refuse(code));
-        let Err(Trouble::Refused { reason: told, .. }) = stage.rail.announce(&announced(&mandate)) else { panic!("{code}") };
+        let Err(Trouble::Refused { reason: told, .. }) = stage.rail.announce(&announced(&mandate)) else {
+            panic!("{code}")
+        };
         assert_eq!(told, reason, "{code}");
     }
     assert_eq!(stage.rail.announce(&announced(&mandate)), Ok(()));
@@ -752,7 +808,10 @@ fn what_is_wrong_with_an_account_is_named() {
         let folder = stage.keys.path().to_owned();
         let stage = stage.with(|account| change(account, &folder));
         let wrong: Vec<Finding> = stage.rail.inspect().into_iter().filter(|it| it.level != Level::Ok).collect();
-        assert!(wrong.iter().any(|it| it.what.starts_with(&format!("rail.wechat.account.{name}:"))), "{name}: {wrong:#?}");
+        assert!(
+            wrong.iter().any(|it| it.what.starts_with(&format!("rail.wechat.account.{name}:"))),
+            "{name}: {wrong:#?}"
+        );
         assert!(wrong.iter().all(|it| !it.hint.is_empty()), "{name}: {wrong:#?}");
         let shown = format!("{wrong:?}");
         assert!(!shown.contains(wechat::V2_KEY) && !shown.contains("short"), "no secrets: {shown}");
@@ -776,7 +835,9 @@ fn certificates_are_told_with_their_end() {
     // What an expired certificate signs is not believed, and the setting is named.
     stage.provider.use_certificates();
     let stage = stage.with_key("platform_certificates", &certificate);
-    let Err(Trouble::Refused { reason: Reason::OurConfiguration, code, .. }) = stage.rail.health() else { panic!("refused") };
+    let Err(Trouble::Refused { reason: Reason::OurConfiguration, code, .. }) = stage.rail.health() else {
+        panic!("refused")
+    };
     assert_eq!(code, "rail.wechat.account.platform_certificates");
 }
 
@@ -808,7 +869,8 @@ fn the_documented_account_is_one() {
     let account: kibble::adapters::rail::wechat::Account = toml::from_str(&settings.join("\n")).unwrap();
     // Every setting that `Account` has, so that none goes undocumented.
     let named = format!("{account:#?}");
-    let fields = named.lines().filter(|line| line.starts_with("    ") && !line.starts_with("     ") && line.contains(": "));
+    let fields =
+        named.lines().filter(|line| line.starts_with("    ") && !line.starts_with("     ") && line.contains(": "));
     let fields: Vec<&str> = fields.map(|line| line.trim().split(':').next().unwrap()).collect();
     let documented: Vec<&str> = settings.iter().map(|line| line.split(' ').next().unwrap()).collect();
     assert!(fields.len() > 15);

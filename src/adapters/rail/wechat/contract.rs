@@ -1,13 +1,14 @@
 //! Contracts (委托代扣协议): the link to sign one, its state, ending it, and the notice ahead of a debit (payment facts 2.3, 2.5).
 
+use chrono::Datelike;
 use serde_json::json;
 
+use super::account::check_notify_url;
 use super::debit::plain;
 use super::door::{Miss, Said, Said3};
 use super::tables::{self, Verdict, find};
 use super::v2::{self, SignType};
 use super::xml::Fields;
-use super::account::check_notify_url;
 use super::{SignWay, Wechat, beijing, form};
 use crate::adapters::rail::{DebitNotice, MandateRef, MandateState, Rail, SignLink, SignRequest, Trouble};
 use crate::domain::date::At;
@@ -41,7 +42,10 @@ impl Wechat {
             SignWay::Entrustweb => {
                 let url = self.signed_link("/papay/entrustweb", fields, SignType::Md5)?;
                 if url.len() > LINK_BYTES {
-                    return Err(ours("notify_url", t!("the sign link is longer than WeChat allows; use a shorter address")));
+                    return Err(ours(
+                        "notify_url",
+                        t!("the sign link is longer than WeChat allows; use a shorter address"),
+                    ));
                 }
                 Ok(SignLink { qr: url.clone(), url, good_until: None })
             }
@@ -120,7 +124,11 @@ impl Wechat {
                 MandateState::Live { provider_no, .. } => provider_no,
                 _ => {
                     let text = t!("there is no live contract with this number");
-                    return Err(Trouble::Refused { reason: Reason::MandateGone, code: "CONTRACT_NOT_EXIST".into(), text });
+                    return Err(Trouble::Refused {
+                        reason: Reason::MandateGone,
+                        code: "CONTRACT_NOT_EXIST".into(),
+                        text,
+                    });
                 }
             },
         };
@@ -143,9 +151,9 @@ impl Wechat {
             Fields::new().with("appid", self.account.appid.clone()).with("mch_id", self.account.mch_id.clone());
         let fields = match &mandate.provider_no {
             Some(contract_id) => fields.with("contract_id", contract_id.clone()),
-            None => fields
-                .with("plan_id", self.account.plan_id.clone())
-                .with("contract_code", mandate.contract_no.clone()),
+            None => {
+                fields.with("plan_id", self.account.plan_id.clone()).with("contract_code", mandate.contract_no.clone())
+            }
         };
         fields.with("version", "1.0")
     }
@@ -182,8 +190,10 @@ pub(super) fn ended_state(fields: &Fields, at: Option<At>) -> MandateState {
     MandateState::Ended { at, by: by.unwrap_or("provider").to_owned() }
 }
 
+/// A time in an answer. A zero is no time, however it is written.
 fn time(answer: &Fields, name: &str) -> Option<At> {
-    answer.get(name).and_then(|text| beijing(text.trim(), "%Y-%m-%d %H:%M:%S"))
+    let at = answer.get(name).and_then(|text| beijing(text.trim(), "%Y-%m-%d %H:%M:%S"))?;
+    (at.year() > 1970).then_some(at)
 }
 
 /// The page in the answer of `h5entrustweb`, which is not signed: so it is only ever opened, and only at WeChat's.
@@ -239,7 +249,8 @@ mod tests {
             let MandateState::Ended { by: told, at } = with(mode, "2026-12-01 10:00:00") else { panic!("{mode}") };
             assert_eq!((told.as_str(), at.is_some()), (by, true), "{mode}");
         }
-        assert_eq!(with("0", ""), MandateState::Waiting);
+        assert_eq!(with("0", "1970-01-01 08:00:00"), MandateState::Waiting);
+        assert_eq!(with("0", "0000-00-00 00:00:00"), MandateState::Waiting);
         assert_eq!(with("", ""), MandateState::Waiting);
     }
 
@@ -252,7 +263,14 @@ mod tests {
             ))
         };
         assert!(page("https://payapp.weixin.qq.com/x?y=1").is_ok());
-        for url in ["http://payapp.weixin.qq.com/x", "https://qq.com.evil.example/", "https://evil.example/.qq.com", "https://evil.example#.qq.com", "https://x.qq.com@evil.example/", ""] {
+        for url in [
+            "http://payapp.weixin.qq.com/x",
+            "https://qq.com.evil.example/",
+            "https://evil.example/.qq.com",
+            "https://evil.example#.qq.com",
+            "https://x.qq.com@evil.example/",
+            "",
+        ] {
             assert!(page(url).is_err(), "{url}");
         }
     }

@@ -143,7 +143,8 @@ impl Wechat {
         let reply = match self.order(order_no) {
             // Nobody told us the sum: callers ask by it before anything is booked.
             Ok(order) => {
-                let amount = order.get("total_fee").and_then(|fen| fen.parse().ok()).map_or(Money::ZERO, Money::from_fen);
+                let amount =
+                    order.get("total_fee").and_then(|fen| fen.parse().ok()).map_or(Money::ZERO, Money::from_fen);
                 self.told(&order, amount)
             }
             Err(Lost::Absent(word)) => word.reply(Answer::NotFound),
@@ -168,9 +169,12 @@ impl Wechat {
     /// An order as WeChat Pay tells it, proved to be about our number.
     fn order(&self, order_no: &str) -> Result<Fields, Lost> {
         match self.order_by(self.account.order_query, order_no) {
-            // `paporderquery` may not find an order that is closed.
-            Err(Lost::Absent(_)) if self.account.order_query == OrderQuery::Paporderquery => {
-                self.order_by(OrderQuery::Orderquery, order_no)
+            // `paporderquery` may not find an order that is closed. Who uses it may have no leave for the other one.
+            Err(Lost::Absent(word)) if self.account.order_query == OrderQuery::Paporderquery => {
+                match self.order_by(OrderQuery::Orderquery, order_no) {
+                    Err(Lost::Unknown(reply)) if tables::is_ours(&reply.code) => Err(Lost::Absent(word)),
+                    answer => answer,
+                }
             }
             answer => answer,
         }

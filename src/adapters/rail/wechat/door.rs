@@ -8,6 +8,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde_json::Value;
 
+use super::account::{HOST, SPARE_HOST};
 use super::tables::{self, Table, Verdict};
 use super::v2::{self, SignType};
 use super::v3::{self, Seal};
@@ -25,6 +26,8 @@ use crate::t;
 pub(super) const BILL_BYTES: u64 = 256 << 20;
 /// An order number that no shop uses: asking for it shows that WeChat Pay answers and that the keys fit.
 const NOBODYS_ORDER: &str = "KIBBLEHEALTH";
+/// What v3 says of a signature that is not ours.
+const SIGN_ERROR: &str = "SIGN_ERROR";
 /// Our code for clocks that are too far apart.
 const CLOCK: &str = "CLOCK";
 /// What the serial of a public key begins with; a certificate's is hexadecimal.
@@ -74,7 +77,7 @@ impl Word {
 pub(super) enum Miss {
     /// Our settings or keys are wrong; nothing was sent.
     Ours(Word),
-    /// The provider turned us away without proving who it is: most likely our settings, and nothing is certain.
+    /// We were turned away by somebody who did not prove to be WeChat Pay: most likely our settings, and nothing is certain.
     TurnedAway(Word),
     /// Nothing was sent.
     NotSent(String),
@@ -299,7 +302,8 @@ impl Wechat {
     pub(super) fn download(&self, url: &str) -> Result<Vec<u8>, Miss> {
         let known = |host: &str| url.strip_prefix(host).is_some_and(|path| !host.is_empty() && path.starts_with('/'));
         // Our signature goes nowhere but to WeChat Pay.
-        let path = [&self.account.host, &self.account.spare_host]
+        let account = &self.account;
+        let path = [account.host.as_str(), account.spare_host.as_str(), HOST, SPARE_HOST]
             .into_iter()
             .find(|host| known(host))
             .map(|host| &url[host.len()..])
@@ -328,9 +332,10 @@ impl Wechat {
         let text = |name: &str| resource[name].as_str().unwrap_or_default();
         let key = self.v3_api_key()?;
         let sealed = unbase64(text("ciphertext")).ok_or_else(|| Miss::garbage("ciphertext"))?;
-        open_gcm(key.text().as_bytes(), text("nonce").as_bytes(), text("associated_data").as_bytes(), &sealed).ok_or_else(
-            || Miss::TurnedAway(self.wrong("api_v3_key", &t!("it does not open what WeChat Pay sealed with it"))),
-        )
+        open_gcm(key.text().as_bytes(), text("nonce").as_bytes(), text("associated_data").as_bytes(), &sealed)
+            .ok_or_else(|| {
+                Miss::TurnedAway(self.wrong("api_v3_key", &t!("it does not open what WeChat Pay sealed with it")))
+            })
     }
 
     fn send_v3(&self, method: &'static str, path: &str, body: &str, most: Option<u64>) -> Result<Response, Miss> {
@@ -343,8 +348,7 @@ impl Wechat {
         let timestamp = now.timestamp();
         let nonce = self.nonce(&format!("{method} {path} {body}"));
         let signature = merchant.key.sign(v3::request_text(method, path, timestamp, &nonce, body).as_bytes());
-        let authorization =
-            v3::authorization(&self.account.mch_id, &merchant.serial, timestamp, &nonce, &signature);
+        let authorization = v3::authorization(&self.account.mch_id, &merchant.serial, timestamp, &nonce, &signature);
         let mut headers = vec![
             ("Authorization", authorization),
             ("Accept", "application/json".to_owned()),
@@ -393,7 +397,8 @@ impl Wechat {
         let Some(key) = &account.merchant_key else {
             return Err(self.wrong("merchant_key", &t!("it is not set")));
         };
-        let secret = key.read(&self.setting("merchant_key")).map_err(|it| self.wrong("merchant_key", &it.to_string()))?;
+        let secret =
+            key.read(&self.setting("merchant_key")).map_err(|it| self.wrong("merchant_key", &it.to_string()))?;
         let key = PrivateKey::read(secret.text()).map_err(|it| self.wrong("merchant_key", &it.text()))?;
         let Some(certificate) = &account.merchant_certificate else {
             if account.merchant_serial.is_empty() {
@@ -425,7 +430,8 @@ impl Wechat {
             Miss::TurnedAway(Word::new(self.setting("platform_public_key_id"), text))
         };
         // Only certificates are handed out, and only to who can open them.
-        if serial.starts_with(PUBLIC_KEY_ID) || self.account.api_v3_key.is_none() || self.account.merchant_key.is_none() {
+        if serial.starts_with(PUBLIC_KEY_ID) || self.account.api_v3_key.is_none() || self.account.merchant_key.is_none()
+        {
             return Err(nobodys());
         }
         let certificates = self.fetch_certificates()?;
@@ -490,7 +496,8 @@ impl Wechat {
             .with("out_trade_no", NOBODYS_ORDER);
         let fields = self.with_nonce("pulse", fields);
         let http = self.http().map_err(Miss::trouble)?;
-        let answer = self.post_xml(http, "/pay/orderquery", fields, SignType::HmacSha256).map_err(Miss::trouble)?;
+        let path = self.account.order_query.path();
+        let answer = self.post_xml(http, path, fields, SignType::HmacSha256).map_err(Miss::trouble)?;
         match self.believed(&answer.body).map_err(Miss::trouble)? {
             Said::Fine(_) => {}
             Said::Refused(word) if tables::verdict(tables::QUERY, &word.code) == Some(Verdict::Absent) => {}
@@ -501,9 +508,9 @@ impl Wechat {
         if self.account.merchant_key.is_some() && self.skew(&answer).is_none() {
             let path = format!("/v3/refund/domestic/refunds/{}", form::encoded(NOBODYS_ORDER));
             match self.v3("GET", &path, None).map_err(Miss::trouble)? {
-                Said3::Fine(_) => {}
-                Said3::Refused(word) if tables::verdict(tables::REFUND_QUERY_V3, &word.code) == Some(Verdict::Absent) => {}
-                Said3::Refused(word) => return Err(word.trouble(tables::REFUND_QUERY_V3)),
+                Said3::Refused(word) if word.code == SIGN_ERROR => return Err(word.refused(Reason::OurConfiguration)),
+                // Whatever else it says: it knows us, and we know it.
+                Said3::Fine(_) | Said3::Refused(_) => {}
             }
         }
         Ok(health)
@@ -589,7 +596,8 @@ fn missed(failure: Failure) -> Miss {
     match failure {
         Failure::NotSent(text) => Miss::NotSent(text),
         Failure::Unsure(text) => Miss::Unsure(Word::new("", text)),
-        Failure::Setup(text) => Miss::Ours(Word::new("http", text)),
+        // A setting is wrong; but what ends a handshake may also end a call, so a debit does not count as declined by it.
+        Failure::Setup(text) => Miss::TurnedAway(Word::new("http", text)),
     }
 }
 
