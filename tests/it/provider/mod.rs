@@ -4,6 +4,8 @@
 pub mod tls;
 pub mod wechat;
 
+pub mod alipay;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};

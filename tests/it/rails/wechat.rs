@@ -272,6 +272,18 @@ fn a_number_that_paporderquery_does_not_find_is_looked_for_by_orderquery() {
 }
 
 #[test]
+fn a_failure_without_a_word_why_is_a_decline_all_the_same() {
+    let stage = stage("wechat-prenotify");
+    let mandate = ready(&stage);
+    stage.provider.set_mute();
+    stage.fund("c-12", Money::ZERO);
+    let reply = charge(&stage, &mandate, "n1");
+    assert_eq!((reply.answer, reply.code.as_str()), (Answer::Declined(Reason::Other), "PAYERROR"));
+    stage.fund("c-12", AMOUNT);
+    assert_eq!(charge(&stage, &mandate, "n2").answer, Answer::Paid);
+}
+
+#[test]
 fn a_merchant_without_leave_for_orderquery_lives_by_paporderquery() {
     let stage = stage("wechat-prenotify").with(|it| drop(it.insert("order_query".to_owned(), "paporderquery".into())));
     assert!(stage.rail.health().is_ok());
