@@ -394,19 +394,25 @@ fn a_wrong_key_stops_the_rail_before_any_harm() {
     let stage = stage("wechat-prenotify");
     let mandate = ready(&stage);
     let stage = stage.with_key("api_v2_key", other);
-    assert!(matches!(
-        stage.rail.mandate_state(&mandate),
-        Err(Trouble::Refused { reason: Reason::OurConfiguration, .. })
-    ));
+    let Err(Trouble::Refused { reason: Reason::OurConfiguration, text, .. }) = stage.rail.mandate_state(&mandate)
+    else {
+        panic!("refused")
+    };
+    assert!(text.contains("look at rail.wechat.account.api_v2_key"), "{text}");
     assert!(matches!(stage.rail.health(), Err(Trouble::Refused { reason: Reason::OurConfiguration, .. })));
     assert_eq!(stage.rail.charge(&request(&mandate, "n1")).answer, Answer::Unknown, "turned away without proof");
     assert_eq!(stage.moved(), Money::ZERO);
     let strange = wechat::vectors()["keys"]["app_private_pkcs8"].as_str().unwrap().to_owned();
     let stage = stage.with_key("merchant_key", &strange);
-    let Err(Trouble::Refused { reason, code, .. }) = stage.rail.announce(&announced(&mandate)) else {
+    let Err(Trouble::Refused { reason, code, text }) = stage.rail.announce(&announced(&mandate)) else {
         panic!("refused")
     };
     assert_eq!((reason, code.as_str()), (Reason::OurConfiguration, "SIGN_ERROR"));
+    assert!(text.contains("look at rail.wechat.account.merchant_key"), "{text}");
+    let own = wechat::vectors()["keys"]["mch_public"].as_str().unwrap().to_owned();
+    let stage = stage.with_key("platform_public_key", &own);
+    let Err(trouble) = stage.rail.announce(&announced(&mandate)) else { panic!("not believed") };
+    assert!(trouble.to_string().contains("look at rail.wechat.account.platform_public_key"), "{trouble}");
 }
 
 #[test]

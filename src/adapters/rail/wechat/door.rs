@@ -26,6 +26,8 @@ use crate::t;
 pub(super) const BILL_BYTES: u64 = 256 << 20;
 /// An order number that no shop uses: asking for it shows that WeChat Pay answers and that the keys fit.
 const NOBODYS_ORDER: &str = "KIBBLEHEALTH";
+/// The setting to look at when v3 answers do not hold.
+const PLATFORM: &str = "platform_public_key";
 /// What v3 says of a signature that is not ours.
 const SIGN_ERROR: &str = "SIGN_ERROR";
 /// Our code for clocks that are too far apart.
@@ -253,11 +255,14 @@ impl Wechat {
         let fields = Fields::read(text, "xml").map_err(Miss::garbage)?;
         match fields.text("return_code") {
             "SUCCESS" => {}
-            "FAIL" => return Err(Miss::TurnedAway(Word::new("FAIL", fields.text("return_msg")))),
+            "FAIL" => {
+                let text = self.away(fields.text("return_msg"), "api_v2_key");
+                return Err(Miss::TurnedAway(Word::new("FAIL", text)));
+            }
             _ => return Err(Miss::garbage("return_code")),
         }
         if !v2::holds(&fields, self.v2_key()?.text()) {
-            return Err(unproven());
+            return Err(self.unproven("api_v2_key"));
         }
         let account = &self.account;
         let other = |name: &str, ours: &str| fields.get(name).is_some_and(|theirs| theirs != ours);
@@ -290,7 +295,7 @@ impl Wechat {
             // Too many calls: nothing was done, and the same call may be made again.
             429 => Err(Miss::Unsure(v3_word(&answer, text))),
             400..=499 => match self.proven(&answer, text) {
-                Ok(()) => Ok(Said3::Refused(v3_word(&answer, text))),
+                Ok(()) => Ok(Said3::Refused(self.signature_refused(v3_word(&answer, text)))),
                 Err(_) if matches!(answer.status, 401 | 403) => Err(Miss::TurnedAway(self.at_the_door(&answer, text))),
                 Err(miss) => Err(miss),
             },
@@ -318,13 +323,13 @@ impl Wechat {
         header: impl Fn(&str) -> Option<&'h str>,
         body: &str,
     ) -> Result<Seal, Miss> {
-        let seal = Seal::of(header).ok_or_else(unproven)?;
+        let seal = Seal::of(header).ok_or_else(|| self.unproven(PLATFORM))?;
         let platform = self.platform_key(&seal.serial)?;
         if platform.expires.is_some_and(|end| end < self.clock.now()) {
             let text = t!("WeChat Pay's certificate {serial} has expired; fetch the new one", serial = seal.serial);
             return Err(Miss::TurnedAway(Word::new(self.setting("platform_certificates"), text)));
         }
-        if seal.holds(&platform.key, body) { Ok(seal) } else { Err(unproven()) }
+        if seal.holds(&platform.key, body) { Ok(seal) } else { Err(self.unproven(PLATFORM)) }
     }
 
     /// What AES-256-GCM under the v3 key hides in a `resource` or an `encrypt_certificate`.
@@ -369,7 +374,7 @@ impl Wechat {
         }
         match self.skew(answer) {
             Some(text) => Err(Miss::TurnedAway(Word::new(CLOCK, text))),
-            None => Err(unproven()),
+            None => Err(self.unproven(PLATFORM)),
         }
     }
 
@@ -377,7 +382,15 @@ impl Wechat {
     fn at_the_door(&self, answer: &Response, text: &str) -> Word {
         match self.skew(answer) {
             Some(text) => Word::new(CLOCK, text),
-            None => v3_word(answer, text),
+            None => self.signature_refused(v3_word(answer, text)),
+        }
+    }
+
+    /// A refusal of our signature names the setting.
+    fn signature_refused(&self, word: Word) -> Word {
+        match word.code.as_str() {
+            SIGN_ERROR => Word { text: self.away(&word.text, "merchant_key"), ..word },
+            _ => word,
         }
     }
 
@@ -460,9 +473,9 @@ impl Wechat {
             let platform = Platform { key: certificate.key, expires: Some(certificate.not_after) };
             certificates.insert(certificate.serial_hex, platform);
         }
-        let seal = Seal::of(|name| answer.header(name)).ok_or_else(unproven)?;
+        let seal = Seal::of(|name| answer.header(name)).ok_or_else(|| self.unproven("api_v3_key"))?;
         let signed = certificates.get(&seal.serial).is_some_and(|platform| seal.holds(&platform.key, text));
-        if signed { Ok(certificates) } else { Err(unproven()) }
+        if signed { Ok(certificates) } else { Err(self.unproven("api_v3_key")) }
     }
 
     fn read_platform(&self) -> Result<BTreeMap<String, Platform>, Word> {
@@ -519,6 +532,25 @@ impl Wechat {
     /// A setting's dotted name in `shop.toml`.
     pub(super) fn setting(&self, name: &str) -> String {
         format!("rail.{}.account.{name}", self.name)
+    }
+
+    /// Why the provider does not let us in, and which setting to look at.
+    fn away(&self, said: &str, name: &str) -> String {
+        t!(
+            "WeChat Pay turned us away: {said}; look at {setting} in shop.toml",
+            said = said,
+            setting = self.setting(name)
+        )
+    }
+
+    /// An answer of somebody who did not prove to be WeChat Pay.
+    fn unproven(&self, name: &str) -> Miss {
+        let setting = self.setting(name);
+        let text = t!(
+            "the answer is not signed by WeChat Pay; if that stays so, look at {setting} in shop.toml",
+            setting = setting
+        );
+        Miss::Unsure(Word::new("", text))
     }
 
     /// What is wrong with a setting, named in the text.
@@ -599,10 +631,6 @@ fn missed(failure: Failure) -> Miss {
         // A setting is wrong; but what ends a handshake may also end a call, so a debit does not count as declined by it.
         Failure::Setup(text) => Miss::TurnedAway(Word::new("http", text)),
     }
-}
-
-fn unproven() -> Miss {
-    Miss::Unsure(Word::new("", t!("the answer is not signed by WeChat Pay")))
 }
 
 /// An answer that is none: a gateway's error page, for example, in whatever encoding.
