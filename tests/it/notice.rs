@@ -1,54 +1,28 @@
 //! Saved notices: genuine, forged, repeated, stale, about somebody else's order. The shop was rehearsed on its sandbox, whose book then
 //! stands behind Alipay's gateway, so that the rail can be asked too.
 
-use std::path::Path;
-use std::sync::Arc;
-
-use kibble::adapters::rail::sandbox::{Book, FaultKind, FaultSpan};
-use kibble::adapters::rail::{PROFILES, SavedNotice};
-use kibble::clock::Clock;
-use kibble::config::Config;
-use kibble::domain::date::At;
+use kibble::adapters::rail::SavedNotice;
+use kibble::adapters::rail::sandbox::{FaultKind, FaultSpan};
 use kibble::domain::money::Money;
-use kibble::domain::rail::Profile;
 use kibble::ops::notice::{self, Heard, Kind, Outcome};
-use kibble::ops::{Ctx, read_now};
 
 use crate::due::{ALIPAY, announced, ask, charges, counts, holds, run, shop, signed_waiting, wallet};
-use crate::provider::Server;
-use crate::provider::alipay::{APP_ID, Alipay as Gateway, SELLER, key};
+use crate::earnest::Till;
+use crate::provider::alipay::SELLER;
 use crate::shop::Shop;
 
 /// When the notices are read.
 const NOW: &str = "2026-11-05T09:30";
 
-/// The shop with Alipay in earnest, and Alipay itself.
-struct Till {
-    shop: Shop,
-    ctx: Ctx,
-    gateway: Arc<Gateway>,
-    _server: Server,
+/// What notices do to the till.
+trait Hears {
+    fn hears(&self, fields: &[(&str, &str)]) -> Heard;
+    fn tries(&self, body: &str) -> anyhow::Result<Heard>;
+    fn order_no(&self) -> String;
+    fn contract_no(&self) -> String;
 }
 
-impl Till {
-    /// Puts Alipay's gateway in front of the shop's sandbox book.
-    fn open(mut shop: Shop, now: &str) -> Till {
-        shop.in_real_time();
-        let (_, text) = PROFILES.iter().find(|(name, _)| *name == "alipay").unwrap();
-        let profile: Profile = toml::from_str(text).unwrap();
-        let clock = Clock::fixed(moment(now));
-        let book = Arc::new(Book::open(&shop.path("sandbox.db")).unwrap());
-        let gateway = Arc::new(Gateway::new("alipay", profile, clock.clone(), book));
-        let server = Server::start(gateway.clone());
-        in_earnest(&shop, &server.url());
-        let ctx = Ctx::wire(Config::load(&shop.dir()).unwrap(), clock).unwrap();
-        Till { shop, ctx, gateway, _server: server }
-    }
-
-    fn book(&self) -> &Book {
-        self.gateway.book()
-    }
-
+impl Hears for Till {
     fn hears(&self, fields: &[(&str, &str)]) -> Heard {
         self.tries(&self.gateway.notice(fields)).unwrap()
     }
@@ -67,36 +41,6 @@ impl Till {
     }
 }
 
-fn moment(text: &str) -> At {
-    read_now(text, chrono_tz::Asia::Shanghai).unwrap()
-}
-
-/// `shop.toml` names Alipay's account in place of the sandbox.
-fn in_earnest(shop: &Shop, url: &str) {
-    for (name, content) in [("app", key("app_private_pkcs8")), ("alipay", key("alipay_public"))] {
-        private(&shop.write(&format!("keys/{name}"), content));
-    }
-    let account = format!(
-        "[rail.alipay.account]\napp_id = \"{APP_ID}\"\nprivate_key = {{ file = \"keys/app\" }}\n\
-         alipay_public_key = {{ file = \"keys/alipay\" }}\ngateway = \"{url}/gateway.do\"\nseller_id = \"{SELLER}\"\n\n[rail.wechat]"
-    );
-    let settings = shop.read("shop.toml");
-    let (before, rail) = settings.split_once("[rail.alipay]").unwrap();
-    let rail = rail.replacen("adapter = \"sandbox\"", "adapter = \"alipay\"", 1).replacen("[rail.wechat]", &account, 1);
-    shop.write("shop.toml", format!("{before}[rail.alipay]{rail}"));
-}
-
-fn private(path: &Path) {
-    #[cfg(unix)]
-    {
-        use std::fs;
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
-    }
-    #[cfg(not(unix))]
-    let _ = path;
-}
-
 /// Term 1 was debited, and its answer was lost.
 fn unheard() -> Till {
     let mut shop = shop(&[ALIPAY]);
@@ -104,7 +48,7 @@ fn unheard() -> Till {
     shop.run("sandbox fault alipay lose-answer --times 1").exits(0);
     run(&mut shop, "2026-11-05T09:00").exits(3);
     assert_eq!(charges(&shop), "a-1/1 1 debit alipay unknown");
-    Till::open(shop, NOW)
+    Till::open(shop, NOW, "")
 }
 
 fn paid<'a>(order_no: &'a str, amount: &'a str) -> Vec<(&'a str, &'a str)> {
@@ -189,7 +133,7 @@ fn a_notice_of_failure_is_looked_up_and_the_rail_has_the_last_word() {
     shop.run("sandbox fund c-1 0").exits(0);
     shop.run("sandbox fault alipay lose-answer --times 1").exits(0);
     run(&mut shop, "2026-11-05T09:00").exits(3);
-    let till = Till::open(shop, NOW);
+    let till = Till::open(shop, NOW, "");
     let heard = hears(&till);
     assert_eq!((heard.result, heard.state.as_str()), (Outcome::Applied, "declined"));
     assert_eq!(hears(&till).result, Outcome::Unchanged);
@@ -235,7 +179,7 @@ fn a_customer_who_agrees_or_ends_the_mandate_is_heard_of_by_notice() {
 #[test]
 fn a_consent_starts_the_agreement_once() {
     let shop = signed_waiting("alipay", None);
-    let till = Till::open(shop, "2026-10-05T13:00");
+    let till = Till::open(shop, "2026-10-05T13:00", "");
     let contract_no = till.contract_no();
     let fields = [
         ("notify_type", "dut_user_sign"),
@@ -259,7 +203,7 @@ fn a_notice_of_a_refund_is_looked_up_and_booked_once() {
     run(&mut shop, "2026-11-05T09:00").exits(0);
     shop.run("sandbox fault alipay lose-answer --times 1").exits(0);
     shop.run("debit refund a-1/1 --amount 49.50 --reason test --yes").exits(0);
-    let till = Till::open(shop, NOW);
+    let till = Till::open(shop, NOW, "");
     let refund_no = ask(&till.shop, "SELECT refund_no FROM refund WHERE state = 'unknown'");
     let about = |number: &str| {
         let fields = [
