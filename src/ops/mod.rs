@@ -52,6 +52,7 @@ use crate::adapters::rail::cash::Cash;
 use crate::adapters::rail::exec::Exec as ExecRail;
 use crate::adapters::rail::sandbox::book::Book;
 use crate::adapters::rail::sandbox::{Sandbox, Temper};
+use crate::adapters::rail::wechat::Wechat;
 use crate::clock::Clock;
 use crate::config::{self, AdapterKind, Config, RailSettings};
 use crate::db::seal::Keyring;
@@ -186,16 +187,10 @@ fn open_rail(
             let http = &config.settings.http;
             Arc::new(Alipay::open(name, profile, clock, rail.account()?, http))
         }
-        (AdapterKind::Exec, _) => Arc::new(ExecRail::open(name, profile, clock, rail.account()?)),
         (AdapterKind::Wechat, _) => {
-            let adapter = rail.adapter.word();
-            return Err(Fault::refused(t!(
-                "rail {name}: adapter {adapter} is not built yet",
-                name = name,
-                adapter = adapter
-            ))
-            .into());
+            Arc::new(Wechat::open(name, profile, clock, rail.account()?, config.settings.http.clone()))
         }
+        (AdapterKind::Exec, _) => Arc::new(ExecRail::open(name, profile, clock, rail.account()?)),
     })
 }
 

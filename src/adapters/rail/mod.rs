@@ -6,6 +6,7 @@ pub mod alipay;
 pub mod cash;
 pub mod exec;
 pub mod sandbox;
+pub mod wechat;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};

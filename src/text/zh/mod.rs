@@ -33,6 +33,7 @@ mod risk;
 mod sandbox;
 mod sign;
 mod wallet;
+mod wechat;
 
 /// Pairs of English and Chinese.
 pub type Table = &'static [(&'static str, &'static str)];
@@ -72,4 +73,5 @@ pub const TABLES: &[Table] = &[
     sandbox::TABLE,
     sign::TABLE,
     wallet::TABLE,
+    wechat::TABLE,
 ];

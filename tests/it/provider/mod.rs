@@ -2,6 +2,7 @@
 //! the way. Owns the wire, with TLS in `tls.rs`; what a provider checks and says is in the file of its name.
 
 pub mod tls;
+pub mod wechat;
 
 pub mod alipay;
 

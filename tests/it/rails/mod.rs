@@ -6,4 +6,6 @@ mod cash;
 mod exec;
 mod sandbox;
 pub mod suite;
+mod wechat;
+mod wechat_run;
 mod zhima;
