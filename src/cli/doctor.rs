@@ -49,7 +49,7 @@ fn show(it: &Finding, ui: &Ui) {
     };
     let about = about_text(it.about);
     let about = if it.name.is_empty() { about } else { format!("{about} {}", it.name) };
-    ui.data(&format!("{} {about}: {}", ui.paint(paint, mark), it.what));
+    ui.data(&format!("{} {}", ui.paint(paint, mark), t!("{about}: {what}", about = about, what = it.what)));
     if !it.next.is_empty() {
         ui.data(&format!("    {}", ui.paint(Paint::Dim, &it.next)));
     }

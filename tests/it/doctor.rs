@@ -154,5 +154,5 @@ fn the_doctor_speaks_chinese() {
     let mut shop = Shop::opened();
     shop.lang("zh").at("2026-11-10T10:00");
     let ran = shop.run("doctor");
-    ran.ok("✓ 数据库: shop.db 完好").says("还没有备份").hides("is sound").hides("well");
+    ran.ok("✓ 数据库：shop.db 完好").says("还没有备份").hides("is sound").hides("well");
 }

@@ -13,6 +13,7 @@ pub const TABLE: Table = &[
     ("everything is well", "一切正常"),
     ("it works; to look at: {count}", "可以运行；有 {count} 处需要留意"),
     ("not well: {bad}; to look at: {count}", "有 {bad} 处不正常，{count} 处需要留意"),
+    ("{about}: {what}", "{about}：{what}"),
     ("folder", "文件夹"),
     ("data key", "数据密钥"),
     ("settings", "设置"),
