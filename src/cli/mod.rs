@@ -21,6 +21,7 @@ mod demo;
 mod help;
 mod init;
 mod mandate;
+mod notice;
 mod orders;
 mod pet;
 mod plan;
@@ -107,6 +108,7 @@ enum Thing {
     Debit(debit::Args),
     Risk(risk::Args),
     Wallet(wallet::Args),
+    Notice(notice::Args),
     Orders(orders::Args),
     Remind(remind::Args),
     Report(report::Args),
@@ -134,6 +136,7 @@ fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
         Thing::Debit(args) => debit::run(args, globals, ui),
         Thing::Risk(args) => risk::run(args, globals, ui),
         Thing::Wallet(args) => wallet::run(args, globals, ui),
+        Thing::Notice(args) => notice::run(args, globals, ui),
         Thing::Orders(args) => orders::run(args, globals, ui),
         Thing::Remind(args) => remind::run(args, globals, ui),
         Thing::Report(args) => report::run(args, globals, ui),

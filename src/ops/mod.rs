@@ -14,6 +14,7 @@ pub mod debit;
 pub mod demo;
 pub mod init;
 pub mod mandate;
+pub mod notice;
 pub mod order;
 pub mod pet;
 pub mod plan;
@@ -43,6 +44,7 @@ use crate::adapters::notify::Notify;
 use crate::adapters::notify::exec::Exec;
 use crate::adapters::notify::print::Print;
 use crate::adapters::rail::Rail;
+use crate::adapters::rail::alipay::Alipay;
 use crate::adapters::rail::cash::Cash;
 use crate::adapters::rail::sandbox::book::Book;
 use crate::adapters::rail::sandbox::{Sandbox, Temper};
@@ -175,7 +177,11 @@ fn open_rail(
             Arc::new(sandbox.with_fee_bps(rail.fee_bps).with_temper(temper))
         }
         (AdapterKind::Cash | AdapterKind::Sandbox, _) => Arc::new(Cash::open(name, profile, clock)),
-        (AdapterKind::Alipay | AdapterKind::Wechat | AdapterKind::Exec, _) => {
+        (AdapterKind::Alipay, _) => {
+            let http = &config.settings.http;
+            Arc::new(Alipay::open(name, profile, clock, rail.account()?, http))
+        }
+        (AdapterKind::Wechat | AdapterKind::Exec, _) => {
             let adapter = rail.adapter.word();
             return Err(Fault::refused(t!(
                 "rail {name}: adapter {adapter} is not built yet",

@@ -2,6 +2,7 @@
 //!
 //! A rail that cannot do something answers [`Trouble::Unsupported`], and the caller has an answer for that.
 
+pub mod alipay;
 pub mod cash;
 pub mod sandbox;
 

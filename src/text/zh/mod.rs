@@ -2,6 +2,7 @@
 
 mod agreement;
 mod agreement_import;
+mod alipay;
 mod audit;
 mod backup;
 mod book;
@@ -16,6 +17,7 @@ mod demo;
 mod http;
 mod init;
 mod keys;
+mod notice;
 mod order;
 mod pet;
 mod plan;
@@ -34,6 +36,7 @@ pub type Table = &'static [(&'static str, &'static str)];
 pub const TABLES: &[Table] = &[
     agreement::TABLE,
     agreement_import::TABLE,
+    alipay::TABLE,
     audit::TABLE,
     backup::TABLE,
     book::TABLE,
@@ -48,6 +51,7 @@ pub const TABLES: &[Table] = &[
     http::TABLE,
     init::TABLE,
     keys::TABLE,
+    notice::TABLE,
     order::TABLE,
     pet::TABLE,
     plan::TABLE,
