@@ -48,6 +48,7 @@ use crate::adapters::rail::alipay::Alipay;
 use crate::adapters::rail::cash::Cash;
 use crate::adapters::rail::sandbox::book::Book;
 use crate::adapters::rail::sandbox::{Sandbox, Temper};
+use crate::adapters::rail::wechat::Wechat;
 use crate::clock::Clock;
 use crate::config::{self, AdapterKind, Config, RailSettings};
 use crate::db::seal::Keyring;
@@ -178,10 +179,12 @@ fn open_rail(
         }
         (AdapterKind::Cash | AdapterKind::Sandbox, _) => Arc::new(Cash::open(name, profile, clock)),
         (AdapterKind::Alipay, _) => {
-            let http = &config.settings.http;
-            Arc::new(Alipay::open(name, profile, clock, rail.account()?, http))
+            Arc::new(Alipay::open(name, profile, clock, rail.account()?, &config.settings.http))
         }
-        (AdapterKind::Wechat | AdapterKind::Exec, _) => {
+        (AdapterKind::Wechat, _) => {
+            Arc::new(Wechat::open(name, profile, clock, rail.account()?, config.settings.http.clone()))
+        }
+        (AdapterKind::Exec, _) => {
             let adapter = rail.adapter.word();
             return Err(Fault::refused(t!(
                 "rail {name}: adapter {adapter} is not built yet",

@@ -5,6 +5,7 @@
 pub mod alipay;
 pub mod cash;
 pub mod sandbox;
+pub mod wechat;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};

@@ -28,6 +28,7 @@ mod risk;
 mod sandbox;
 mod sign;
 mod wallet;
+mod wechat;
 
 /// Pairs of English and Chinese.
 pub type Table = &'static [(&'static str, &'static str)];
@@ -62,4 +63,5 @@ pub const TABLES: &[Table] = &[
     sandbox::TABLE,
     sign::TABLE,
     wallet::TABLE,
+    wechat::TABLE,
 ];

@@ -5,6 +5,8 @@ pub mod tls;
 
 pub mod alipay;
 
+pub mod wechat;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};

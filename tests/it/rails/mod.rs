@@ -3,3 +3,4 @@
 mod alipay;
 mod sandbox;
 pub mod suite;
+mod wechat;

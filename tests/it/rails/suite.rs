@@ -423,6 +423,8 @@ pub fn a_closed_link_cannot_be_paid_and_a_paid_one_not_closed(stage: &dyn Stage)
         true => assert!(matches!(rail.query_charge("n1", AMOUNT).answer, Answer::Pending(_))),
         false => assert_eq!(rail.query_charge("n1", AMOUNT).answer, Answer::NotFound),
     }
+    // WeChat Pay closes nothing younger than five minutes.
+    stage.clock().set(at(due(), 11));
     assert_eq!(rail.close_order("n1"), Ok(Closed::Closed));
     assert_eq!(rail.close_order("n1"), Ok(Closed::Closed));
     stage.pay_link("n1");
