@@ -83,8 +83,8 @@ impl Heard {
 /// # Errors
 /// When the file cannot be read.
 pub fn read(file: &Path) -> Result<SavedNotice> {
-    let bytes = std::fs::read(file)
-        .with_context(|| Fault::not_found(t!("cannot read {file}", file = file.display())))?;
+    let bytes =
+        std::fs::read(file).with_context(|| Fault::not_found(t!("cannot read {file}", file = file.display())))?;
     Ok(saved(&bytes))
 }
 
@@ -161,7 +161,9 @@ fn vouched(ctx: &Ctx, wanted: Option<&str>, notice: &SavedNotice) -> Result<(Str
             .into());
     }
     Err(Fault::refused(t!("this notice is not genuine; nothing was changed ({why})", why = said.join("; ")))
-        .hint(t!("save the body byte for byte, with its headers where the provider signs them; see `kibble notice --help`"))
+        .hint(t!(
+            "save the body byte for byte, with its headers where the provider signs them; see `kibble notice --help`"
+        ))
         .into())
 }
 
@@ -311,13 +313,8 @@ mod tests {
 
     #[test]
     fn a_saved_notice_is_a_body_or_headers_and_a_body() {
-        let bare: [&[u8]; 5] = [
-            b"app_id=1&sign=a%3Ab",
-            b"<xml>\n<a>x: y</a>\n\n</xml>",
-            b"{\"id\":\n\n1}",
-            b"",
-            b"not a header\n\nbody",
-        ];
+        let bare: [&[u8]; 5] =
+            [b"app_id=1&sign=a%3Ab", b"<xml>\n<a>x: y</a>\n\n</xml>", b"{\"id\":\n\n1}", b"", b"not a header\n\nbody"];
         for body in bare {
             let it = saved(body);
             assert_eq!((it.headers.len(), it.body.as_slice()), (0, body));

@@ -21,6 +21,7 @@ mod http;
 mod import;
 mod init;
 mod mandate;
+mod month;
 mod november;
 mod orders;
 mod pet;

@@ -4,18 +4,12 @@ use super::Table;
 
 /// Pairs.
 pub const TABLE: Table = &[
-    (
-        "Alipay gave back another amount under refund number {number}",
-        "支付宝用退款号 {number} 退的是另一个金额",
-    ),
+    ("Alipay gave back another amount under refund number {number}", "支付宝用退款号 {number} 退的是另一个金额"),
     ("Alipay has closed the order unpaid", "支付宝已关闭该订单，未付款"),
     ("Alipay has no bill for {day}", "支付宝没有 {day} 的账单"),
     ("Alipay has not closed the order yet", "支付宝还没有关闭该订单"),
     ("Alipay knows no such agreement", "支付宝查不到这份代扣协议"),
-    (
-        "Alipay knows order {order} with another amount than {amount}",
-        "支付宝里订单 {order} 的金额不是 {amount}",
-    ),
+    ("Alipay knows order {order} with another amount than {amount}", "支付宝里订单 {order} 的金额不是 {amount}"),
     (
         "Alipay signed with a certificate that is not in {setting}: download it again",
         "支付宝用的证书不在 {setting} 里，请重新下载",
@@ -29,10 +23,7 @@ pub const TABLE: Table = &[
     ("correct {setting} in shop.toml", "改正 shop.toml 里的 {setting}"),
     ("delete that line from shop.toml", "从 shop.toml 里删掉那一行"),
     ("download Alipay's certificate from the app's page at Alipay", "在支付宝开放平台的应用页面下载支付宝公钥证书"),
-    (
-        "download Alipay's root certificate from the app's page at Alipay",
-        "在支付宝开放平台的应用页面下载支付宝根证书",
-    ),
+    ("download Alipay's root certificate from the app's page at Alipay", "在支付宝开放平台的应用页面下载支付宝根证书"),
     ("download a new one from the app's page at Alipay", "在支付宝开放平台的应用页面下载新的"),
     ("it is the app's private key, as Alipay's key tool made it", "这里要填支付宝密钥工具生成的应用私钥"),
     ("it was paid, and given back in full since", "已付款，之后又全额退回"),
@@ -40,10 +31,7 @@ pub const TABLE: Table = &[
     ("must lie between {low} and {high}", "必须在 {low} 到 {high} 之间"),
     ("not paid yet", "尚未付款"),
     ("rehearse with the adapter sandbox instead", "演练请改用 sandbox"),
-    (
-        "take the certificate that Alipay made from this app's private key",
-        "请用支付宝按这个应用私钥签发的证书",
-    ),
+    ("take the certificate that Alipay made from this app's private key", "请用支付宝按这个应用私钥签发的证书"),
     ("the answer cannot be decrypted; look at {setting}", "应答无法解密，请检查 {setting}"),
     ("the answer carries no signature", "应答没有签名"),
     ("the answer speaks of another agreement", "应答说的是另一份代扣协议"),
@@ -58,10 +46,7 @@ pub const TABLE: Table = &[
     ("the notice is not signed by Alipay", "通知的签名不是支付宝的"),
     ("the notice names no agreement", "通知里没有代扣协议号"),
     ("the notice names no order", "通知里没有订单号"),
-    (
-        "the products signed for at Alipay, and {setting}",
-        "在支付宝签约的产品，以及 {setting}",
-    ),
+    ("the products signed for at Alipay, and {setting}", "在支付宝签约的产品，以及 {setting}"),
     (
         "the signature of the answer does not fit; is {setting} really Alipay's, not the app's own?",
         "应答的签名对不上；{setting} 填的确实是支付宝的，而不是应用自己的吗？",

@@ -31,24 +31,15 @@ pub const TABLE: Table = &[
         "请原样保存正文，渠道连请求头也签名时一并保存；说明见 `kibble notice --help`",
     ),
     ("the bill tells it too: `kibble recon`", "账单里也会有：`kibble recon`"),
-    (
-        "the notice says that it was not paid, and it is booked as paid",
-        "通知说没有付款，但账上已记为付款",
-    ),
-    (
-        "the notice says that it was paid, and its number is booked as dead",
-        "通知说已付款，但账上这个订单号已经作废",
-    ),
+    ("the notice says that it was not paid, and it is booked as paid", "通知说没有付款，但账上已记为付款"),
+    ("the notice says that it was paid, and its number is booked as dead", "通知说已付款，但账上这个订单号已经作废"),
     ("the notice speaks of {theirs}, the order of {ours}", "通知说的金额是 {theirs}，订单是 {ours}"),
     (
         "the rail itself does not say so yet; the next `kibble debit run` asks again",
         "支付渠道自己还没有这么说；下次 `kibble debit run` 会再问",
     ),
     ("the rail itself says that it is live", "支付渠道自己说它仍然有效"),
-    (
-        "this notice is not genuine; nothing was changed ({why})",
-        "这条通知不是真的，什么都没有改变（{why}）",
-    ),
+    ("this notice is not genuine; nothing was changed ({why})", "这条通知不是真的，什么都没有改变（{why}）"),
     ("this shop knows no such mandate", "本店没有这个代扣授权"),
     ("this shop knows no such order", "本店没有这个订单号"),
     ("this shop knows no such refund", "本店没有这个退款号"),

@@ -10,7 +10,7 @@ use chrono::{Duration, NaiveDate};
 use chrono_tz::Asia::Shanghai;
 use kibble::adapters::keys::{PrivateKey, PublicKey, base64, hex, hmac_sha256, md5_hex, sha1_hex};
 use kibble::adapters::rail::sandbox::rows::{Contract, ContractState, Order, OrderState};
-use kibble::adapters::rail::sandbox::{Book, Dialect, Sandbox};
+use kibble::adapters::rail::sandbox::{Book, Dialect, Sandbox, Temper};
 use kibble::adapters::rail::{
     BillPeriod, ChargeRequest, Closed, DebitNotice, MandateRef, MandateState, PayLinkRequest, Rail, RefundRequest,
     SignRequest, Trouble,
@@ -125,6 +125,11 @@ impl WechatPay {
     pub fn new(rail: &str, profile: Profile, clock: Clock, book: Arc<Book>) -> WechatPay {
         let engine = Sandbox::open(rail, profile.clone(), clock.clone(), book.clone()).with_dialect(Dialect::WeChat);
         WechatPay { profile, engine, book, clock, keys: Keys::read(), state: Mutex::default() }
+    }
+
+    /// With a temper of its own.
+    pub fn with_temper(self, temper: Temper) -> WechatPay {
+        WechatPay { engine: self.engine.with_temper(temper), ..self }
     }
 
     /// The next call whose path begins so goes wrong.
@@ -351,7 +356,8 @@ impl WechatPay {
     }
 
     fn pappayapply(&self, xml: &Xml) -> Result<Result<Xml, (String, String)>, String> {
-        let wanted = ["body", "out_trade_no", "total_fee", "spbill_create_ip", "notify_url", "trade_type", "contract_id"];
+        let wanted =
+            ["body", "out_trade_no", "total_fee", "spbill_create_ip", "notify_url", "trade_type", "contract_id"];
         need(xml, &wanted)?;
         let sum = order_sum(xml)?;
         if xml["trade_type"] != "PAP" {
@@ -458,9 +464,7 @@ impl WechatPay {
                 let code = format!("weixin://wxpay/bizpayurl?pr={}", &md5_hex(asked.order_no.as_bytes())[..9]);
                 Ok(Ok(fields(&[("trade_type", "NATIVE"), ("prepay_id", "wx2026"), ("code_url", &code)])))
             }
-            Err(Trouble::Refused { code, text, .. }) if code == "INVALID_REQUEST" => {
-                Ok(no("OUT_TRADE_NO_USED", &text))
-            }
+            Err(Trouble::Refused { code, text, .. }) if code == "INVALID_REQUEST" => Ok(no("OUT_TRADE_NO_USED", &text)),
             Err(Trouble::Refused { code, text, .. }) => Ok(no(&code, &text)),
             Err(trouble) => Err(trouble.to_string()),
         }
@@ -476,9 +480,7 @@ impl WechatPay {
             amount: fen("refund_fee")?,
         };
         match self.refunded(&request) {
-            Ok(refund_id) => {
-                Ok(Ok(fields(&[("out_refund_no", &request.refund_no), ("refund_id", &refund_id)])))
-            }
+            Ok(refund_id) => Ok(Ok(fields(&[("out_refund_no", &request.refund_no), ("refund_id", &refund_id)]))),
             Err((code, text)) => Ok(no(&code, &text)),
         }
     }
@@ -847,7 +849,8 @@ impl WechatPay {
             Some(Trick::Probe) => signature = format!("WECHATPAY/SIGNTEST/{signature}"),
             _ => {}
         }
-        let serial = if self.state().certificates { self.keys.certificate_serial.clone() } else { PUBLIC_KEY_ID.to_owned() };
+        let serial =
+            if self.state().certificates { self.keys.certificate_serial.clone() } else { PUBLIC_KEY_ID.to_owned() };
         let mut headers = vec![
             ("wechatpay-timestamp".to_owned(), timestamp.to_string()),
             ("wechatpay-nonce".to_owned(), nonce),
@@ -1036,8 +1039,13 @@ fn named(mut xml: Xml, pairs: &[(&str, &str)]) -> Xml {
 }
 
 fn fine(xml: Xml) -> Xml {
-    let pairs =
-        [("return_code", "SUCCESS"), ("return_msg", "OK"), ("result_code", "SUCCESS"), ("appid", APPID), ("mch_id", MCH_ID)];
+    let pairs = [
+        ("return_code", "SUCCESS"),
+        ("return_msg", "OK"),
+        ("result_code", "SUCCESS"),
+        ("appid", APPID),
+        ("mch_id", MCH_ID),
+    ];
     named(xml, &pairs)
 }
 
@@ -1104,10 +1112,8 @@ fn parsed(text: &str) -> Result<Xml, String> {
         }
         let (value, after) = after.split_once(&format!("</{tag}>")).ok_or("XML_FORMAT_ERROR")?;
         let plain = value.strip_prefix("<![CDATA[").and_then(|it| it.strip_suffix("]]>"));
-        let plain = plain.map_or_else(
-            || value.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"),
-            str::to_owned,
-        );
+        let plain =
+            plain.map_or_else(|| value.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"), str::to_owned);
         xml.insert(tag.to_owned(), plain);
         rest = after;
     }
@@ -1137,7 +1143,8 @@ fn xml_answer(text: String) -> Answered {
 
 /// An error page as gateways write it, in GBK.
 fn page(status: u16) -> Answered {
-    let text = "<!DOCTYPE html><html><head><title>系统维护</title></head><body>服务暂时不可用，请稍后再试</body></html>";
+    let text =
+        "<!DOCTYPE html><html><head><title>系统维护</title></head><body>服务暂时不可用，请稍后再试</body></html>";
     let (body, _, _) = encoding_rs::GBK.encode(text);
     let headers = vec![("Content-Type".to_owned(), "text/html;charset=GBK".to_owned())];
     Answered { status, headers, body: body.into_owned() }

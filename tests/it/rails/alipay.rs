@@ -8,8 +8,8 @@ use std::sync::Arc;
 use kibble::adapters::rail::alipay::{Account, Alipay};
 use kibble::adapters::rail::sandbox::{Book, FaultKind, FaultSpan};
 use kibble::adapters::rail::{
-    BillPeriod, Closed, Level, MandateRef, MandateState, Noticed, PROFILES, PayLinkRequest, Rail, SavedNotice, SignLink,
-    Trouble,
+    BillPeriod, Closed, Level, MandateRef, MandateState, Noticed, PROFILES, PayLinkRequest, Rail, SavedNotice,
+    SignLink, Trouble,
 };
 use kibble::clock::Clock;
 use kibble::config::HttpSettings;
@@ -242,7 +242,8 @@ fn an_order_given_back_in_full_was_paid() {
 fn a_pay_link_nobody_opened_is_unknown_to_alipay_and_can_be_closed_all_the_same() {
     let till = till();
     till.clock.set(at(due(), 10));
-    let link = PayLinkRequest { order_no: "n1".into(), amount: Money::from_fen(100), subject: "团子宠物 3/12".into() };
+    let link =
+        PayLinkRequest { order_no: "n1".into(), amount: Money::from_fen(100), subject: "团子宠物 3/12".into() };
     let made = till.rail.pay_link(&link).unwrap();
     assert_eq!(made.good_until, Some(till.clock.now() + chrono::Duration::hours(24)));
     assert_eq!(till.rail.query_charge("n1", link.amount).answer, Answer::NotFound);
@@ -262,7 +263,11 @@ fn every_kind_of_link_leads_to_the_same_signed_page() {
     assert_eq!(till.gateway.opens(&web.url, "c-12"), "m1");
     for (kind, start, field) in [
         ("scheme", "alipays://platformapi/startapp?appId=20000067&url=", "url"),
-        ("app", "alipays://platformapi/startapp?appId=60000157&appClearTop=false&startMultApp=YES&sign_params=", "sign_params"),
+        (
+            "app",
+            "alipays://platformapi/startapp?appId=60000157&appClearTop=false&startMultApp=YES&sign_params=",
+            "sign_params",
+        ),
     ] {
         let link = other(&till, &format!("sign_link = \"{kind}\"\n")).sign_link(&request).unwrap();
         assert!(link.url.starts_with(start), "{}", link.url);
@@ -347,7 +352,10 @@ fn a_key_that_cannot_be_read_sends_nothing_and_names_its_setting() {
         ("alipay_public_key = { file = \"KEYS/app\" }\n", "alipay_public_key"),
         ("encrypt_key = { file = \"KEYS/garbage\" }\n", "encrypt_key"),
         ("app_cert = { file = \"KEYS/app.crt\" }\n", "app_cert"),
-        ("app_cert = { file = \"KEYS/app\" }\nalipay_cert = { file = \"KEYS/alipay.crt\" }\nalipay_root_cert = { file = \"KEYS/root.crt\" }\n", "app_cert"),
+        (
+            "app_cert = { file = \"KEYS/app\" }\nalipay_cert = { file = \"KEYS/alipay.crt\" }\nalipay_root_cert = { file = \"KEYS/root.crt\" }\n",
+            "app_cert",
+        ),
     ] {
         let rail = other(&till, settings);
         let reply = rail.charge(&request(&mandate, "n1"));
@@ -383,8 +391,12 @@ fn certificates_are_looked_at_for_their_dates_and_whose_they_are() {
              alipay_root_cert = {{ file = \"KEYS/root.crt\" }}\nprivate_key = {{ file = \"KEYS/{key}\" }}\n"
         )
     };
-    assert!(worst(&other(&till, &lines("app.crt", "app.crt", "app")), Level::Bad).contains("the app's own certificate"));
-    assert!(worst(&other(&till, &lines("app.crt", "alipay.crt", "strange")), Level::Bad).contains("another private key"));
+    assert!(
+        worst(&other(&till, &lines("app.crt", "app.crt", "app")), Level::Bad).contains("the app's own certificate")
+    );
+    assert!(
+        worst(&other(&till, &lines("app.crt", "alipay.crt", "strange")), Level::Bad).contains("another private key")
+    );
 }
 
 #[test]
@@ -421,7 +433,9 @@ fn settings_out_of_bounds_or_unknown_are_refused() {
         toml::from_str::<Account>(&text.replace("KEYS", keys.path().to_str().unwrap()))
     };
     assert!(read("").is_ok());
-    for line in ["pay_link_hours = 25", "pay_link_hours = 0", "sign_link_minutes = 1441", "debit_minutes = 0", "privat_key = 1"] {
+    for line in
+        ["pay_link_hours = 25", "pay_link_hours = 0", "sign_link_minutes = 1441", "debit_minutes = 0", "privat_key = 1"]
+    {
         assert!(read(line).is_err(), "{line}");
     }
 }
@@ -434,7 +448,9 @@ fn saved(body: &str) -> SavedNotice {
 fn a_genuine_notice_is_read() {
     let till = till();
     let body = vectors()["alipay_notify"]["body"].as_str().unwrap().to_owned();
-    let Ok(Noticed::Charge { order_no, amount, reply }) = till.rail.read_notice(&saved(&body)) else { panic!("genuine") };
+    let Ok(Noticed::Charge { order_no, amount, reply }) = till.rail.read_notice(&saved(&body)) else {
+        panic!("genuine")
+    };
     assert_eq!((order_no.as_str(), amount, reply.answer), ("K1", Some(Money::from_fen(8_990)), Answer::Paid));
     let agreement = |kind: &str, status: &str| {
         let fields = [

@@ -7,8 +7,8 @@ use chrono::Duration;
 use kibble::adapters::rail::sandbox::{Book, FaultKind, FaultSpan};
 use kibble::adapters::rail::wechat::Wechat;
 use kibble::adapters::rail::{
-    BillPeriod, Closed, DebitNotice, Finding, Level, MandateRef, MandateState, Noticed, PROFILES, PayLinkRequest,
-    Rail, SavedNotice, SignRequest, Trouble,
+    BillPeriod, Closed, DebitNotice, Finding, Level, MandateRef, MandateState, Noticed, PROFILES, PayLinkRequest, Rail,
+    SavedNotice, SignRequest, Trouble,
 };
 use kibble::clock::Clock;
 use kibble::config::HttpSettings;
@@ -316,12 +316,12 @@ fn a_clock_ten_minutes_off_stops_the_rail_before_any_harm() {
         let stage = stage("wechat-prenotify");
         let mandate = ready(&stage);
         stage.provider.set_ahead(Duration::minutes(ahead));
-        let calls: [Trouble; 2] = [
-            stage.rail.mandate_state(&mandate).unwrap_err(),
-            stage.rail.announce(&announced(&mandate)).unwrap_err(),
-        ];
+        let calls: [Trouble; 2] =
+            [stage.rail.mandate_state(&mandate).unwrap_err(), stage.rail.announce(&announced(&mandate)).unwrap_err()];
         for trouble in calls {
-            let Trouble::Refused { reason: Reason::OurConfiguration, code, text } = trouble else { panic!("{trouble}") };
+            let Trouble::Refused { reason: Reason::OurConfiguration, code, text } = trouble else {
+                panic!("{trouble}")
+            };
             assert_eq!(code, "CLOCK");
             assert!(text.contains("10 minutes"), "{text}");
         }
@@ -345,7 +345,9 @@ fn a_wrong_key_stops_the_rail_before_any_harm() {
     assert_eq!(stage.moved(), Money::ZERO);
     let strange = wechat::vectors()["keys"]["app_private_pkcs8"].as_str().unwrap().to_owned();
     let stage = stage.with_key("merchant_key", &strange);
-    let Err(Trouble::Refused { reason, code, .. }) = stage.rail.announce(&announced(&mandate)) else { panic!("refused") };
+    let Err(Trouble::Refused { reason, code, .. }) = stage.rail.announce(&announced(&mandate)) else {
+        panic!("refused")
+    };
     assert_eq!((reason, code.as_str()), (Reason::OurConfiguration, "SIGN_ERROR"));
 }
 
@@ -364,7 +366,8 @@ fn a_key_that_cannot_be_read_is_named_and_nothing_is_sent() {
     assert_eq!(stage.rail.query_charge("n1", AMOUNT).answer, Answer::Unknown, "a question settles nothing then");
     assert_eq!(stage.server.asked().len(), before);
     let stage = stage.with_key("merchant_key", "no key");
-    let Err(Trouble::Refused { reason: Reason::OurConfiguration, text, .. }) = stage.rail.announce(&announced(&mandate))
+    let Err(Trouble::Refused { reason: Reason::OurConfiguration, text, .. }) =
+        stage.rail.announce(&announced(&mandate))
     else {
         panic!("refused")
     };
@@ -444,7 +447,9 @@ fn platform_certificates_are_fetched_once_and_only_from_who_has_our_key() {
         },
         ..stage
     };
-    let Err(Trouble::Refused { reason: Reason::OurConfiguration, text, .. }) = stage.rail.health() else { panic!("refused") };
+    let Err(Trouble::Refused { reason: Reason::OurConfiguration, text, .. }) = stage.rail.health() else {
+        panic!("refused")
+    };
     assert!(text.contains("api_v3_key"), "{text}");
 }
 
@@ -455,7 +460,8 @@ fn a_key_of_wechats_that_no_setting_names_is_asked_for() {
         account.remove("platform_public_key");
     });
     let mandate = signed(&stage);
-    let Err(Trouble::Refused { reason: Reason::OurConfiguration, text, .. }) = stage.rail.announce(&announced(&mandate))
+    let Err(Trouble::Refused { reason: Reason::OurConfiguration, text, .. }) =
+        stage.rail.announce(&announced(&mandate))
     else {
         panic!("refused")
     };
@@ -498,7 +504,9 @@ fn a_link_is_not_closed_in_its_first_five_minutes() {
     let made = stage.rail.pay_link(&link).unwrap();
     assert!(made.url.starts_with("weixin://"));
     // Only this one order is passed over; the rail is well.
-    let Err(Trouble::Refused { reason: Reason::Other, text, .. }) = stage.rail.close_order("n1") else { panic!("young") };
+    let Err(Trouble::Refused { reason: Reason::Other, text, .. }) = stage.rail.close_order("n1") else {
+        panic!("young")
+    };
     assert!(text.contains("five minutes"), "{text}");
     stage.clock.set(stage.clock.now() + Duration::minutes(5));
     assert_eq!(stage.rail.pay_link(&link).unwrap().url, made.url, "the same order, the same code");
@@ -514,7 +522,8 @@ fn a_notice_ahead_of_a_debit_is_given_when_a_proven_answer_says_so() {
     let stage = stage("wechat-prenotify");
     let mandate = signed(&stage);
     stage.clock.set(at(plus_days(due(), -2), 10));
-    for trick in [Trick::Unsigned, Trick::BadSignature, Trick::Probe, Trick::Stale, Trick::TooMany, Trick::Maintenance] {
+    for trick in [Trick::Unsigned, Trick::BadSignature, Trick::Probe, Trick::Stale, Trick::TooMany, Trick::Maintenance]
+    {
         stage.provider.play("/v3/papay/", trick);
         let said = stage.rail.announce(&announced(&mandate));
         assert!(matches!(said, Err(Trouble::Unreachable { .. })), "{trick:?} {said:?}");
@@ -528,7 +537,9 @@ fn a_notice_ahead_of_a_debit_is_given_when_a_proven_answer_says_so() {
         ("A_WORD_NOBODY_TOLD_US", Reason::Other),
     ] {
         stage.provider.play("/v3/papay/", Trick::Refuse(code));
-        let Err(Trouble::Refused { reason: told, .. }) = stage.rail.announce(&announced(&mandate)) else { panic!("{code}") };
+        let Err(Trouble::Refused { reason: told, .. }) = stage.rail.announce(&announced(&mandate)) else {
+            panic!("{code}")
+        };
         assert_eq!(told, reason, "{code}");
     }
     assert_eq!(stage.rail.announce(&announced(&mandate)), Ok(()));
@@ -719,7 +730,10 @@ fn what_is_wrong_with_an_account_is_named() {
         let folder = stage.keys.path().to_owned();
         let stage = stage.with(|account| change(account, &folder));
         let wrong: Vec<Finding> = stage.rail.inspect().into_iter().filter(|it| it.level != Level::Ok).collect();
-        assert!(wrong.iter().any(|it| it.what.starts_with(&format!("rail.wechat.account.{name}:"))), "{name}: {wrong:#?}");
+        assert!(
+            wrong.iter().any(|it| it.what.starts_with(&format!("rail.wechat.account.{name}:"))),
+            "{name}: {wrong:#?}"
+        );
         assert!(wrong.iter().all(|it| !it.hint.is_empty()), "{name}: {wrong:#?}");
         let shown = format!("{wrong:?}");
         assert!(!shown.contains(wechat::V2_KEY) && !shown.contains("short"), "no secrets: {shown}");
@@ -743,7 +757,9 @@ fn certificates_are_told_with_their_end() {
     // What an expired certificate signs is not believed, and the setting is named.
     stage.provider.use_certificates();
     let stage = stage.with_key("platform_certificates", &certificate);
-    let Err(Trouble::Refused { reason: Reason::OurConfiguration, code, .. }) = stage.rail.health() else { panic!("refused") };
+    let Err(Trouble::Refused { reason: Reason::OurConfiguration, code, .. }) = stage.rail.health() else {
+        panic!("refused")
+    };
     assert_eq!(code, "rail.wechat.account.platform_certificates");
 }
 

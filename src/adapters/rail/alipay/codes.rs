@@ -212,7 +212,11 @@ pub fn is_no_trade(sub_code: &str) -> bool {
 pub fn is_other_state(sub_code: &str) -> bool {
     matches!(
         bare(sub_code),
-        "TRADE_STATUS_ERROR" | "REASON_TRADE_STATUS_INVALID" | "REASON_ILLEGAL_STATUS" | "TRADE_HAS_CLOSE" | "TRADE_HAS_SUCCESS"
+        "TRADE_STATUS_ERROR"
+            | "REASON_TRADE_STATUS_INVALID"
+            | "REASON_ILLEGAL_STATUS"
+            | "TRADE_HAS_CLOSE"
+            | "TRADE_HAS_SUCCESS"
     )
 }
 
@@ -254,7 +258,10 @@ pub fn agreement(sub_code: &str) -> Reason {
 /// Whether the refusal only says that the provider is in trouble: asking again later is right.
 pub fn is_passing(sub_code: &str) -> bool {
     let bare = bare(sub_code);
-    bare == "SYSTEM_ERROR" || bare == "UNKNOWN_ERROR" || bare.ends_with("UNKNOW-ERROR") || bare.ends_with("unknow-error")
+    bare == "SYSTEM_ERROR"
+        || bare == "UNKNOWN_ERROR"
+        || bare.ends_with("UNKNOW-ERROR")
+        || bare.ends_with("unknow-error")
 }
 
 /// Whether a bill is simply not there (yet), spelled in any of the ways that were seen.
@@ -272,7 +279,7 @@ fn bare(sub_code: &str) -> &str {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{Code, DECLINES, Reason, Refusal, RefundRefusal, code, is_no_bill, pay, refund};
+    use super::{Code, DECLINES, Reason, RefundRefusal, Refusal, code, is_no_bill, pay, refund};
 
     #[test]
     fn every_listed_code_means_one_thing_with_and_without_its_prefix() {
@@ -305,7 +312,15 @@ mod tests {
 
     #[test]
     fn what_is_not_listed_is_never_a_decline() {
-        for word in ["", "ACQ.", "ACQ.SYSTEM_ERROR", "SYSTEM_ERROR", "ACQ.NEVER_SEEN", "aop.ACQ.SYSTEM_ERROR", "buyer_balance_not_enough"] {
+        for word in [
+            "",
+            "ACQ.",
+            "ACQ.SYSTEM_ERROR",
+            "SYSTEM_ERROR",
+            "ACQ.NEVER_SEEN",
+            "aop.ACQ.SYSTEM_ERROR",
+            "buyer_balance_not_enough",
+        ] {
             assert_eq!(pay(word), Refusal::Unknown, "{word}");
             assert_eq!(refund(word), RefundRefusal::Unknown, "{word}");
         }

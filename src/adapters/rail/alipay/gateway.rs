@@ -162,8 +162,7 @@ impl Gateway {
 
     /// Fetches a file whose address came in a signed answer.
     pub fn fetch(&self, url: &str) -> Result<Vec<u8>, Heard> {
-        let request =
-            Request { method: "GET", url, headers: Vec::new(), body: &[], most_bytes: Some(BILL_BYTES) };
+        let request = Request { method: "GET", url, headers: Vec::new(), body: &[], most_bytes: Some(BILL_BYTES) };
         let response = self.send(&request)?;
         match response.status {
             200 => Ok(response.body),
@@ -239,7 +238,10 @@ impl Gateway {
             }
             _ => {
                 let setting = self.setting("app_cert");
-                return Err(t!("{setting}: app_cert, alipay_cert and alipay_root_cert belong together", setting = setting));
+                return Err(t!(
+                    "{setting}: app_cert, alipay_cert and alipay_root_cert belong together",
+                    setting = setting
+                ));
             }
         };
         let encrypt = match &account.encrypt_key {
@@ -416,7 +418,11 @@ impl Gateway {
         let words = discreet(&without_tags(&text));
         let setting = self.setting("gateway");
         match words.is_empty() {
-            true => t!("what came (HTTP {status}) is no answer of Alipay's; look at {setting}", status = response.status, setting = setting),
+            true => t!(
+                "what came (HTTP {status}) is no answer of Alipay's; look at {setting}",
+                status = response.status,
+                setting = setting
+            ),
             false => t!(
                 "what came (HTTP {status}) is no answer of Alipay's but \"{page}\"; look at {setting}",
                 status = response.status,
@@ -460,7 +466,8 @@ fn without_tags(page: &str) -> String {
         }
     }
     text.push_str(rest);
-    let shown: String = text.chars().filter(|c| !c.is_control() || c.is_whitespace()).filter(|c| *c != '\u{fffd}').collect();
+    let shown: String =
+        text.chars().filter(|c| !c.is_control() || c.is_whitespace()).filter(|c| *c != '\u{fffd}').collect();
     shown.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(PAGE_CHARS).collect()
 }
 

@@ -56,8 +56,7 @@ fn public_key(gateway: &Gateway, own: Option<&PublicKey>, found: &mut Vec<Findin
     let setting = gateway.setting("alipay_public_key");
     let from_console = || t!("copy Alipay's public key from the app's page at Alipay, not the app's own");
     let Some(secret) = &gateway.account().alipay_public_key else {
-        let what =
-            t!("{setting} is missing: name Alipay's public key, or all three certificates", setting = setting);
+        let what = t!("{setting} is missing: name Alipay's public key, or all three certificates", setting = setting);
         found.push(bad(what, from_console()));
         return;
     };
@@ -116,18 +115,11 @@ fn certificates(gateway: &Gateway, own: Option<&PublicKey>, now: At, found: &mut
 }
 
 /// Reads certificates and tells how long they last.
-fn read(
-    gateway: &Gateway,
-    name: &str,
-    file: Option<&CertFile>,
-    now: At,
-    found: &mut Vec<Finding>,
-) -> Vec<Certificate> {
+fn read(gateway: &Gateway, name: &str, file: Option<&CertFile>, now: At, found: &mut Vec<Finding>) -> Vec<Certificate> {
     let setting = gateway.setting(name);
     let hint = || t!("correct {setting} in shop.toml", setting = setting);
     let Some(file) = file else {
-        let what =
-            t!("{setting}: app_cert, alipay_cert and alipay_root_cert belong together", setting = setting);
+        let what = t!("{setting}: app_cert, alipay_cert and alipay_root_cert belong together", setting = setting);
         found.push(bad(what, hint()));
         return Vec::new();
     };
@@ -145,7 +137,8 @@ fn read(
         found.push(if last.not_after < now {
             bad(t!("{setting}: the certificate expired on {day}", setting = setting, day = day), renew())
         } else if last.not_before > now {
-            let what = t!("{setting}: the certificate is not valid yet; is this machine's clock right?", setting = setting);
+            let what =
+                t!("{setting}: the certificate is not valid yet; is this machine's clock right?", setting = setting);
             bad(what, String::new())
         } else if last.not_after < now + Duration::days(SOON_DAYS) {
             warn(t!("{setting}: the certificate expires on {day}", setting = setting, day = day), renew())

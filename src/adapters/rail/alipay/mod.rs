@@ -111,7 +111,11 @@ impl Alipay {
             Found::Unclear { code, text } => return Reply::said(Answer::Unknown, code, text),
         };
         if trade.amount != Some(amount) {
-            let text = t!("Alipay knows order {order} with another amount than {amount}", order = order_no, amount = amount.yuan());
+            let text = t!(
+                "Alipay knows order {order} with another amount than {amount}",
+                order = order_no,
+                amount = amount.yuan()
+            );
             return Reply::said(Answer::Unknown, MISMATCH, text);
         }
         self.stands(&trade)
@@ -129,7 +133,10 @@ impl Alipay {
             "TRADE_CLOSED" if trade.paid_at.is_some() => {
                 said(Answer::Paid, t!("it was paid, and given back in full since"))
             }
-            "TRADE_CLOSED" => Reply { trade_no: None, ..said(Answer::Declined(Reason::Other), t!("Alipay has closed the order unpaid")) },
+            "TRADE_CLOSED" => Reply {
+                trade_no: None,
+                ..said(Answer::Declined(Reason::Other), t!("Alipay has closed the order unpaid"))
+            },
             "WAIT_BUYER_PAY" => {
                 Reply { trade_no: None, ..said(Answer::Pending(self.pending_until()), t!("not paid yet")) }
             }
@@ -172,7 +179,9 @@ impl Alipay {
             },
             Refusal::UsedUp => match self.queried(&request.order_no, request.amount) {
                 // The number is dead, whatever else Alipay still remembers of it.
-                Reply { answer: Answer::NotFound, .. } if said.sub_code.ends_with("TRADE_HAS_CLOSE") => declined(Reason::Other),
+                Reply { answer: Answer::NotFound, .. } if said.sub_code.ends_with("TRADE_HAS_CLOSE") => {
+                    declined(Reason::Other)
+                }
                 Reply { answer: Answer::NotFound, code, text, .. } => Reply::said(Answer::Unknown, code, text),
                 Reply { answer: Answer::Declined(_), .. } => declined(Reason::Other),
                 other => other,
@@ -334,9 +343,8 @@ impl Rail for Alipay {
             Err(heard) => return Err(self.trouble(heard)),
         };
         let web = format!("{}?{query}", account.gateway);
-        let in_wallet = || {
-            format!("alipays://platformapi/startapp?appId={OPEN_IN_WALLET}&url={}", wire::encoded(&web, false))
-        };
+        let in_wallet =
+            || format!("alipays://platformapi/startapp?appId={OPEN_IN_WALLET}&url={}", wire::encoded(&web, false));
         let url = match account.sign_link {
             LinkKind::Web => web.clone(),
             LinkKind::Scheme => in_wallet(),
@@ -392,7 +400,11 @@ impl Rail for Alipay {
         let number = match self.agreement_no(&request.mandate) {
             Ok(Some(number)) => number,
             Ok(None) => {
-                return Reply::said(Answer::Declined(Reason::MandateGone), "USER_AGREEMENT_NOT_EXIST", t!("Alipay knows no such agreement"));
+                return Reply::said(
+                    Answer::Declined(Reason::MandateGone),
+                    "USER_AGREEMENT_NOT_EXIST",
+                    t!("Alipay knows no such agreement"),
+                );
             }
             Err(trouble) => return Reply::said(Answer::Unknown, "", trouble.to_string()),
         };
@@ -421,9 +433,7 @@ impl Rail for Alipay {
             Heard::Signed(said) => match codes::code(&said.code) {
                 Code::Succeeded => self.accepted(request, &said),
                 Code::Business => self.refused(request, &said),
-                Code::Configuration => {
-                    Reply::said(Answer::Declined(Reason::OurConfiguration), said.word(), said.text)
-                }
+                Code::Configuration => Reply::said(Answer::Declined(Reason::OurConfiguration), said.word(), said.text),
                 Code::TooMany | Code::Unclear => Reply::said(Answer::Unknown, said.word(), said.text),
             },
         }
@@ -490,9 +500,7 @@ impl Rail for Alipay {
                 },
                 RefundRefusal::Later | RefundRefusal::Unknown => Reply::said(Answer::Unknown, said.word(), said.text),
             },
-            Code::Configuration | Code::TooMany | Code::Unclear => {
-                Reply::said(Answer::Unknown, said.word(), said.text)
-            }
+            Code::Configuration | Code::TooMany | Code::Unclear => Reply::said(Answer::Unknown, said.word(), said.text),
         }
     }
 
@@ -577,7 +585,9 @@ impl Rail for Alipay {
         let bytes = self.gateway.fetch(url).map_err(|heard| self.trouble(heard))?;
         // The address is good for half a minute; what comes after that is a page and no zip.
         if !bytes.starts_with(b"PK") {
-            return Err(Trouble::Unreachable { text: t!("what Alipay sent as the bill of {day} is no zip file", day = day) });
+            return Err(Trouble::Unreachable {
+                text: t!("what Alipay sent as the bill of {day} is no zip file", day = day),
+            });
         }
         Ok(BillFile { name: format!("alipay-{day}.zip"), bytes })
     }

@@ -88,9 +88,10 @@ impl Alipay {
         let (contract_no, provider_no) = numbers(fields)?;
         let signed_at = fields.get("sign_time").and_then(beijing);
         match fields.get("status") {
-            Some("NORMAL") => {
-                Ok(Noticed::Mandate { contract_no, state: MandateState::Live { provider_no, signed_at, next_date: None } })
-            }
+            Some("NORMAL") => Ok(Noticed::Mandate {
+                contract_no,
+                state: MandateState::Live { provider_no, signed_at, next_date: None },
+            }),
             _ => Err(refused(NO_NOTICE, t!("Alipay tells a state that kibble does not know"))),
         }
     }

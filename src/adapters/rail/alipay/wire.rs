@@ -207,7 +207,8 @@ mod tests {
 
     #[test]
     fn values_are_cut_at_their_own_brackets() {
-        let body = r#" {"a":1,"x_y_response" : {"note":"} \" ]","list":[{"b":"}"}],"deep":{"c":{}}} , "sign":"Zg==" } "#;
+        let body =
+            r#" {"a":1,"x_y_response" : {"note":"} \" ]","list":[{"b":"}"}],"deep":{"c":{}}} , "sign":"Zg==" } "#;
         let found = parts(body, "x.y").unwrap();
         assert_eq!(found.signed, r#"{"note":"} \" ]","list":[{"b":"}"}],"deep":{"c":{}}}"#);
         assert_eq!((found.sign, found.is_error, found.cert_sn), (Some("Zg=="), false, None));

@@ -206,7 +206,8 @@ impl Look<'_> {
         if !digits(&account.plan_id) {
             self.say(Level::Bad, "plan_id", t!("the number of a template has digits only"));
         }
-        for (name, url) in [("notify_url", account.notify_url.clone()), ("sign_notify_url", account.sign_notify_url())] {
+        for (name, url) in [("notify_url", account.notify_url.clone()), ("sign_notify_url", account.sign_notify_url())]
+        {
             if let Err(why) = check_notify_url(&url) {
                 self.say(Level::Bad, name, why);
             }
@@ -223,7 +224,9 @@ impl Look<'_> {
         let sound = key.text().len() == API_KEY_LEN && key.text().bytes().all(|byte| byte.is_ascii_alphanumeric());
         match sound {
             true => self.say(Level::Ok, "api_v2_key", t!("32 letters and digits, as it should be")),
-            false => self.say(Level::Bad, "api_v2_key", t!("the APIv2 key has 32 letters and digits; this one has not")),
+            false => {
+                self.say(Level::Bad, "api_v2_key", t!("the APIv2 key has 32 letters and digits; this one has not"))
+            }
         }
     }
 

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
+use super::account::check_notify_url;
 use super::debit::plain;
 use super::door::{Miss, Said, Said3};
 use super::tables::{self, Verdict, find};
 use super::v2::{self, SignType};
 use super::xml::Fields;
-use super::account::check_notify_url;
 use super::{SignWay, Wechat, beijing, form};
 use crate::adapters::rail::{DebitNotice, MandateRef, MandateState, Rail, SignLink, SignRequest, Trouble};
 use crate::domain::date::At;
@@ -41,7 +41,10 @@ impl Wechat {
             SignWay::Entrustweb => {
                 let url = self.signed_link("/papay/entrustweb", fields, SignType::Md5)?;
                 if url.len() > LINK_BYTES {
-                    return Err(ours("notify_url", t!("the sign link is longer than WeChat allows; use a shorter address")));
+                    return Err(ours(
+                        "notify_url",
+                        t!("the sign link is longer than WeChat allows; use a shorter address"),
+                    ));
                 }
                 Ok(SignLink { qr: url.clone(), url, good_until: None })
             }
@@ -120,7 +123,11 @@ impl Wechat {
                 MandateState::Live { provider_no, .. } => provider_no,
                 _ => {
                     let text = t!("there is no live contract with this number");
-                    return Err(Trouble::Refused { reason: Reason::MandateGone, code: "CONTRACT_NOT_EXIST".into(), text });
+                    return Err(Trouble::Refused {
+                        reason: Reason::MandateGone,
+                        code: "CONTRACT_NOT_EXIST".into(),
+                        text,
+                    });
                 }
             },
         };
@@ -143,9 +150,9 @@ impl Wechat {
             Fields::new().with("appid", self.account.appid.clone()).with("mch_id", self.account.mch_id.clone());
         let fields = match &mandate.provider_no {
             Some(contract_id) => fields.with("contract_id", contract_id.clone()),
-            None => fields
-                .with("plan_id", self.account.plan_id.clone())
-                .with("contract_code", mandate.contract_no.clone()),
+            None => {
+                fields.with("plan_id", self.account.plan_id.clone()).with("contract_code", mandate.contract_no.clone())
+            }
         };
         fields.with("version", "1.0")
     }
@@ -252,7 +259,14 @@ mod tests {
             ))
         };
         assert!(page("https://payapp.weixin.qq.com/x?y=1").is_ok());
-        for url in ["http://payapp.weixin.qq.com/x", "https://qq.com.evil.example/", "https://evil.example/.qq.com", "https://evil.example#.qq.com", "https://x.qq.com@evil.example/", ""] {
+        for url in [
+            "http://payapp.weixin.qq.com/x",
+            "https://qq.com.evil.example/",
+            "https://evil.example/.qq.com",
+            "https://evil.example#.qq.com",
+            "https://x.qq.com@evil.example/",
+            "",
+        ] {
             assert!(page(url).is_err(), "{url}");
         }
     }

@@ -143,7 +143,8 @@ impl Wechat {
         let reply = match self.order(order_no) {
             // Nobody told us the sum: whoever closes an order knows it, and asks by it before anything is booked.
             Ok(order) => {
-                let amount = order.get("total_fee").and_then(|fen| fen.parse().ok()).map_or(Money::ZERO, Money::from_fen);
+                let amount =
+                    order.get("total_fee").and_then(|fen| fen.parse().ok()).map_or(Money::ZERO, Money::from_fen);
                 self.told(&order, amount)
             }
             Err(Lost::Absent(word)) => word.reply(Answer::NotFound),

@@ -330,9 +330,10 @@ impl Wechat {
         let text = |name: &str| resource[name].as_str().unwrap_or_default();
         let key = self.v3_api_key()?;
         let sealed = unbase64(text("ciphertext")).ok_or_else(|| Miss::garbage("ciphertext"))?;
-        open_gcm(key.text().as_bytes(), text("nonce").as_bytes(), text("associated_data").as_bytes(), &sealed).ok_or_else(
-            || Miss::TurnedAway(self.wrong("api_v3_key", &t!("it does not open what WeChat Pay sealed with it"))),
-        )
+        open_gcm(key.text().as_bytes(), text("nonce").as_bytes(), text("associated_data").as_bytes(), &sealed)
+            .ok_or_else(|| {
+                Miss::TurnedAway(self.wrong("api_v3_key", &t!("it does not open what WeChat Pay sealed with it")))
+            })
     }
 
     fn send_v3(&self, method: &'static str, path: &str, body: &str, most: Option<u64>) -> Result<Response, Miss> {
@@ -345,8 +346,7 @@ impl Wechat {
         let timestamp = now.timestamp();
         let nonce = self.nonce(&format!("{method} {path} {body}"));
         let signature = merchant.key.sign(v3::request_text(method, path, timestamp, &nonce, body).as_bytes());
-        let authorization =
-            v3::authorization(&self.account.mch_id, &merchant.serial, timestamp, &nonce, &signature);
+        let authorization = v3::authorization(&self.account.mch_id, &merchant.serial, timestamp, &nonce, &signature);
         let mut headers = vec![
             ("Authorization", authorization),
             ("Accept", "application/json".to_owned()),
@@ -395,7 +395,8 @@ impl Wechat {
         let Some(key) = &account.merchant_key else {
             return Err(self.wrong("merchant_key", &t!("it is not set")));
         };
-        let secret = key.read(&self.setting("merchant_key")).map_err(|it| self.wrong("merchant_key", &it.to_string()))?;
+        let secret =
+            key.read(&self.setting("merchant_key")).map_err(|it| self.wrong("merchant_key", &it.to_string()))?;
         let key = PrivateKey::read(secret.text()).map_err(|it| self.wrong("merchant_key", &it.text()))?;
         let Some(certificate) = &account.merchant_certificate else {
             if account.merchant_serial.is_empty() {
@@ -427,7 +428,8 @@ impl Wechat {
             Miss::TurnedAway(Word::new(self.setting("platform_public_key_id"), text))
         };
         // Only certificates are handed out, and only to who can open them.
-        if serial.starts_with(PUBLIC_KEY_ID) || self.account.api_v3_key.is_none() || self.account.merchant_key.is_none() {
+        if serial.starts_with(PUBLIC_KEY_ID) || self.account.api_v3_key.is_none() || self.account.merchant_key.is_none()
+        {
             return Err(nobodys());
         }
         let certificates = self.fetch_certificates()?;
@@ -504,7 +506,8 @@ impl Wechat {
             let path = format!("/v3/refund/domestic/refunds/{}", form::encoded(NOBODYS_ORDER));
             match self.v3("GET", &path, None).map_err(Miss::trouble)? {
                 Said3::Fine(_) => {}
-                Said3::Refused(word) if tables::verdict(tables::REFUND_QUERY_V3, &word.code) == Some(Verdict::Absent) => {}
+                Said3::Refused(word)
+                    if tables::verdict(tables::REFUND_QUERY_V3, &word.code) == Some(Verdict::Absent) => {}
                 Said3::Refused(word) => return Err(word.trouble(tables::REFUND_QUERY_V3)),
             }
         }

@@ -18,6 +18,9 @@ mod tests {
 
     #[test]
     fn addresses_are_encoded_once_with_capitals() {
-        assert_eq!(encoded("https://shop.example/papay?x=王 *"), "https%3A%2F%2Fshop.example%2Fpapay%3Fx%3D%E7%8E%8B%20%2A");
+        assert_eq!(
+            encoded("https://shop.example/papay?x=王 *"),
+            "https%3A%2F%2Fshop.example%2Fpapay%3Fx%3D%E7%8E%8B%20%2A"
+        );
     }
 }

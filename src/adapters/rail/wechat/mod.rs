@@ -32,8 +32,8 @@ use chrono::{NaiveDate, NaiveDateTime};
 pub use self::account::{Account, BillVersion, OrderQuery, RefundWay, SignWay};
 use self::door::Keys;
 use crate::adapters::rail::{
-    BillFile, BillPeriod, Capability, ChargeRequest, Closed, DebitNotice, Finding, Health, MandateRef, MandateState, Noticed,
-    PayLink, PayLinkRequest, Rail, RefundRequest, SavedNotice, SignLink, SignRequest, Trouble,
+    BillFile, BillPeriod, Capability, ChargeRequest, Closed, DebitNotice, Finding, Health, MandateRef, MandateState,
+    Noticed, PayLink, PayLinkRequest, Rail, RefundRequest, SavedNotice, SignLink, SignRequest, Trouble,
 };
 use crate::clock::Clock;
 use crate::config::HttpSettings;

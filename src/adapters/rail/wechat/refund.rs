@@ -124,7 +124,9 @@ impl Wechat {
                 let until = self.clock.now() + chrono::Duration::hours(REFUND_HOURS);
                 Reply::said(Answer::Pending(until), state, "")
             }
-            Some(RefundState::Closed) => Reply::said(Answer::Declined(Reason::Other), state, t!("the refund was closed")),
+            Some(RefundState::Closed) => {
+                Reply::said(Answer::Declined(Reason::Other), state, t!("the refund was closed"))
+            }
             Some(RefundState::Stuck) => Reply::said(
                 Answer::Unknown,
                 state,
@@ -142,7 +144,9 @@ impl Wechat {
                 Reply { answer: Answer::NotFound, .. } => word.reply(Answer::Declined(reason)),
                 reply => reply,
             },
-            Some(Verdict::Unknown | Verdict::Seen | Verdict::Fine | Verdict::Absent) | None => word.reply(Answer::Unknown),
+            Some(Verdict::Unknown | Verdict::Seen | Verdict::Fine | Verdict::Absent) | None => {
+                word.reply(Answer::Unknown)
+            }
         }
     }
 }

@@ -80,11 +80,8 @@ pub(super) const ORDER_STATES: &[(&str, OrderState)] = &[
 ];
 
 /// `/pay/orderquery` and `/pay/paporderquery`.
-pub(super) const QUERY: &Table = &[
-    ("ORDERNOTEXIST", Verdict::Absent),
-    ("SYSTEMERROR", Verdict::Unknown),
-    ("FREQUENCY_LIMITED", Verdict::Unknown),
-];
+pub(super) const QUERY: &Table =
+    &[("ORDERNOTEXIST", Verdict::Absent), ("SYSTEMERROR", Verdict::Unknown), ("FREQUENCY_LIMITED", Verdict::Unknown)];
 
 /// `/pay/closeorder`.
 pub(super) const CLOSE: &Table = &[
@@ -164,11 +161,8 @@ pub(super) const REFUND_V2: &Table = &[
 ];
 
 /// `/pay/refundquery` (2.7).
-pub(super) const REFUND_QUERY_V2: &Table = &[
-    ("REFUNDNOTEXIST", Verdict::Absent),
-    ("ORDERNOTEXIST", Verdict::Absent),
-    ("SYSTEMERROR", Verdict::Unknown),
-];
+pub(super) const REFUND_QUERY_V2: &Table =
+    &[("REFUNDNOTEXIST", Verdict::Absent), ("ORDERNOTEXIST", Verdict::Absent), ("SYSTEMERROR", Verdict::Unknown)];
 
 /// `/v3/refund/domestic/refunds` (2.7).
 pub(super) const REFUND_V3: &Table = &[
@@ -256,7 +250,7 @@ pub(super) fn why_failed(code: &str, text: &str) -> Reason {
 
 #[cfg(test)]
 mod tests {
-    use super::{APPLY, OrderState, ORDER_STATES, Verdict, find, verdict, why_failed};
+    use super::{APPLY, ORDER_STATES, OrderState, Verdict, find, verdict, why_failed};
     use crate::domain::rail::Reason;
 
     #[test]

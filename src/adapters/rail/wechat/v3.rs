@@ -19,13 +19,7 @@ pub(super) fn answer_text(timestamp: &str, nonce: &str, body: &str) -> String {
 }
 
 /// The `Authorization` header.
-pub(super) fn authorization(
-    mch_id: &str,
-    serial: &str,
-    timestamp: i64,
-    nonce: &str,
-    signature: &str,
-) -> String {
+pub(super) fn authorization(mch_id: &str, serial: &str, timestamp: i64, nonce: &str, signature: &str) -> String {
     format!(
         "{SCHEME} mchid=\"{mch_id}\",serial_no=\"{serial}\",timestamp=\"{timestamp}\",nonce_str=\"{nonce}\",signature=\"{signature}\""
     )
