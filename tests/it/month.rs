@@ -11,20 +11,16 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{NaiveDateTime, TimeDelta, Timelike};
-use kibble::adapters::rail::PROFILES;
 use kibble::adapters::rail::sandbox::{Book, Temper};
 use kibble::clock::Clock;
-use kibble::config::Config;
-use kibble::domain::date::{At, FirstDebit};
-use kibble::ops::agreement_import::{ImportOptions, import};
-use kibble::ops::debit::{self, Options, Outcome};
-use kibble::ops::{Ctx, read_now};
+use kibble::domain::date::At;
 
 use crate::due::{ask, holds};
 use crate::import::BOOK;
-use crate::provider::alipay::{self, Alipay};
-use crate::provider::wechat::{self, WechatPay};
+use crate::provider::alipay::Alipay;
+use crate::provider::wechat::WechatPay;
 use crate::provider::{Answered, Asked, Provider, Server};
+use crate::real::{connect, links, open, profile, take_over};
 use crate::shop::Shop;
 
 /// Of 100 calls, how many are cut before the work.
@@ -84,24 +80,7 @@ fn provider_process() {
 fn run_process() {
     let Some(folder) = std::env::var_os("KIBBLE_TEST_RUN").map(PathBuf::from) else { return };
     let at = std::env::var("KIBBLE_TEST_AT").unwrap();
-    let ctx = open(&folder, &at);
-    loop {
-        match debit::run(&ctx, &Options::default()).unwrap() {
-            Outcome::Ran(_) => return,
-            Outcome::Busy => std::thread::yield_now(),
-        }
-    }
-}
-
-fn open(folder: &Path, at: &str) -> Ctx {
-    let config = Config::load(folder).unwrap();
-    let now = read_now(at, config.settings.timezone).unwrap();
-    Ctx::wire(config, Clock::fixed(now)).unwrap()
-}
-
-fn profile(name: &str) -> kibble::domain::rail::Profile {
-    let (_, text) = PROFILES.iter().find(|(known, _)| *known == name).unwrap();
-    toml::from_str(text).unwrap()
+    crate::real::run(&open(&folder, &at));
 }
 
 enum Inner {
@@ -230,41 +209,10 @@ fn ran(child: Child, at: &str) {
 
 /// A shop with real accounts at both providers and its whole book signed.
 fn opened(shop: &Shop, alipay: &mut Standing, wechat: &mut Standing) {
-    let (before, rest) = {
-        let toml = shop.read("shop.toml");
-        let rails = toml.find("[rail.").unwrap();
-        let after = toml[rails..].find("\n[debit]").unwrap() + rails;
-        (toml[..rails].to_owned(), toml[after..].to_owned())
-    };
-    let keys = shop.path("keys");
-    fs::create_dir(&keys).unwrap();
-    let rails = [
-        ("alipay", "alipay", alipay::account(&keys, &alipay.url)),
-        ("wechat", "wechat-prenotify", wechat::account(&keys, &wechat.url)),
-    ];
-    let mut toml = before;
-    for (name, profile, account) in rails {
-        let account = toml::to_string(&account).unwrap().replace("\n[", &format!("\n[rail.{name}.account."));
-        toml +=
-            &format!("[rail.{name}]\nadapter = \"{name}\"\nprofile = \"{profile}\"\n[rail.{name}.account]\n{account}");
-    }
-    shop.write("shop.toml", toml + &rest);
-    let ctx = open(&shop.dir(), "2026-11-01T08:00");
-    let options = ImportOptions {
-        file: shop.write("customers.csv", BOOK),
-        paid_until: Some("2026-10-31".parse().unwrap()),
-        first_debit: FirstDebit::NextMonth,
-        rejects: Some(shop.path("rejects.csv")),
-        links: Some(shop.path("links.csv")),
-        dry_run: false,
-    };
-    let done = import(&ctx, &options).unwrap();
+    connect(shop, "", &alipay.url, &wechat.url);
+    let done = take_over(shop, &open(&shop.dir(), "2026-11-01T08:00"), BOOK);
     assert_eq!((done.accepted, done.links.made, done.links.missing), (299, 299, 0), "{:?}", done.links.troubles);
-    let links = shop.read("links.csv");
-    let mut reader = csv::Reader::from_reader(links.trim_start_matches('\u{feff}').as_bytes());
-    for row in reader.records() {
-        let row = row.unwrap();
-        let (mandate, link) = (&row[2], &row[5]);
+    for (mandate, link) in links(shop) {
         let provider = if link.contains("entrustweb") { &mut *wechat } else { &mut *alipay };
         provider.tell(&format!("agree {mandate} {link}"));
     }
