@@ -98,8 +98,11 @@ pub fn saved(bytes: &[u8]) -> SavedNotice {
     SavedNotice { headers, body: body[..end].to_vec() }
 }
 
-/// The headers in lower case and the body, where every line before the first empty one is a header. A request line is passed over.
-fn headers(bytes: &[u8]) -> Option<(Vec<(String, String)>, &[u8])> {
+/// Names in lower case, and values.
+type Headers = Vec<(String, String)>;
+
+/// The headers and the body, where every line before the first empty one is a header. A request line is passed over.
+fn headers(bytes: &[u8]) -> Option<(Headers, &[u8])> {
     let mut headers = Vec::new();
     let mut rest = bytes;
     let mut first = true;
@@ -231,6 +234,13 @@ fn charge(ctx: &Ctx, rail: &str, order_no: String, amount: Option<Money>, reply:
 /// Through the same door as the debit run's answers.
 fn write(ctx: &Ctx, charge: &Charge, reply: &Reply, now: At) -> Result<Effect> {
     ctx.db.write(now, |tx| {
+        // A debit run may have written it a moment ago.
+        let open = db::charge::get(tx, charge.id)?
+            .is_some_and(|it| matches!(it.state, ChargeState::Noted | ChargeState::Pending | ChargeState::Unknown));
+        if !open {
+            let answers = vec![(charge.id, Effect::Nothing.word())];
+            return Ok((Effect::Nothing, Op::ChargesWritten { noted: Vec::new(), answers }));
+        }
         let row = db::installment::due_one(tx, RunId::new(0), charge.installment)?
             .with_context(|| format!("{} of {}", charge.installment, charge.id))?;
         let (kind, rail, amount) = (charge.kind, charge.rail.clone(), charge.amount);

@@ -54,6 +54,13 @@ pub fn shop_with(rails: &str, settings: &str, rows: &[Row<'_>]) -> Shop {
 
 /// An agreement with a second mandate: signed on 2026-10-05, both agreed to an hour later, first term due on 2026-11-05.
 pub fn signed(first: &str, second: Option<&str>) -> Shop {
+    let mut shop = signed_waiting(first, second);
+    shop.at("2026-10-05T13:00").run("sandbox sign --all").exits(0);
+    shop
+}
+
+/// The same before anybody agreed.
+pub fn signed_waiting(first: &str, second: Option<&str>) -> Shop {
     let mut shop = opened(RAILS, "");
     let second = second.map(|rail| format!("--second-rail {rail}")).unwrap_or_default();
     let (name, id) = (name(1), id_number(1));
@@ -63,7 +70,6 @@ pub fn signed(first: &str, second: Option<&str>) -> Shop {
          --source rescued --reference-cost 800 --plan cat-199-12 --rail {first} {second} --debit-day 5 --acknowledged"
     ))
     .exits(0);
-    shop.at("2026-10-05T13:00").run("sandbox sign --all").exits(0);
     shop
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic; clippy's own exception sees functions marked #[test] only")]
 
 mod agreement;
+mod alipay;
 mod audit;
 mod backup;
 mod catalog;
@@ -15,6 +16,7 @@ mod debit;
 mod demo;
 mod docs;
 mod due;
+mod earnest;
 mod examples;
 mod house;
 mod http;
@@ -22,6 +24,7 @@ mod import;
 mod init;
 mod mandate;
 mod month;
+mod notice;
 mod november;
 mod orders;
 mod pet;

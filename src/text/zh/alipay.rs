@@ -41,6 +41,7 @@ pub const TABLE: Table = &[
         "the app's page at Alipay: no public key of the app is stored there",
         "支付宝开放平台的应用页面：那里还没有上传应用公钥",
     ),
+    ("the order is closed, and money was paid with it", "订单已关闭，却有付款"),
     ("the notice is for another app than {rail}'s", "通知属于另一个应用，不是 {rail} 的"),
     ("the notice is for another merchant than {rail}'s", "通知属于另一个商户，不是 {rail} 的"),
     ("the notice is not signed by Alipay", "通知的签名不是支付宝的"),
@@ -101,6 +102,11 @@ pub const TABLE: Table = &[
     (
         "{setting}: this is the app's own public key; Alipay's belongs here",
         "{setting}：这是应用自己的公钥，这里应填支付宝公钥",
+    ),
+    ("{why}; Alipay's next date is {next}", "{why}；支付宝登记的下次扣款日是 {next}"),
+    (
+        "{why}; Alipay's next date is {next}, its last debit was on {last}",
+        "{why}；支付宝登记的下次扣款日是 {next}，上次扣款在 {last}",
     ),
     ("{why}; look at {setting}", "{why}，请检查 {setting}"),
 ];

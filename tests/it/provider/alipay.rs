@@ -160,17 +160,16 @@ impl Alipay {
             assert!(!text(&biz[required]).is_empty(), "{required}");
         }
         let rule = &biz["period_rule_params"];
-        assert_eq!((text(&rule["period_type"]), text(&rule["period"])), ("MONTH".into(), "1".into()));
+        assert_eq!((text(&rule["period_type"]), rule["period"].as_u64()), ("MONTH".into(), Some(1)));
         let days: i64 = text(&biz["sign_validity_period"]).strip_suffix('d').unwrap().parse().unwrap();
-        let minutes: i64 = text(&biz["effect_time"]).parse::<i64>().unwrap() / 60;
-        assert!((0..=1440).contains(&minutes), "the page stays valid for a day at most");
+        assert!((0..=86_400).contains(&biz["effect_time"].as_i64().unwrap()), "the page stays valid for a day at most");
         let contract_no = text(&biz["external_agreement_no"]);
         let request = SignRequest {
             contract_no: contract_no.clone(),
             customer_label: String::new(),
             payer: payer.to_owned(),
             amount: text(&rule["single_amount"]).parse().unwrap(),
-            count: text(&rule["total_payments"]).parse().unwrap(),
+            count: rule["total_payments"].as_u64().unwrap().try_into().unwrap(),
             first_date: text(&rule["execute_time"]).parse().unwrap(),
             valid_until: plus_days(day_of(self.clock.now(), Shanghai), days),
         };
@@ -272,6 +271,7 @@ impl Alipay {
             return Answered { status: 200, headers: html("GBK"), body };
         }
         assert!(form(&asked.query).contains_key("charset"), "the charset travels in the address");
+        assert!(asked.header("content-type").starts_with("application/x-www-form-urlencoded"));
         let mut params = form(&asked.query);
         params.extend(form(std::str::from_utf8(&asked.body).unwrap()));
         let method = params.get("method").cloned().unwrap_or_default();
@@ -558,6 +558,7 @@ impl Alipay {
                 "sign_time": contract.signed_at.map(wall),
                 "valid_time": contract.signed_at.map(wall),
                 "invalid_time": format!("{} 00:00:00", plus_days(contract.valid_until, 1)),
+                "last_deduct_time": (contract.paid_count > 0).then(|| wall(self.clock.now())),
                 "next_deduct_time": format!("{} 00:00:00", contract.next_date),
                 "alipay_logon_id": "159****5620",
                 "pricipal_type": "CARD",

@@ -20,9 +20,7 @@ use tempfile::TempDir;
 
 use crate::provider::Server;
 use crate::provider::alipay::{APP_ID, Alipay as Gateway, Certificates, SELLER, form, key, vectors};
-use crate::rails::suite::{
-    Mishap, Stage, Trick, at, charge, due, rail_suite, ready, refund, request, sign_request, signed,
-};
+use crate::rails::suite::{Mishap, Stage, Trick, at, charge, due, rail_suite, ready, refund, request, sign_request};
 
 rail_suite!(bare_keys, till());
 rail_suite!(certificates_and_encrypted_bodies, sealed_till());
@@ -226,6 +224,20 @@ fn a_declined_debit_is_closed_so_that_nobody_pays_it_later() {
     till.fund("c-12", Money::ZERO);
     assert_eq!(charge(&till, &mandate, "n1").answer, Answer::Declined(Reason::NoFunds));
     assert_eq!(heard(&till, "alipay.trade.close"), 1);
+}
+
+#[test]
+fn a_refusal_for_the_date_tells_the_dates_that_alipay_keeps() {
+    let till = till();
+    let mandate = ready(&till);
+    assert_eq!(charge(&till, &mandate, "n1").answer, Answer::Paid);
+    let second = charge(&till, &mandate, "n2");
+    assert_eq!(second.answer, Answer::Declined(Reason::OutsidePlan));
+    assert!(
+        second.text.ends_with("Alipay's next date is 2027-01-07, its last debit was on 2026-12-05"),
+        "{}",
+        second.text
+    );
 }
 
 #[test]
@@ -440,6 +452,40 @@ fn settings_out_of_bounds_or_unknown_are_refused() {
     }
 }
 
+#[test]
+fn the_documented_settings_are_the_defaults() {
+    let example = kibble::config::EXAMPLE;
+    let block = example.split_once("# [rail.alipay.account]\n").unwrap().1.split("\n\n").next().unwrap();
+    let settings = |wanted: &[&str]| {
+        let lines = block.lines().map(|line| line.strip_prefix("# ").unwrap());
+        let chosen = lines.filter(|line| line.split_once(" = ").is_some_and(|(name, _)| wanted.contains(&name)));
+        let text: String = chosen.map(|line| format!("{line}\n")).collect();
+        toml::from_str::<Account>(&text).unwrap()
+    };
+    let needed = ["app_id", "private_key", "alipay_public_key"];
+    let optional = [
+        "gateway",
+        "personal_product_code",
+        "sign_product_code",
+        "pay_product_code",
+        "sign_scene",
+        "channel",
+        "sign_link",
+        "sign_link_minutes",
+        "pay_link_hours",
+        "debit_minutes",
+        "seller_id",
+        "notify_url",
+        "return_url",
+    ];
+    assert_eq!(settings(&[&needed[..], &optional[..]].concat()), settings(&needed));
+    let rest = ["app_cert", "alipay_cert", "alipay_root_cert", "encrypt_key", "app_auth_token"];
+    assert!(settings(&[&needed[..], &rest[..]].concat()).has_certificates());
+    let documented =
+        block.lines().filter(|line| line[2..].split_once(" = ").is_some_and(|(name, _)| !name.contains(' ')));
+    assert_eq!(documented.count(), needed.len() + optional.len() + rest.len());
+}
+
 fn saved(body: &str) -> SavedNotice {
     SavedNotice { headers: Vec::new(), body: body.as_bytes().to_vec() }
 }
@@ -521,10 +567,11 @@ fn a_notice_that_was_touched_or_is_for_others_is_refused() {
 #[test]
 fn an_answer_by_a_certificate_nobody_knows_is_not_believed() {
     let till = sealed_till();
-    signed(&till);
+    let mandate = ready(&till);
     // The file holds the app's own certificate in place of Alipay's.
     let settings = "app_cert = { file = \"KEYS/app.crt\" }\nalipay_cert = { file = \"KEYS/app.crt\" }\n\
                     alipay_root_cert = { file = \"KEYS/root.crt\" }\nencrypt_key = { file = \"KEYS/aes\" }\n";
-    let Err(Trouble::Refused { text, .. }) = other(&till, settings).health() else { panic!("not believed") };
+    let rail = other(&till, settings);
+    let Err(Trouble::Refused { text, .. }) = rail.mandate_state(&mandate) else { panic!("not believed") };
     assert!(text.contains("rail.alipay.account.alipay_cert"), "{text}");
 }

@@ -22,6 +22,10 @@ use crate::domain::date::At;
 use crate::domain::money::Money;
 use crate::t;
 
+/// Our code where a key cannot be read.
+pub const KEY: &str = "KEY";
+/// Our code where the connection cannot be set up.
+const HTTP: &str = "HTTP";
 /// Characters kept of a page that is no answer.
 const PAGE_CHARS: usize = 120;
 /// Largest bill that is fetched.
@@ -41,7 +45,7 @@ pub enum Heard {
     Unproven(String),
     /// Not sent, not answered, or not understood. Whether the work was done is unknown.
     Lost(String),
-    /// Our settings are wrong, and nothing was sent.
+    /// Our settings are wrong: keys that cannot be read, or a connection that cannot be set up.
     Misset {
         /// What sort of setting.
         code: String,
@@ -186,7 +190,7 @@ impl Gateway {
     /// The keys; read by the first who needs them.
     pub fn keys(&self) -> Result<&Keys, Heard> {
         let read = self.keys.get_or_init(|| self.read_keys());
-        read.as_ref().map_err(|text| Heard::Misset { code: "KEY".into(), text: text.clone() })
+        read.as_ref().map_err(|text| Heard::Misset { code: KEY.into(), text: text.clone() })
     }
 
     /// Whether `sign` is Alipay's over `text`; in certificate mode by whichever of its certificates.
@@ -302,11 +306,11 @@ impl Gateway {
 
     fn send(&self, request: &Request<'_>) -> Result<Response, Heard> {
         let misset = |text: &str| Heard::Misset {
-            code: "HTTP".into(),
+            code: HTTP.into(),
             text: t!("{why}; look at {setting}", why = text, setting = self.setting("gateway")),
         };
         let client = self.client.get_or_init(|| Http::new(&self.http, None).map_err(|why| why.text().to_owned()));
-        let client = client.as_ref().map_err(|text| Heard::Misset { code: "HTTP".into(), text: text.clone() })?;
+        let client = client.as_ref().map_err(|text| Heard::Misset { code: HTTP.into(), text: text.clone() })?;
         client.send(request).map_err(|failure| match &failure {
             Failure::NotSent(text) | Failure::Unsure(text) => Heard::Lost(text.clone()),
             Failure::Setup(text) => misset(text),

@@ -24,8 +24,8 @@ pub use self::account::{Account, LinkKind};
 use self::codes::{Code, RefundRefusal, Refusal};
 use self::gateway::{Gateway, Heard, Said};
 use crate::adapters::rail::{
-    BillFile, BillPeriod, Capability, ChargeRequest, Closed, DebitNotice, Finding, Health, MandateRef, MandateState,
-    Noticed, PayLink, PayLinkRequest, Rail, RefundRequest, SavedNotice, SignLink, SignRequest, Trouble,
+    BillFile, BillPeriod, Capability, ChargeRequest, Closed, DebitNotice, Finding, Health, Level, MandateRef,
+    MandateState, Noticed, PayLink, PayLinkRequest, Rail, RefundRequest, SavedNotice, SignLink, SignRequest, Trouble,
 };
 use crate::clock::Clock;
 use crate::config::HttpSettings;
@@ -38,6 +38,8 @@ use crate::t;
 const NO_ORDER: &str = "KIBBLEHEALTH";
 /// Our code where Alipay's signature does not fit.
 const SIGNATURE: &str = "SIGNATURE";
+/// Our code where keys or settings cannot be right.
+const SETTINGS: &str = "SETTINGS";
 /// Our code where there is no bill, or not yet: Alipay spells it in several ways.
 const NO_BILL: &str = "BILL_NOT_EXIST";
 /// Our code where an answer speaks of another order, amount or refund than ours.
@@ -61,6 +63,8 @@ struct Trade {
     amount: Option<Money>,
     trade_no: Option<String>,
     paid_at: Option<At>,
+    /// What the customer paid with it, where the answer says.
+    paid: Option<Money>,
 }
 
 /// What a query of an order came to.
@@ -96,6 +100,7 @@ impl Alipay {
                 amount: said.money("total_amount"),
                 trade_no: said.owned("trade_no"),
                 paid_at: said.field("send_pay_date").and_then(beijing),
+                paid: said.money("buyer_pay_amount").or(said.money("receipt_amount")),
             }),
             Code::Succeeded => Found::Unclear { code: MISMATCH.into(), text: t!("the answer speaks of another order") },
             Code::Business if codes::is_no_trade(&said.sub_code) => Found::NoTrade(said),
@@ -132,6 +137,9 @@ impl Alipay {
             "TRADE_SUCCESS" | "TRADE_FINISHED" => said(Answer::Paid, String::new()),
             "TRADE_CLOSED" if trade.paid_at.is_some() => {
                 said(Answer::Paid, t!("it was paid, and given back in full since"))
+            }
+            "TRADE_CLOSED" if trade.paid.is_some_and(Money::is_positive) => {
+                said(Answer::Unknown, t!("the order is closed, and money was paid with it"))
             }
             "TRADE_CLOSED" => Reply {
                 trade_no: None,
@@ -170,8 +178,11 @@ impl Alipay {
     fn refused(&self, request: &ChargeRequest, said: &Said) -> Reply {
         let declined = |reason| Reply::said(Answer::Declined(reason), said.word(), said.text.clone());
         match codes::pay(&said.sub_code) {
-            Refusal::Declined(Reason::OurConfiguration) => declined(Reason::OurConfiguration),
-            Refusal::Declined(Reason::MandateGone) => declined(self.gone_or_ours(request, said)),
+            Refusal::Declined(Reason::MandateGone) => self.let_go(request, declined(self.gone_or_ours(request, said))),
+            Refusal::Declined(Reason::OutsidePlan) => {
+                let text = self.with_dates(&request.mandate, &said.text);
+                self.let_go(request, Reply { text, ..declined(Reason::OutsidePlan) })
+            }
             Refusal::Declined(reason) => self.let_go(request, declined(reason)),
             Refusal::PaidBefore => match self.queried(&request.order_no, request.amount) {
                 paid @ Reply { answer: Answer::Paid, .. } => paid,
@@ -196,6 +207,26 @@ impl Alipay {
         match doubtful && matches!(self.mandate_state(&request.mandate), Ok(MandateState::Live { .. })) {
             true => Reason::OurConfiguration,
             false => Reason::MandateGone,
+        }
+    }
+
+    /// A refusal for reasons of the plan, with the dates that Alipay keeps: a debit that it has made in this period and we do not
+    /// know of is for a person to find, never to be made again.
+    fn with_dates(&self, mandate: &MandateRef, why: &str) -> String {
+        let heard = self.gateway.call("alipay.user.agreement.query", &self.agreement(mandate), false);
+        let Heard::Signed(said) = heard else { return why.to_owned() };
+        let day = |name: &str| said.field(name).and_then(date);
+        match (day("next_deduct_time"), day("last_deduct_time")) {
+            (Some(next), Some(last)) => {
+                t!(
+                    "{why}; Alipay's next date is {next}, its last debit was on {last}",
+                    why = why,
+                    next = next,
+                    last = last
+                )
+            }
+            (Some(next), None) => t!("{why}; Alipay's next date is {next}", why = why, next = next),
+            (None, _) => why.to_owned(),
         }
     }
 
@@ -329,13 +360,13 @@ impl Rail for Alipay {
             "external_agreement_no": request.contract_no,
             "access_params": { "channel": account.channel },
             "sign_validity_period": format!("{days}d"),
-            "effect_time": (u64::from(account.sign_link_minutes) * 60).to_string(),
+            "effect_time": u64::from(account.sign_link_minutes) * 60,
             "period_rule_params": {
                 "period_type": "MONTH",
-                "period": "1",
+                "period": 1,
                 "execute_time": request.first_date.to_string(),
                 "single_amount": request.amount.to_string(),
-                "total_payments": request.count.to_string(),
+                "total_payments": request.count,
             },
         });
         let query = match self.gateway.signed_query("alipay.user.agreement.page.sign", &biz) {
@@ -418,8 +449,11 @@ impl Rail for Alipay {
             "timeout_express": format!("{}m", account.debit_minutes),
         });
         match self.gateway.call("alipay.trade.pay", &biz, true) {
-            // Nothing was sent.
-            Heard::Misset { code, text } => Reply::said(Answer::Declined(Reason::OurConfiguration), code, text),
+            // Without keys nothing can have been sent. A connection that is set up wrongly may still have carried something.
+            Heard::Misset { code, text } if code == gateway::KEY => {
+                Reply::said(Answer::Declined(Reason::OurConfiguration), code, text)
+            }
+            Heard::Misset { code, text } => Reply::said(Answer::Unknown, code, text),
             Heard::Lost(text) => Reply::said(Answer::Unknown, "", text),
             Heard::Unproven(text) => Reply::said(Answer::Unknown, SIGNATURE, text),
             // Nobody vouches for this refusal, so the number is asked about before it counts.
@@ -467,7 +501,6 @@ impl Rail for Alipay {
         });
         let said = match self.gateway.call("alipay.trade.refund", &biz, false) {
             Heard::Signed(said) => said,
-            Heard::Misset { code, text } => return Reply::said(Answer::Unknown, code, text),
             other => {
                 let (code, text) = other.words();
                 return Reply::said(Answer::Unknown, code, text);
@@ -582,7 +615,12 @@ impl Rail for Alipay {
         let Some(url) = said.field("bill_download_url").filter(|url| !url.is_empty()) else {
             return Err(missing(t!("Alipay has no bill for {day}", day = day)));
         };
-        let bytes = self.gateway.fetch(url).map_err(|heard| self.trouble(heard))?;
+        // Alipay writes the address without encryption; the same one with it serves the same file. A gateway on this machine has none.
+        let url = match url.strip_prefix("http://") {
+            Some(rest) if self.account().gateway.starts_with("https://") => format!("https://{rest}"),
+            _ => url.to_owned(),
+        };
+        let bytes = self.gateway.fetch(&url).map_err(|heard| self.trouble(heard))?;
         // The address is good for half a minute; what comes after that is a page and no zip.
         if !bytes.starts_with(b"PK") {
             return Err(Trouble::Unreachable {
@@ -606,6 +644,14 @@ impl Rail for Alipay {
 
     /// Asks about an order that nobody made: a signed "no such order" proves address, keys, app and clock at once.
     fn health(&self) -> Result<Health, Trouble> {
+        // What is known to be wrong stops the rail before anything is sent: an expired certificate, the wrong public key.
+        if let Some(wrong) = self.inspect().into_iter().find(|it| it.level == Level::Bad) {
+            let text = match wrong.hint.is_empty() {
+                true => wrong.what,
+                false => format!("{}; {}", wrong.what, wrong.hint),
+            };
+            return Err(Trouble::Refused { reason: Reason::OurConfiguration, code: SETTINGS.into(), text });
+        }
         match self.gateway.call("alipay.trade.query", &json!({ "out_trade_no": NO_ORDER }), false) {
             Heard::Signed(said) if codes::is_no_trade(&said.sub_code) || codes::code(&said.code) == Code::Succeeded => {
                 Ok(Health { provider_time: said.date })
