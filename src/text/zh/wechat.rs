@@ -21,7 +21,14 @@ pub const TABLE: Table = &[
     ("the bill arrived damaged: its hash is another one", "账单下载不完整：校验值对不上"),
     ("the answer of WeChat Pay cannot be understood ({what})", "看不懂微信支付的应答（{what}）"),
     ("the answer of WeChat Pay is about something else ({what})", "微信支付的应答说的是另一件事（{what}）"),
-    ("the answer is not signed by WeChat Pay", "应答没有微信支付的有效签名"),
+    (
+        "the answer is not signed by WeChat Pay; if that stays so, look at {setting} in shop.toml",
+        "应答没有微信支付的有效签名；如果一直这样，请看 shop.toml 里的 {setting}",
+    ),
+    (
+        "WeChat Pay turned us away: {said}; look at {setting} in shop.toml",
+        "微信支付拒绝了请求：{said}；请看 shop.toml 里的 {setting}",
+    ),
     ("WeChat Pay answered with an error page", "微信支付返回了一个出错页面"),
     ("WeChat Pay's certificate {serial} has expired; fetch the new one", "微信支付的证书 {serial} 已过期；请换上新的"),
     ("WeChat Pay signed with {serial}, which no setting names", "微信支付用 {serial} 签名，设置里没有这个公钥或证书"),

@@ -2,10 +2,9 @@
 //! the way. Owns the wire, with TLS in `tls.rs`; what a provider checks and says is in the file of its name.
 
 pub mod tls;
+pub mod wechat;
 
 pub mod alipay;
-
-pub mod wechat;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -4,3 +4,4 @@ mod alipay;
 mod sandbox;
 pub mod suite;
 mod wechat;
+mod wechat_run;

@@ -19,6 +19,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::provider::Server;
+use crate::provider::tls::Tls;
 use crate::provider::wechat::{self, Trick, WechatPay};
 use crate::rails::suite::{
     self, Mishap, Stage, at, charge, due, rail_suite, ready, refund, request, sign_request, signed,
@@ -271,6 +272,63 @@ fn a_number_that_paporderquery_does_not_find_is_looked_for_by_orderquery() {
 }
 
 #[test]
+fn a_failure_without_a_word_why_is_a_decline_all_the_same() {
+    let stage = stage("wechat-prenotify");
+    let mandate = ready(&stage);
+    stage.provider.set_mute();
+    stage.fund("c-12", Money::ZERO);
+    let reply = charge(&stage, &mandate, "n1");
+    assert_eq!((reply.answer, reply.code.as_str()), (Answer::Declined(Reason::Other), "PAYERROR"));
+    stage.fund("c-12", AMOUNT);
+    assert_eq!(charge(&stage, &mandate, "n2").answer, Answer::Paid);
+}
+
+#[test]
+fn a_merchant_without_leave_for_orderquery_lives_by_paporderquery() {
+    let stage = stage("wechat-prenotify").with(|it| drop(it.insert("order_query".to_owned(), "paporderquery".into())));
+    assert!(stage.rail.health().is_ok());
+    stage.provider.play("/pay/orderquery", Trick::Refuse("NOAUTH"));
+    assert_eq!(stage.rail.query_charge("n9", AMOUNT).answer, Answer::NotFound);
+    stage.provider.play("/pay/orderquery", Trick::Maintenance);
+    assert_eq!(stage.rail.query_charge("n9", AMOUNT).answer, Answer::Unknown);
+}
+
+#[test]
+fn the_spare_address_is_used_when_the_first_was_certainly_not_reached() {
+    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = format!("http://{}", dead.local_addr().unwrap());
+    drop(dead);
+    let stage = stage("wechat-prenotify");
+    let here = stage.server.url();
+    let stage = stage.with(|account| {
+        account.insert("host".to_owned(), nobody.into());
+        account.insert("spare_host".to_owned(), here.into());
+    });
+    let mandate = ready(&stage);
+    // A call that may have arrived is not made twice.
+    stage.server.lose_next();
+    assert_eq!(stage.rail.charge(&request(&mandate, "n1")).answer, Answer::Unknown);
+    assert_eq!(stage.server.asked().iter().filter(|it| it.path == "/pay/pappayapply").count(), 1);
+    assert_eq!(charge(&stage, &mandate, "n1").answer, Answer::Paid);
+    assert_eq!(stage.moved(), AMOUNT);
+}
+
+#[test]
+fn a_customer_agrees_on_the_page_itself() {
+    use std::io::{Read, Write};
+    let stage = stage("wechat-prenotify");
+    let link = stage.rail.sign_link(&sign_request(&stage)).unwrap();
+    let page = link.url.strip_prefix(&stage.server.url()).unwrap();
+    let mut wire = std::net::TcpStream::connect(stage.server.url().trim_start_matches("http://")).unwrap();
+    write!(wire, "GET {page} HTTP/1.1\r\nX-Payer: c-12\r\n\r\n").unwrap();
+    let mut status = [0; 12];
+    wire.read_exact(&mut status).unwrap();
+    assert_eq!(&status, b"HTTP/1.1 200");
+    let mandate = MandateRef { contract_no: "m1".to_owned(), provider_no: None };
+    assert!(matches!(stage.rail.mandate_state(&mandate), Ok(MandateState::Live { .. })));
+}
+
+#[test]
 fn a_mandate_is_live_only_by_a_proven_answer_about_it() {
     let stage = stage("wechat-prenotify");
     let mandate = signed(&stage);
@@ -336,19 +394,25 @@ fn a_wrong_key_stops_the_rail_before_any_harm() {
     let stage = stage("wechat-prenotify");
     let mandate = ready(&stage);
     let stage = stage.with_key("api_v2_key", other);
-    assert!(matches!(
-        stage.rail.mandate_state(&mandate),
-        Err(Trouble::Refused { reason: Reason::OurConfiguration, .. })
-    ));
+    let Err(Trouble::Refused { reason: Reason::OurConfiguration, text, .. }) = stage.rail.mandate_state(&mandate)
+    else {
+        panic!("refused")
+    };
+    assert!(text.contains("look at rail.wechat.account.api_v2_key"), "{text}");
     assert!(matches!(stage.rail.health(), Err(Trouble::Refused { reason: Reason::OurConfiguration, .. })));
     assert_eq!(stage.rail.charge(&request(&mandate, "n1")).answer, Answer::Unknown, "turned away without proof");
     assert_eq!(stage.moved(), Money::ZERO);
     let strange = wechat::vectors()["keys"]["app_private_pkcs8"].as_str().unwrap().to_owned();
     let stage = stage.with_key("merchant_key", &strange);
-    let Err(Trouble::Refused { reason, code, .. }) = stage.rail.announce(&announced(&mandate)) else {
+    let Err(Trouble::Refused { reason, code, text }) = stage.rail.announce(&announced(&mandate)) else {
         panic!("refused")
     };
     assert_eq!((reason, code.as_str()), (Reason::OurConfiguration, "SIGN_ERROR"));
+    assert!(text.contains("look at rail.wechat.account.merchant_key"), "{text}");
+    let own = wechat::vectors()["keys"]["mch_public"].as_str().unwrap().to_owned();
+    let stage = stage.with_key("platform_public_key", &own);
+    let Err(trouble) = stage.rail.announce(&announced(&mandate)) else { panic!("not believed") };
+    assert!(trouble.to_string().contains("look at rail.wechat.account.platform_public_key"), "{trouble}");
 }
 
 #[test]
@@ -424,6 +488,38 @@ fn refunds_by_v2_pass_the_suites_fears_too() {
     for fear in [suite::one_refund_number_goes_back_once, suite::no_more_goes_back_than_was_paid] {
         fear(&refunding(stage("wechat-prenotify"), "v2"));
     }
+}
+
+#[test]
+fn a_v2_refund_is_made_over_mutual_tls_and_by_nobody_without_the_certificate() {
+    let stage = stage("wechat-notify24h");
+    let mandate = ready(&stage);
+    charge(&stage, &mandate, "n1");
+    let tls = Tls::mutual();
+    let server = Server::start_tls(stage.provider.clone(), &tls);
+    let ca_file = stage.keys.path().join("root.pem");
+    std::fs::write(&ca_file, &tls.root).unwrap();
+    let rail = |certificate: &str, key: &str| {
+        let mut account = wechat::account(stage.keys.path(), &server.url());
+        let files = [("merchant_certificate", certificate), ("merchant_key", key)];
+        for (name, pem) in files {
+            account.insert(name.to_owned(), wechat::key_file(stage.keys.path(), &format!("{name}.pem"), pem).into());
+        }
+        account.insert("refund_way".to_owned(), "v2".into());
+        let http = HttpSettings { ca_file: ca_file.clone(), ..HttpSettings::default() };
+        Wechat::open("wechat", stage.rail.profile().clone(), stage.clock.clone(), account.try_into().unwrap(), http)
+    };
+    let stranger = Tls::mutual();
+    let refused = rail(&stranger.client, &stranger.client_key).refund(&refund("f1", AMOUNT));
+    assert_eq!((refused.answer, stage.moved()), (Answer::Unknown, AMOUNT), "{refused:?}");
+    let broken = rail("no certificate", &tls.client_key).refund(&refund("f1", AMOUNT));
+    assert_eq!(broken.answer, Answer::Unknown);
+    assert!(broken.text.contains("rail.wechat.account.merchant_certificate"), "{}", broken.text);
+    // The question that follows goes without a certificate, which this server takes from nobody.
+    assert_eq!(rail(&tls.client, &tls.client_key).refund(&refund("f1", AMOUNT)).answer, Answer::Unknown);
+    assert_eq!(stage.moved(), Money::ZERO);
+    let stage = refunding(stage, "v2");
+    assert_eq!(stage.rail.query_refund(&refund("f1", AMOUNT)).answer, Answer::Paid);
 }
 
 #[test]
@@ -778,6 +874,27 @@ fn a_shop_without_v3_keys_debits_in_the_24_hour_mode() {
     let reply = stage.rail.refund(&refund("f1", AMOUNT));
     assert_eq!(reply.answer, Answer::Unknown, "refunds by v3 need the merchant key");
     assert!(reply.text.contains("rail.wechat.account.merchant_key"), "{}", reply.text);
+}
+
+#[test]
+fn the_documented_account_is_one() {
+    let lines = kibble::config::EXAMPLE.lines().skip_while(|line| *line != "# [rail.wechat.account]");
+    let block = lines.take_while(|line| line.starts_with("# ")).skip(1);
+    let settings: Vec<&str> = block
+        .map(|line| &line[2..])
+        .filter(|line| line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')))
+        .collect();
+    let account: kibble::adapters::rail::wechat::Account = toml::from_str(&settings.join("\n")).unwrap();
+    // Every setting that `Account` has, so that none goes undocumented.
+    let named = format!("{account:#?}");
+    let fields =
+        named.lines().filter(|line| line.starts_with("    ") && !line.starts_with("     ") && line.contains(": "));
+    let fields: Vec<&str> = fields.map(|line| line.trim().split(':').next().unwrap()).collect();
+    let documented: Vec<&str> = settings.iter().map(|line| line.split(' ').next().unwrap()).collect();
+    assert!(fields.len() > 15);
+    for field in fields {
+        assert!(documented.contains(&field), "{field}");
+    }
 }
 
 fn announced(mandate: &MandateRef) -> DebitNotice {

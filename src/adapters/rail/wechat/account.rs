@@ -10,6 +10,9 @@ use crate::config::{Secret, SecretRef};
 use crate::domain::rail::RailNotice;
 use crate::t;
 
+/// WeChat Pay's addresses.
+pub(super) const HOST: &str = "https://api.mch.weixin.qq.com";
+pub(super) const SPARE_HOST: &str = "https://api2.mch.weixin.qq.com";
 /// Characters of the v2 key and bytes of the v3 key.
 const API_KEY_LEN: usize = 32;
 /// Days before its end from which a certificate is worth a word.
@@ -206,9 +209,9 @@ impl Look<'_> {
         if !digits(&account.plan_id) {
             self.say(Level::Bad, "plan_id", t!("the number of a template has digits only"));
         }
-        for (name, url) in [("notify_url", account.notify_url.clone()), ("sign_notify_url", account.sign_notify_url())]
-        {
-            if let Err(why) = check_notify_url(&url) {
+        for (name, url) in [("notify_url", &account.notify_url), ("sign_notify_url", &account.sign_notify_url)] {
+            let given = name == "notify_url" || !url.is_empty();
+            if let Some(why) = check_notify_url(url).err().filter(|_| given) {
                 self.say(Level::Bad, name, why);
             }
         }
@@ -397,11 +400,11 @@ fn loopback() -> String {
 }
 
 fn host() -> String {
-    "https://api.mch.weixin.qq.com".to_owned()
+    HOST.to_owned()
 }
 
 fn spare_host() -> String {
-    "https://api2.mch.weixin.qq.com".to_owned()
+    SPARE_HOST.to_owned()
 }
 
 const fn looks() -> u32 {

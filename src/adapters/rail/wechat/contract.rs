@@ -1,5 +1,6 @@
 //! Contracts (委托代扣协议): the link to sign one, its state, ending it, and the notice ahead of a debit (payment facts 2.3, 2.5).
 
+use chrono::Datelike;
 use serde_json::json;
 
 use super::account::check_notify_url;
@@ -189,8 +190,10 @@ pub(super) fn ended_state(fields: &Fields, at: Option<At>) -> MandateState {
     MandateState::Ended { at, by: by.unwrap_or("provider").to_owned() }
 }
 
+/// A time in an answer. A zero is no time, however it is written.
 fn time(answer: &Fields, name: &str) -> Option<At> {
-    answer.get(name).and_then(|text| beijing(text.trim(), "%Y-%m-%d %H:%M:%S"))
+    let at = answer.get(name).and_then(|text| beijing(text.trim(), "%Y-%m-%d %H:%M:%S"))?;
+    (at.year() > 1970).then_some(at)
 }
 
 /// The page in the answer of `h5entrustweb`, which is not signed: so it is only ever opened, and only at WeChat's.
@@ -246,7 +249,8 @@ mod tests {
             let MandateState::Ended { by: told, at } = with(mode, "2026-12-01 10:00:00") else { panic!("{mode}") };
             assert_eq!((told.as_str(), at.is_some()), (by, true), "{mode}");
         }
-        assert_eq!(with("0", ""), MandateState::Waiting);
+        assert_eq!(with("0", "1970-01-01 08:00:00"), MandateState::Waiting);
+        assert_eq!(with("0", "0000-00-00 00:00:00"), MandateState::Waiting);
         assert_eq!(with("", ""), MandateState::Waiting);
     }
 

@@ -141,7 +141,7 @@ impl Wechat {
     /// Why an order could not be closed: it is paid, or closed, or too young.
     fn not_closed(&self, order_no: &str, said: Word) -> Result<Closed, Trouble> {
         let reply = match self.order(order_no) {
-            // Nobody told us the sum: whoever closes an order knows it, and asks by it before anything is booked.
+            // Nobody told us the sum: callers ask by it before anything is booked.
             Ok(order) => {
                 let amount =
                     order.get("total_fee").and_then(|fen| fen.parse().ok()).map_or(Money::ZERO, Money::from_fen);
@@ -169,9 +169,12 @@ impl Wechat {
     /// An order as WeChat Pay tells it, proved to be about our number.
     fn order(&self, order_no: &str) -> Result<Fields, Lost> {
         match self.order_by(self.account.order_query, order_no) {
-            // `paporderquery` may not find an order that is closed.
-            Err(Lost::Absent(_)) if self.account.order_query == OrderQuery::Paporderquery => {
-                self.order_by(OrderQuery::Orderquery, order_no)
+            // `paporderquery` may not find an order that is closed. Who uses it may have no leave for the other one.
+            Err(Lost::Absent(word)) if self.account.order_query == OrderQuery::Paporderquery => {
+                match self.order_by(OrderQuery::Orderquery, order_no) {
+                    Err(Lost::Unknown(reply)) if tables::is_ours(&reply.code) => Err(Lost::Absent(word)),
+                    answer => answer,
+                }
             }
             answer => answer,
         }
@@ -194,10 +197,14 @@ impl Wechat {
 
     fn told(&self, order: &Fields, amount: Money) -> Reply {
         let state = order.text("trade_state");
+        // Whatever became of an order of another sum, it is not the one we mean.
+        if order.get("total_fee").is_some_and(|fen| fen.parse() != Ok(amount.fen())) {
+            return Miss::foreign("total_fee").unknown();
+        }
         let said = |answer| Reply::said(answer, state, order.text("trade_state_desc"));
         match find(tables::ORDER_STATES, state) {
             None => said(Answer::Unknown),
-            Some(OrderState::Paid) => self.paid(order, amount),
+            Some(OrderState::Paid) => paid(order),
             Some(OrderState::Pending) => {
                 let hours = match order.text("trade_type") {
                     "NATIVE" => CODE_HOURS,
@@ -212,20 +219,6 @@ impl Wechat {
                 let failed = said(Answer::Declined(reason));
                 if code.is_empty() { failed } else { Reply { code: code.to_owned(), ..failed } }
             }
-        }
-    }
-
-    /// Paid, if it is our sum and has a number and nothing speaks against it.
-    fn paid(&self, order: &Fields, amount: Money) -> Reply {
-        let ours = order.get("total_fee").and_then(|fen| fen.parse().ok()) == Some(amount.fen())
-            && order.get("fee_type").is_none_or(|currency| currency == "CNY");
-        let (Some(trade_no), true) = (order.get("transaction_id"), ours) else {
-            return Miss::foreign("total_fee").unknown();
-        };
-        Reply {
-            trade_no: Some(trade_no.to_owned()),
-            at: order.get("time_end").and_then(|text| beijing(text, "%Y%m%d%H%M%S")),
-            ..Reply::said(Answer::Paid, order.text("trade_state"), "")
         }
     }
 
@@ -254,6 +247,19 @@ enum Lost {
     Absent(Word),
     /// Nobody can say.
     Unknown(Reply),
+}
+
+/// Paid, if the answer names the sum, which was compared, and a transaction.
+fn paid(order: &Fields) -> Reply {
+    let in_yuan = order.get("fee_type").is_none_or(|currency| currency == "CNY");
+    match (order.get("total_fee"), order.get("transaction_id")) {
+        (Some(_), Some(trade_no)) if in_yuan => Reply {
+            trade_no: Some(trade_no.to_owned()),
+            at: order.get("time_end").and_then(|text| beijing(text, "%Y%m%d%H%M%S")),
+            ..Reply::said(Answer::Paid, order.text("trade_state"), "")
+        },
+        _ => Miss::foreign("total_fee").unknown(),
+    }
 }
 
 /// Whether an acceptance is ours. It need not name the order, but it must not name another.

@@ -8,6 +8,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde_json::Value;
 
+use super::account::{HOST, SPARE_HOST};
 use super::tables::{self, Table, Verdict};
 use super::v2::{self, SignType};
 use super::v3::{self, Seal};
@@ -15,18 +16,20 @@ use super::xml::Fields;
 use super::{Wechat, form};
 use crate::adapters::http::{ClientPem, Failure, Http, Request, Response};
 use crate::adapters::keys::{Certificate, PrivateKey, PublicKey, open_gcm, sha256_hex, unbase64};
-use crate::adapters::rail::{Health, Trouble};
+use crate::adapters::rail::{Health, MOST_SKEW_SECONDS, Trouble};
 use crate::config::Secret;
 use crate::domain::date::At;
 use crate::domain::rail::{Answer, Reason, Reply};
 use crate::t;
 
-/// How far two clocks may be apart, in seconds: WeChat Pay refuses calls from further away (payment facts 2.6).
-const SKEW_SECONDS: i64 = 300;
 /// Largest bill that is read, packed or not.
 pub(super) const BILL_BYTES: u64 = 256 << 20;
 /// An order number that no shop uses: asking for it shows that WeChat Pay answers and that the keys fit.
 const NOBODYS_ORDER: &str = "KIBBLEHEALTH";
+/// The setting to look at when v3 answers do not hold.
+const PLATFORM: &str = "platform_public_key";
+/// What v3 says of a signature that is not ours.
+const SIGN_ERROR: &str = "SIGN_ERROR";
 /// Our code for clocks that are too far apart.
 const CLOCK: &str = "CLOCK";
 /// What the serial of a public key begins with; a certificate's is hexadecimal.
@@ -76,7 +79,7 @@ impl Word {
 pub(super) enum Miss {
     /// Our settings or keys are wrong; nothing was sent.
     Ours(Word),
-    /// The provider turned us away without proving who it is: most likely our settings, and nothing is certain.
+    /// We were turned away by somebody who did not prove to be WeChat Pay: most likely our settings, and nothing is certain.
     TurnedAway(Word),
     /// Nothing was sent.
     NotSent(String),
@@ -252,11 +255,14 @@ impl Wechat {
         let fields = Fields::read(text, "xml").map_err(Miss::garbage)?;
         match fields.text("return_code") {
             "SUCCESS" => {}
-            "FAIL" => return Err(Miss::TurnedAway(Word::new("FAIL", fields.text("return_msg")))),
+            "FAIL" => {
+                let text = self.away(fields.text("return_msg"), "api_v2_key");
+                return Err(Miss::TurnedAway(Word::new("FAIL", text)));
+            }
             _ => return Err(Miss::garbage("return_code")),
         }
         if !v2::holds(&fields, self.v2_key()?.text()) {
-            return Err(unproven());
+            return Err(self.unproven("api_v2_key"));
         }
         let account = &self.account;
         let other = |name: &str, ours: &str| fields.get(name).is_some_and(|theirs| theirs != ours);
@@ -289,7 +295,7 @@ impl Wechat {
             // Too many calls: nothing was done, and the same call may be made again.
             429 => Err(Miss::Unsure(v3_word(&answer, text))),
             400..=499 => match self.proven(&answer, text) {
-                Ok(()) => Ok(Said3::Refused(v3_word(&answer, text))),
+                Ok(()) => Ok(Said3::Refused(self.signature_refused(v3_word(&answer, text)))),
                 Err(_) if matches!(answer.status, 401 | 403) => Err(Miss::TurnedAway(self.at_the_door(&answer, text))),
                 Err(miss) => Err(miss),
             },
@@ -301,7 +307,8 @@ impl Wechat {
     pub(super) fn download(&self, url: &str) -> Result<Vec<u8>, Miss> {
         let known = |host: &str| url.strip_prefix(host).is_some_and(|path| !host.is_empty() && path.starts_with('/'));
         // Our signature goes nowhere but to WeChat Pay.
-        let path = [&self.account.host, &self.account.spare_host]
+        let account = &self.account;
+        let path = [account.host.as_str(), account.spare_host.as_str(), HOST, SPARE_HOST]
             .into_iter()
             .find(|host| known(host))
             .map(|host| &url[host.len()..])
@@ -316,13 +323,13 @@ impl Wechat {
         header: impl Fn(&str) -> Option<&'h str>,
         body: &str,
     ) -> Result<Seal, Miss> {
-        let seal = Seal::of(header).ok_or_else(unproven)?;
+        let seal = Seal::of(header).ok_or_else(|| self.unproven(PLATFORM))?;
         let platform = self.platform_key(&seal.serial)?;
         if platform.expires.is_some_and(|end| end < self.clock.now()) {
             let text = t!("WeChat Pay's certificate {serial} has expired; fetch the new one", serial = seal.serial);
             return Err(Miss::TurnedAway(Word::new(self.setting("platform_certificates"), text)));
         }
-        if seal.holds(&platform.key, body) { Ok(seal) } else { Err(unproven()) }
+        if seal.holds(&platform.key, body) { Ok(seal) } else { Err(self.unproven(PLATFORM)) }
     }
 
     /// What AES-256-GCM under the v3 key hides in a `resource` or an `encrypt_certificate`.
@@ -362,12 +369,12 @@ impl Wechat {
     fn proven(&self, answer: &Response, text: &str) -> Result<(), Miss> {
         let seal = self.sealed_by_wechat(|name| answer.header(name), text)?;
         let away = seal.timestamp.parse::<i64>().map(|at| (at - self.clock.now().timestamp()).abs());
-        if away.is_ok_and(|seconds| seconds <= SKEW_SECONDS) {
+        if away.is_ok_and(|seconds| seconds <= MOST_SKEW_SECONDS) {
             return Ok(());
         }
         match self.skew(answer) {
             Some(text) => Err(Miss::TurnedAway(Word::new(CLOCK, text))),
-            None => Err(unproven()),
+            None => Err(self.unproven(PLATFORM)),
         }
     }
 
@@ -375,7 +382,15 @@ impl Wechat {
     fn at_the_door(&self, answer: &Response, text: &str) -> Word {
         match self.skew(answer) {
             Some(text) => Word::new(CLOCK, text),
-            None => v3_word(answer, text),
+            None => self.signature_refused(v3_word(answer, text)),
+        }
+    }
+
+    /// A refusal of our signature names the setting.
+    fn signature_refused(&self, word: Word) -> Word {
+        match word.code.as_str() {
+            SIGN_ERROR => Word { text: self.away(&word.text, "merchant_key"), ..word },
+            _ => word,
         }
     }
 
@@ -458,9 +473,9 @@ impl Wechat {
             let platform = Platform { key: certificate.key, expires: Some(certificate.not_after) };
             certificates.insert(certificate.serial_hex, platform);
         }
-        let seal = Seal::of(|name| answer.header(name)).ok_or_else(unproven)?;
+        let seal = Seal::of(|name| answer.header(name)).ok_or_else(|| self.unproven("api_v3_key"))?;
         let signed = certificates.get(&seal.serial).is_some_and(|platform| seal.holds(&platform.key, text));
-        if signed { Ok(certificates) } else { Err(unproven()) }
+        if signed { Ok(certificates) } else { Err(self.unproven("api_v3_key")) }
     }
 
     fn read_platform(&self) -> Result<BTreeMap<String, Platform>, Word> {
@@ -494,7 +509,8 @@ impl Wechat {
             .with("out_trade_no", NOBODYS_ORDER);
         let fields = self.with_nonce("pulse", fields);
         let http = self.http().map_err(Miss::trouble)?;
-        let answer = self.post_xml(http, "/pay/orderquery", fields, SignType::HmacSha256).map_err(Miss::trouble)?;
+        let path = self.account.order_query.path();
+        let answer = self.post_xml(http, path, fields, SignType::HmacSha256).map_err(Miss::trouble)?;
         match self.believed(&answer.body).map_err(Miss::trouble)? {
             Said::Fine(_) => {}
             Said::Refused(word) if tables::verdict(tables::QUERY, &word.code) == Some(Verdict::Absent) => {}
@@ -505,10 +521,9 @@ impl Wechat {
         if self.account.merchant_key.is_some() && self.skew(&answer).is_none() {
             let path = format!("/v3/refund/domestic/refunds/{}", form::encoded(NOBODYS_ORDER));
             match self.v3("GET", &path, None).map_err(Miss::trouble)? {
-                Said3::Fine(_) => {}
-                Said3::Refused(word)
-                    if tables::verdict(tables::REFUND_QUERY_V3, &word.code) == Some(Verdict::Absent) => {}
-                Said3::Refused(word) => return Err(word.trouble(tables::REFUND_QUERY_V3)),
+                Said3::Refused(word) if word.code == SIGN_ERROR => return Err(word.refused(Reason::OurConfiguration)),
+                // Whatever else it says: it knows us, and we know it.
+                Said3::Fine(_) | Said3::Refused(_) => {}
             }
         }
         Ok(health)
@@ -517,6 +532,25 @@ impl Wechat {
     /// A setting's dotted name in `shop.toml`.
     pub(super) fn setting(&self, name: &str) -> String {
         format!("rail.{}.account.{name}", self.name)
+    }
+
+    /// Why the provider does not let us in, and which setting to look at.
+    fn away(&self, said: &str, name: &str) -> String {
+        t!(
+            "WeChat Pay turned us away: {said}; look at {setting} in shop.toml",
+            said = said,
+            setting = self.setting(name)
+        )
+    }
+
+    /// An answer of somebody who did not prove to be WeChat Pay.
+    fn unproven(&self, name: &str) -> Miss {
+        let setting = self.setting(name);
+        let text = t!(
+            "the answer is not signed by WeChat Pay; if that stays so, look at {setting} in shop.toml",
+            setting = setting
+        );
+        Miss::Unsure(Word::new("", text))
     }
 
     /// What is wrong with a setting, named in the text.
@@ -536,7 +570,7 @@ impl Wechat {
     /// What to say when WeChat Pay's clock and this machine's are too far apart.
     fn skew(&self, answer: &Response) -> Option<String> {
         let minutes = (self.clock.now() - answer.date()?).num_seconds().abs();
-        (minutes > SKEW_SECONDS).then(|| {
+        (minutes > MOST_SKEW_SECONDS).then(|| {
             t!(
                 "this machine's clock and WeChat Pay's are {minutes} minutes apart; set the clock right",
                 minutes = minutes / 60
@@ -594,12 +628,9 @@ fn missed(failure: Failure) -> Miss {
     match failure {
         Failure::NotSent(text) => Miss::NotSent(text),
         Failure::Unsure(text) => Miss::Unsure(Word::new("", text)),
-        Failure::Setup(text) => Miss::Ours(Word::new("http", text)),
+        // A setting is wrong; but what ends a handshake may also end a call, so a debit does not count as declined by it.
+        Failure::Setup(text) => Miss::TurnedAway(Word::new("http", text)),
     }
-}
-
-fn unproven() -> Miss {
-    Miss::Unsure(Word::new("", t!("the answer is not signed by WeChat Pay")))
 }
 
 /// An answer that is none: a gateway's error page, for example, in whatever encoding.
