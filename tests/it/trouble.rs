@@ -1,4 +1,5 @@
-//! A real rail in trouble: it is stopped before any harm, a person is told which setting to look at, and the other rail goes on.
+//! Both real rails in one shop, and one of them in trouble: it is stopped before any harm, a person is told what to look at, and the
+//! other goes on. What each adapter says about its own settings is in `alipay.rs` and `rails/wechat_run.rs`.
 
 use std::sync::Arc;
 
@@ -6,11 +7,9 @@ use kibble::ops::debit::report::{Concern, RunReport};
 
 use crate::due::{ask, holds};
 use crate::provider::Server;
-use crate::provider::alipay::{Alipay, key};
+use crate::provider::alipay::Alipay;
 use crate::provider::tls::{Flaw, Tls};
-use crate::rails::suite::Trick;
 use crate::real::{Eve, profile};
-use crate::shop::Shop;
 
 /// What the report says about a rail that it left alone.
 fn said(report: &RunReport, rail: &str) -> String {
@@ -42,51 +41,6 @@ fn stops(rail: &str, broken: impl FnOnce(&Eve), mended: impl FnOnce(&Eve), words
     eve.run("2026-11-05T11:00");
     assert_eq!(ask(&eve.shop, "SELECT count(*) FROM charge WHERE state = 'paid'"), "2", "{:?}", report.needs);
     holds(&eve.shop);
-}
-
-/// Replaces the text of a key file.
-fn replaced(shop: &Shop, file: &str, text: &str) {
-    shop.write(&format!("keys/{file}"), text);
-}
-
-#[test]
-fn a_private_key_that_the_provider_does_not_know_stops_its_rail() {
-    let whole = |eve: &Eve| replaced(&eve.shop, "alipay_app", &key("app_private_pkcs8"));
-    let broken = |eve: &Eve| replaced(&eve.shop, "alipay_app", &key("mch_private_pkcs8"));
-    stops("alipay", broken, whole, &["private_key"]);
-    let whole = |eve: &Eve| replaced(&eve.shop, "apiclient_key.pem", &key("mch_private_pkcs8"));
-    let broken = |eve: &Eve| replaced(&eve.shop, "apiclient_key.pem", &key("app_private_pkcs8"));
-    stops("wechat", broken, whole, &["merchant_key"]);
-}
-
-#[test]
-fn the_apps_own_public_key_in_the_place_of_alipays_is_named() {
-    let whole = |eve: &Eve| replaced(&eve.shop, "alipay_public", &key("alipay_public"));
-    let broken = |eve: &Eve| replaced(&eve.shop, "alipay_public", &key("app_public"));
-    stops("alipay", broken, whole, &["alipay_public_key"]);
-}
-
-#[test]
-fn a_platform_key_that_does_not_fit_stops_wechat() {
-    let whole = |eve: &Eve| replaced(&eve.shop, "pub_key.pem", &key("wxplatform_public"));
-    let broken = |eve: &Eve| replaced(&eve.shop, "pub_key.pem", &key("app_public"));
-    stops("wechat", broken, whole, &["platform_public_key"]);
-}
-
-#[test]
-fn a_key_that_is_missing_or_open_to_others_is_named_with_its_file() {
-    let path = |eve: &Eve| eve.shop.path("keys/alipay_app");
-    let away = |eve: &Eve| std::fs::rename(path(eve), eve.shop.path("keys/away")).unwrap();
-    let back = |eve: &Eve| std::fs::rename(eve.shop.path("keys/away"), path(eve)).unwrap();
-    stops("alipay", away, back, &["rail.alipay.account.private_key", "cannot be read"]);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = |eve: &Eve, mode| {
-            std::fs::set_permissions(path(eve), std::fs::Permissions::from_mode(mode)).unwrap();
-        };
-        stops("alipay", |eve| mode(eve, 0o644), |eve| mode(eve, 0o600), &["private_key", "can read"]);
-    }
 }
 
 #[test]
@@ -121,11 +75,4 @@ fn a_clock_ten_minutes_off_stops_both_rails() {
     eve.run("2026-11-05T11:00");
     assert_eq!(ask(&eve.shop, "SELECT count(*) FROM charge WHERE state = 'paid'"), "2");
     holds(&eve.shop);
-}
-
-#[test]
-fn an_error_page_in_gbk_is_readable_and_stops_its_rail() {
-    stops("alipay", |eve| eve.alipay.trick(Trick::ErrorPage), |eve| eve.alipay.trick(Trick::Over), &["gateway"]);
-    let page = |eve: &Eve| eve.wechat.set_mood(Some(crate::provider::wechat::Trick::Page));
-    stops("wechat", page, |eve| eve.wechat.set_mood(None), &["host"]);
 }
