@@ -1,7 +1,6 @@
 //! Keys and calls: signs a request, sends it once, and says how far the answer can be believed. Owns the keys; the meaning of what
 //! Alipay says is `codes.rs` and `mod.rs`. Secrets and bodies never reach an error or a log.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::OnceLock;

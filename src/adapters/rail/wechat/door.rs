@@ -246,13 +246,13 @@ impl Wechat {
         if answer.status == 200 {
             return Ok(answer);
         }
-        Err(Miss::Unsure(self.page(answer.status, &answer.body)))
+        Err(Miss::Unsure(self.no_answer(answer.status, &answer.body)))
     }
 
     /// The answer, once its signature holds and it is made out to us. `return_code` comes first: without its success there is no
     /// signature, so nothing that such an answer says is certain.
     fn believed(&self, body: &[u8]) -> Result<Said, Miss> {
-        let page = || Miss::Unsure(self.page(200, body));
+        let page = || Miss::Unsure(self.no_answer(200, body));
         let text = std::str::from_utf8(body).map_err(|_| page())?;
         let fields = Fields::read(text, "xml").map_err(|_| page())?;
         match fields.text("return_code") {
@@ -286,7 +286,7 @@ impl Wechat {
         let body = body.map(Value::to_string).unwrap_or_default();
         let answer = self.send_v3(method, path, &body, None)?;
         let Ok(text) = std::str::from_utf8(&answer.body) else {
-            return Err(Miss::Unsure(self.page(answer.status, &answer.body)));
+            return Err(Miss::Unsure(self.no_answer(answer.status, &answer.body)));
         };
         match answer.status {
             200..=299 => {
@@ -318,7 +318,11 @@ impl Wechat {
             .map(|host| &url[host.len()..])
             .ok_or_else(|| Miss::garbage("download_url"))?;
         let answer = self.send_v3("GET", path, "", Some(BILL_BYTES))?;
-        if answer.status == 200 { Ok(answer.body) } else { Err(Miss::Unsure(self.page(answer.status, &answer.body))) }
+        if answer.status == 200 {
+            Ok(answer.body)
+        } else {
+            Err(Miss::Unsure(self.no_answer(answer.status, &answer.body)))
+        }
     }
 
     /// Whether a notice or an answer is WeChat Pay's: `header` by name in lower case.
@@ -548,7 +552,7 @@ impl Wechat {
     }
 
     /// What came in place of an answer, readable.
-    fn page(&self, status: u16, body: &[u8]) -> Word {
+    fn no_answer(&self, status: u16, body: &[u8]) -> Word {
         let (page, setting) = (page::words(body), self.setting("host"));
         let text = t!(
             "what came is no answer of WeChat Pay's but \"{page}\"; look at {setting}",
