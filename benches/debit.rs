@@ -118,7 +118,7 @@ fn ours(folder: &Path, window: u32) {
     let mut ctx = Ctx::wire(config, clock).unwrap();
     let profile = ctx.config.rails["alipay"].profile.clone();
     ctx.rails.insert("alipay".into(), Arc::new(InstantRail { profile }));
-    ctx.notify = Box::new(InstantChannel);
+    ctx.notify.put(Box::new(InstantChannel));
     let started = Instant::now();
     let outcome = debit::run(&ctx, &Options { confirm_backlog: true }).unwrap();
     report(started);
@@ -194,7 +194,7 @@ fn answer(sql: &Connection, charge: i64, agreement: i64) {
         &[&agreement, &at, &format!("k-{charge}")],
     );
     run(
-        "INSERT INTO message (event, template, audience, customer_id, agreement_id, term, lang, params, created_at, not_before, state, said, tries) VALUES (?1, 'debit_success', 'customer', ?2, ?2, 3, 'zh', ?3, ?4, ?4, 'queued', '', 0)",
+        "INSERT INTO message (event, template, audience, customer_id, agreement_id, term, lang, params, created_at, not_before, state, said, tries, refused) VALUES (?1, 'debit_success', 'customer', ?2, ?2, 3, 'zh', ?3, ?4, ?4, 'queued', '', 0, '')",
         &[
             &format!("debit_success:a-{agreement}/3"),
             &agreement,
@@ -211,7 +211,7 @@ fn deliver(sql: &Connection) {
             let from = if state == "sending" { "queued" } else { "sending" };
             sql.execute_batch("BEGIN IMMEDIATE").unwrap();
             let changed = sql
-                .prepare_cached("UPDATE message SET state=?1, channel='bench', sent_at='2026-11-05T01:00:00Z', tries=1 WHERE id IN (SELECT id FROM message WHERE state=?2 ORDER BY id LIMIT 200)")
+                .prepare_cached("UPDATE message SET state=?1, channel='print', handed_at='2026-11-05T01:00:00Z', sent_at='2026-11-05T01:00:00Z', tries=1 WHERE id IN (SELECT id FROM message WHERE state=?2 ORDER BY id LIMIT 200)")
                 .unwrap()
                 .execute(params![state, from])
                 .unwrap();
@@ -252,7 +252,11 @@ struct InstantChannel;
 
 impl Notify for InstantChannel {
     fn name(&self) -> &str {
-        "bench"
+        "print"
+    }
+
+    fn batch(&self) -> usize {
+        200
     }
 
     fn send(&self, parcels: &[Parcel]) -> Vec<Receipt> {

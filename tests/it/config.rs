@@ -32,13 +32,14 @@ fn every_setting_is_shown_with_its_source() {
 #[test]
 fn no_secret_is_shown() {
     let shop = Shop::opened();
-    let text = shop.read("shop.toml").replace("command = []", "command = [\"send\", \"--token\", \"s3cr3t\"]");
+    let program = "\n[channel.program]\nadapter = \"exec\"\ncommand = [\"send\", \"--token\", \"s3cr3t\"]\n";
+    let text = shop.read("shop.toml") + program;
     shop.write("shop.toml", &text);
     let key =
         text.lines().find_map(|line| line.strip_prefix("key_file = \"")).unwrap().trim_end_matches('"').to_owned();
     let bytes = std::fs::read_to_string(&key).unwrap();
     for line in ["config show", "config show --json"] {
-        shop.run(line).ok(&key).says("send").hides("s3cr3t").hides(bytes.trim());
+        shop.run(line).ok(&key).says("program").hides("s3cr3t").hides(bytes.trim());
     }
 }
 

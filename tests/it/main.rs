@@ -7,6 +7,7 @@ mod alipay;
 mod audit;
 mod backup;
 mod catalog;
+mod channels;
 mod check;
 mod cli;
 mod config;

@@ -18,6 +18,7 @@ mod http;
 mod init;
 mod keys;
 mod notice;
+mod notify;
 mod order;
 mod pet;
 mod plan;
@@ -53,6 +54,7 @@ pub const TABLES: &[Table] = &[
     init::TABLE,
     keys::TABLE,
     notice::TABLE,
+    notify::TABLE,
     order::TABLE,
     pet::TABLE,
     plan::TABLE,
