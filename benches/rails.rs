@@ -5,7 +5,12 @@
 //! The provider is the gateway of the tests, on this machine; the clock is the real one. `cargo bench --bench rails -- 200` changes
 //! the number of charges.
 
-#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark is a program that prints")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::float_arithmetic,
+    reason = "a benchmark is a program that prints"
+)]
 #![allow(missing_docs, reason = "nobody links to a benchmark")]
 
 #[allow(dead_code, reason = "the tests use more of it")]
