@@ -5,4 +5,5 @@ pub mod credit;
 pub mod http;
 pub mod keys;
 pub mod notify;
+pub mod page;
 pub mod rail;

@@ -184,8 +184,7 @@ fn open_rail(
         }
         (AdapterKind::Cash | AdapterKind::Sandbox, _) => Arc::new(Cash::open(name, profile, clock)),
         (AdapterKind::Alipay, _) => {
-            let http = &config.settings.http;
-            Arc::new(Alipay::open(name, profile, clock, rail.account()?, http))
+            Arc::new(Alipay::open(name, profile, clock, rail.account()?, &config.settings.http))
         }
         (AdapterKind::Wechat, _) => {
             Arc::new(Wechat::open(name, profile, clock, rail.account()?, config.settings.http.clone()))

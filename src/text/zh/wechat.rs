@@ -29,7 +29,10 @@ pub const TABLE: Table = &[
         "WeChat Pay turned us away: {said}; look at {setting} in shop.toml",
         "微信支付拒绝了请求：{said}；请看 shop.toml 里的 {setting}",
     ),
-    ("WeChat Pay answered with an error page", "微信支付返回了一个出错页面"),
+    (
+        "what came is no answer of WeChat Pay's but \"{page}\"; look at {setting}",
+        "收到的不是微信支付的应答，而是“{page}”，请检查 {setting}",
+    ),
     ("WeChat Pay's certificate {serial} has expired; fetch the new one", "微信支付的证书 {serial} 已过期；请换上新的"),
     ("WeChat Pay signed with {serial}, which no setting names", "微信支付用 {serial} 签名，设置里没有这个公钥或证书"),
     ("it does not open what WeChat Pay sealed with it", "用它解不开微信支付加密的内容"),

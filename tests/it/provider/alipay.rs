@@ -4,6 +4,7 @@
 //! `fund_change: N` to a repeated refund, and takes later dates only.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use chrono::{NaiveDate, NaiveDateTime};
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 use kibble::adapters::keys::{PrivateKey, PublicKey, base64, open_cbc, seal_cbc, unbase64};
 use kibble::adapters::rail::sandbox::rows::{Order, OrderState};
 use kibble::adapters::rail::sandbox::{Book, CreditTold, Sandbox};
+use kibble::adapters::rail::sandbox::{Book, Sandbox, Temper};
 use kibble::adapters::rail::{
     BillPeriod, ChargeRequest, Closed, MandateRef, MandateState, PayLinkRequest, Rail, RefundRequest, SignRequest,
     Trouble,
@@ -40,6 +42,18 @@ pub fn vectors() -> Value {
 /// A key of the vectors' file.
 pub fn key(name: &str) -> String {
     vectors()["keys"][name].as_str().unwrap().to_owned()
+}
+
+/// What stands in `[rail.NAME.account]` of a shop with this gateway at `url`; its key files are written into `folder`.
+pub fn account(folder: &Path, url: &str) -> toml::Table {
+    let file = |name: &str, text: &str| super::wechat::key_file(folder, name, text);
+    toml::Table::from_iter([
+        ("app_id".to_owned(), APP_ID.into()),
+        ("seller_id".to_owned(), SELLER.into()),
+        ("gateway".to_owned(), format!("{url}/gateway.do").into()),
+        ("private_key".to_owned(), file("alipay_app", &key("app_private_pkcs8")).into()),
+        ("alipay_public_key".to_owned(), file("alipay_public", &key("alipay_public")).into()),
+    ])
 }
 
 /// Certificates in place of bare keys.
@@ -107,6 +121,11 @@ impl Alipay {
     /// With encrypted bodies.
     pub fn with_encryption(self, key: &[u8]) -> Alipay {
         Alipay { encrypt: Some(key.to_vec()), ..self }
+    }
+
+    /// With a temper of its own.
+    pub fn with_temper(self, temper: Temper) -> Alipay {
+        Alipay { engine: self.engine.with_temper(temper), ..self }
     }
 
     /// Where it can be reached, for the addresses of bills.

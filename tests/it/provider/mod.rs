@@ -141,7 +141,8 @@ impl Server {
         self.troubles.down.store(down, Ordering::SeqCst);
     }
 
-    /// How long every answer takes.
+    /// How long every answer takes; the bench of the rails is what wants it.
+    #[allow(dead_code, reason = "only the bench slows a provider down")]
     pub fn set_delay(&self, delay: Duration) {
         self.troubles.delay_ms.store(u64::try_from(delay.as_millis()).unwrap(), Ordering::SeqCst);
     }

@@ -10,7 +10,7 @@ use chrono::{Duration, NaiveDate};
 use chrono_tz::Asia::Shanghai;
 use kibble::adapters::keys::{PrivateKey, PublicKey, base64, hex, hmac_sha256, md5_hex, sha1_hex};
 use kibble::adapters::rail::sandbox::rows::{Contract, ContractState, Order, OrderState};
-use kibble::adapters::rail::sandbox::{Book, Dialect, Sandbox};
+use kibble::adapters::rail::sandbox::{Book, Dialect, Sandbox, Temper};
 use kibble::adapters::rail::{
     BillPeriod, ChargeRequest, Closed, DebitNotice, MandateRef, MandateState, PayLinkRequest, Rail, RefundRequest,
     SignRequest, Trouble,
@@ -127,6 +127,11 @@ impl WechatPay {
     pub fn new(rail: &str, profile: Profile, clock: Clock, book: Arc<Book>) -> WechatPay {
         let engine = Sandbox::open(rail, profile.clone(), clock.clone(), book.clone()).with_dialect(Dialect::WeChat);
         WechatPay { profile, engine, book, clock, keys: Keys::read(), state: Mutex::default() }
+    }
+
+    /// With a temper of its own.
+    pub fn with_temper(self, temper: Temper) -> WechatPay {
+        WechatPay { engine: self.engine.with_temper(temper), ..self }
     }
 
     /// The next call whose path begins so goes wrong.

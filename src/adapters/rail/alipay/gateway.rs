@@ -1,7 +1,6 @@
 //! Keys and calls: signs a request, sends it once, and says how far the answer can be believed. Owns the keys; the meaning of what
 //! Alipay says is `codes.rs` and `mod.rs`. Secrets and bodies never reach an error or a log.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::OnceLock;
@@ -16,6 +15,7 @@ use crate::adapters::http::{Failure, Http, Request, Response};
 use crate::adapters::keys::{
     Certificate, KeyFault, PrivateKey, PublicKey, base64, md5_hex, open_cbc, seal_cbc, unbase64,
 };
+use crate::adapters::page::{self, discreet};
 use crate::clock::Clock;
 use crate::config::{HttpSettings, SecretRef};
 use crate::domain::date::At;
@@ -26,12 +26,8 @@ use crate::t;
 pub const KEY: &str = "KEY";
 /// Our code where the connection cannot be set up.
 const HTTP: &str = "HTTP";
-/// Characters kept of a page that is no answer.
-const PAGE_CHARS: usize = 120;
 /// Largest bill that is fetched.
 const BILL_BYTES: u64 = 256 << 20;
-/// Digits in a row that could be somebody's phone, card or ID number.
-const PERSONAL_DIGITS: usize = 11;
 /// What the signature algorithm of a certificate begins with, if it counts for the number of the root (payment facts 1.3).
 const RSA_SIGNED: &str = "1.2.840.113549.1.1";
 
@@ -415,11 +411,7 @@ impl Gateway {
 
     /// What came in place of an answer, readable: Alipay's pages are HTML in GBK.
     fn page(&self, response: &Response) -> String {
-        let text = match std::str::from_utf8(&response.body) {
-            Ok(text) => Cow::Borrowed(text),
-            Err(_) => encoding_rs::GBK.decode(&response.body).0,
-        };
-        let words = discreet(&without_tags(&text));
+        let words = page::words(&response.body);
         let setting = self.setting("gateway");
         match words.is_empty() {
             true => t!(
@@ -446,69 +438,4 @@ pub fn cert_sn(certificate: &Certificate) -> String {
 pub fn root_sn(certificates: &[Certificate]) -> String {
     let counted = certificates.iter().filter(|it| it.signature_oid.starts_with(RSA_SIGNED));
     counted.map(cert_sn).collect::<Vec<_>>().join("_")
-}
-
-/// The words of a page, without its tags, scripts and styles, in one line.
-fn without_tags(page: &str) -> String {
-    let mut text = String::new();
-    let mut rest = page;
-    while let Some(start) = rest.find('<') {
-        text.push_str(&rest[..start]);
-        text.push(' ');
-        rest = &rest[start..];
-        let lower = rest.get(..7).unwrap_or_default().to_ascii_lowercase();
-        let end = if lower.starts_with("<script") {
-            rest.find("</script>")
-        } else if lower.starts_with("<style") {
-            rest.find("</style>")
-        } else {
-            Some(0)
-        };
-        match end.and_then(|end| rest[end..].find('>').map(|close| end + close)) {
-            Some(close) => rest = &rest[close + 1..],
-            None => rest = "",
-        }
-    }
-    text.push_str(rest);
-    let shown: String =
-        text.chars().filter(|c| !c.is_control() || c.is_whitespace()).filter(|c| *c != '\u{fffd}').collect();
-    shown.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(PAGE_CHARS).collect()
-}
-
-/// A provider's words without what could be a phone, a card or an ID number.
-fn discreet(words: &str) -> String {
-    let mut shown = String::with_capacity(words.len());
-    let mut digits = String::new();
-    for c in words.chars().chain(['\n']) {
-        if c.is_ascii_digit() {
-            digits.push(c);
-            continue;
-        }
-        match digits.len() >= PERSONAL_DIGITS {
-            true => shown.push_str("***"),
-            false => shown.push_str(&digits),
-        }
-        digits.clear();
-        shown.push(c);
-    }
-    shown.trim_end().to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{discreet, without_tags};
-
-    #[test]
-    fn a_page_is_told_in_its_words() {
-        let page = "<html><head><style>p { a: b }</style><script>if (a < b) { x() }</script></head><body><p>系统繁忙</p>\n 稍后再试</body>";
-        assert_eq!(without_tags(page), "系统繁忙 稍后再试");
-        assert_eq!(without_tags("garbage \u{0}<never closed"), "garbage");
-    }
-
-    #[test]
-    fn numbers_of_people_are_not_shown() {
-        assert_eq!(discreet("买家13800000000余额不足"), "买家***余额不足");
-        assert_eq!(discreet("order 123 of 2026"), "order 123 of 2026");
-        assert_eq!(discreet("证件11010119900101001X"), "证件***X");
-    }
 }

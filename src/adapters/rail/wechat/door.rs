@@ -16,6 +16,7 @@ use super::xml::Fields;
 use super::{Wechat, form};
 use crate::adapters::http::{ClientPem, Failure, Http, Request, Response};
 use crate::adapters::keys::{Certificate, PrivateKey, PublicKey, open_gcm, sha256_hex, unbase64};
+use crate::adapters::page;
 use crate::adapters::rail::{Health, MOST_SKEW_SECONDS, Trouble};
 use crate::config::Secret;
 use crate::domain::date::At;
@@ -245,14 +246,15 @@ impl Wechat {
         if answer.status == 200 {
             return Ok(answer);
         }
-        Err(Miss::Unsure(http_word(&answer)))
+        Err(Miss::Unsure(self.no_answer(answer.status, &answer.body)))
     }
 
     /// The answer, once its signature holds and it is made out to us. `return_code` comes first: without its success there is no
     /// signature, so nothing that such an answer says is certain.
     fn believed(&self, body: &[u8]) -> Result<Said, Miss> {
-        let text = std::str::from_utf8(body).map_err(|_| Miss::garbage("UTF-8"))?;
-        let fields = Fields::read(text, "xml").map_err(Miss::garbage)?;
+        let page = || Miss::Unsure(self.no_answer(200, body));
+        let text = std::str::from_utf8(body).map_err(|_| page())?;
+        let fields = Fields::read(text, "xml").map_err(|_| page())?;
         match fields.text("return_code") {
             "SUCCESS" => {}
             "FAIL" => {
@@ -283,7 +285,9 @@ impl Wechat {
     pub(super) fn v3(&self, method: &'static str, path: &str, body: Option<&Value>) -> Result<Said3, Miss> {
         let body = body.map(Value::to_string).unwrap_or_default();
         let answer = self.send_v3(method, path, &body, None)?;
-        let Ok(text) = std::str::from_utf8(&answer.body) else { return Err(Miss::Unsure(http_word(&answer))) };
+        let Ok(text) = std::str::from_utf8(&answer.body) else {
+            return Err(Miss::Unsure(self.no_answer(answer.status, &answer.body)));
+        };
         match answer.status {
             200..=299 => {
                 self.proven(&answer, text)?;
@@ -314,7 +318,11 @@ impl Wechat {
             .map(|host| &url[host.len()..])
             .ok_or_else(|| Miss::garbage("download_url"))?;
         let answer = self.send_v3("GET", path, "", Some(BILL_BYTES))?;
-        if answer.status == 200 { Ok(answer.body) } else { Err(Miss::Unsure(http_word(&answer))) }
+        if answer.status == 200 {
+            Ok(answer.body)
+        } else {
+            Err(Miss::Unsure(self.no_answer(answer.status, &answer.body)))
+        }
     }
 
     /// Whether a notice or an answer is WeChat Pay's: `header` by name in lower case.
@@ -543,6 +551,17 @@ impl Wechat {
         )
     }
 
+    /// What came in place of an answer, readable.
+    fn no_answer(&self, status: u16, body: &[u8]) -> Word {
+        let (page, setting) = (page::words(body), self.setting("host"));
+        let text = t!(
+            "what came is no answer of WeChat Pay's but \"{page}\"; look at {setting}",
+            page = page,
+            setting = setting
+        );
+        Word::new(format!("HTTP {status}"), text)
+    }
+
     /// An answer of somebody who did not prove to be WeChat Pay.
     fn unproven(&self, name: &str) -> Miss {
         let setting = self.setting(name);
@@ -633,16 +652,11 @@ fn missed(failure: Failure) -> Miss {
     }
 }
 
-/// An answer that is none: a gateway's error page, for example, in whatever encoding.
-fn http_word(answer: &Response) -> Word {
-    Word::new(format!("HTTP {}", answer.status), t!("WeChat Pay answered with an error page"))
-}
-
 /// Code and message of a v3 error.
 fn v3_word(answer: &Response, text: &str) -> Word {
     let said: Value = serde_json::from_str(text).unwrap_or_default();
     match (said["code"].as_str(), said["message"].as_str()) {
         (Some(code), message) => Word::new(code, message.unwrap_or_default()),
-        _ => http_word(answer),
+        _ => Word::new(format!("HTTP {}", answer.status), page::words(&answer.body)),
     }
 }
