@@ -225,14 +225,16 @@ impl Case {
     pub fn may(&self, decision: Decision) -> bool {
         let is_payment = self.kind == LineKind::Payment;
         match decision {
-            Decision::Wait | Decision::BookAs => true,
+            Decision::Wait => true,
+            // A charge that is open here, paid there with another amount, must not stay a question for ever: its money goes back.
+            Decision::BookAs => self.class != Class::Amount || self.is_ours_paid(),
             // There must be a number to ask for.
             Decision::Ask => self.ours != Ours::Nothing || self.is_own_number,
             // Only money that came, of which it is known whose it is, and which no paid charge of ours is about.
             Decision::Refund => match self.class {
                 Class::MissingHere => is_payment && self.is_own_number,
-                Class::Duplicate | Class::Status => is_payment && !self.is_ours_paid(),
-                Class::MissingThere | Class::Amount | Class::Fee => false,
+                Class::Duplicate | Class::Status | Class::Amount => is_payment && !self.is_ours_paid(),
+                Class::MissingThere | Class::Fee => false,
             },
             Decision::Accept => match self.class {
                 // The fee stands in the books as billed, so there is nothing to book.
@@ -392,7 +394,7 @@ mod tests {
             (
                 case(Class::Amount, LineKind::Payment, charge(ChargeState::Unknown, open), true),
                 Decision::Ask,
-                false,
+                true,
                 false,
             ),
             (case(Class::Fee, LineKind::Payment, charge(ChargeState::Paid, paid), true), Decision::Accept, false, true),

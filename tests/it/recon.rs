@@ -9,7 +9,7 @@ use kibble::ops::Ctx;
 use kibble::ops::read_now;
 use serde_json::Value;
 
-use crate::due::{ALIPAY, WECHAT, ask, holds, shop};
+use crate::due::{ALIPAY, WECHAT, ask, ask_rail, holds, shop};
 use crate::november::run_here;
 use crate::plant::{sandbox_sql, sql};
 use crate::shop::{Ran, Shop};
@@ -604,4 +604,52 @@ fn a_bill_taken_for_the_wrong_rail_never_looks_like_money_to_give_back() {
     shop.run("recon import a.csv --rail cash").fails(1, "was charged on");
     assert_eq!(books(&shop), before);
     shop.run(&format!("recon import a.csv --rail {rail}")).ok("1 lines, 1 new");
+}
+
+#[test]
+fn a_restored_shop_takes_no_bill_before_it_is_adopted() {
+    let mut shop = shop(&[ALIPAY]);
+    hours(&shop, "2026-11-02T09:00", "2026-11-03T21:00");
+    shop.at("2026-11-04T07:30").run("backup").exits(0);
+    let copy = fs::read_dir(shop.path("backups")).unwrap().next().unwrap().unwrap().path();
+    fs::copy(copy, shop.path("copy.db")).unwrap();
+    hours(&shop, "2026-11-04T09:00", "2026-11-07T21:00");
+    assert_eq!(number(&shop, "SELECT count(*) FROM charge WHERE state = 'paid'"), 1);
+    let day = paid_day(&shop, "alipay");
+    shop.at("2026-11-12T10:30").run("restore copy.db --yes").exits(0);
+    bill(&shop, "alipay", &day, "a.csv");
+    // The payment of the lost state would look like money that nobody asked for, to be given back.
+    for command in ["recon import a.csv", "recon fetch", "recon apply a.csv"] {
+        shop.run(command).fails(1, "no money moves").says("kibble adopt");
+    }
+    shop.run("adopt --yes").exits(0);
+    shop.run("recon import a.csv").ok("1 lines, 1 new").says("settled by the bill: k-");
+    shop.run("recon list --waiting").ok("nothing differs");
+    holds(&shop);
+}
+
+#[test]
+fn money_that_came_in_another_amount_goes_back_and_the_term_is_free_again() {
+    let mut shop = shop(&[ALIPAY]);
+    hours(&shop, "2026-11-02T09:00", "2026-11-07T21:00");
+    sql(
+        &shop,
+        "UPDATE installment SET state = 'open', paid_at = NULL WHERE term = 1; UPDATE charge SET state = 'unknown', paid_at = NULL, answered_at = NULL;
+         DELETE FROM posting; DELETE FROM entry; DELETE FROM points; DELETE FROM message WHERE template = 'debit_success'",
+    );
+    sandbox_sql(&shop, "UPDATE orders SET amount = 18900, fee = 113");
+    let day = ask_rail(&shop, "SELECT date(MIN(paid_at), 'unixepoch') FROM orders").trim().to_owned();
+    shop.at("2026-11-12T10:30");
+    shop.run(&format!("recon fetch --rail alipay --day {day}")).exits(3);
+    let it = list(&shop).remove(0);
+    let id = it["id"].as_str().unwrap();
+    assert_eq!((&it["class"], &it["our_state"]), (&"amount".into(), &"unknown".into()));
+    decisions(&shop, &[(id, "book-as goodwill")]);
+    shop.run("recon apply decided.csv").fails(3, "does not fit this difference");
+    decisions(&shop, &[(id, "refund")]);
+    shop.run("recon apply decided.csv").ok("189.00 went back as f-1");
+    assert_eq!(ask(&shop, "SELECT state || ' ' || code FROM charge").trim(), "void GIVEN_BACK");
+    assert_eq!(ask(&shop, "SELECT state FROM installment WHERE term = 1").trim(), "open");
+    assert_eq!(number(&shop, "SELECT COALESCE(SUM(amount), 0) FROM posting WHERE account LIKE 'wallet%'"), 0);
+    shop.run("check").ok("every law holds");
 }

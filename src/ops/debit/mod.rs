@@ -24,6 +24,7 @@ use crate::ops::{Ctx, recon, refund, remind, witness};
 use crate::text::{Lang, lookup_in};
 
 pub use announce::date_text;
+pub use guard::copies as refuse_copies;
 
 /// How a run is wanted.
 #[derive(Clone, Copy, Debug, Default)]

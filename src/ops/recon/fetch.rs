@@ -13,6 +13,7 @@ use crate::domain::rail::Profile;
 use crate::domain::recon::WAIT_DAYS;
 use crate::domain::report::Period;
 use crate::ops::Ctx;
+use crate::ops::debit::refuse_copies;
 use crate::ops::mandate::trouble_text;
 
 /// Days that a fetch without a day catches up.
@@ -73,6 +74,7 @@ pub enum FetchOutcome {
 /// # Errors
 /// When there is no such rail, or the database cannot be read.
 pub fn fetch(ctx: &Ctx, wanted: &FetchWanted, now: At) -> Result<Vec<Fetched>> {
+    refuse_copies(ctx)?;
     let rails: Vec<String> = match &wanted.rail {
         Some(name) => {
             ctx.rail(name)?;

@@ -29,6 +29,7 @@ use crate::domain::recon::{Ours, Verdict, WAIT_DAYS, expected_fee, is_done, is_s
 use crate::domain::report::Period;
 use crate::fault::Fault;
 use crate::ops::debit::book::{Asked, apply};
+use crate::ops::debit::refuse_copies;
 use crate::ops::{Ctx, Event, refund};
 use crate::t;
 
@@ -83,6 +84,8 @@ pub struct Taken {
 /// # Errors
 /// When it is no sound bill, contradicts an earlier one, or nobody can say whose it is; nothing is changed then.
 pub fn import(ctx: &Ctx, path: &Path, rail: Option<&str>, period: Option<Period>, now: At) -> Result<Taken> {
+    // Payments that a lost state made would look like money that nobody asked for.
+    refuse_copies(ctx)?;
     let named = || Fault::not_found(t!("cannot read {file}", file = path.display()));
     let file = File::open(path).with_context(named)?;
     if file.metadata().with_context(named)?.is_dir() {

@@ -1,7 +1,7 @@
 //! Differences as a file for a spreadsheet, and the decisions in it read back. A row says again what it is about; a key that was changed,
 //! or a number that the spreadsheet shortened, is refused with its row and its cell, and then nothing of the file is carried out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +23,7 @@ use crate::fault::Fault;
 use crate::ops::Ctx;
 use crate::ops::book::sheet_error_text;
 use crate::ops::book_file::write_whole;
+use crate::ops::debit::refuse_copies;
 use crate::t;
 use crate::text::{self, Lang};
 
@@ -226,6 +227,7 @@ struct Wish {
 /// # Errors
 /// Refused as a whole when one row has a changed key, a shortened number, or a decision that is no word of ours.
 pub fn apply(ctx: &Ctx, file: &Path, now: At) -> Result<Applied> {
+    refuse_copies(ctx)?;
     let named = || Fault::not_found(t!("cannot read {file}", file = file.display()));
     let bytes = fs::read(file).with_context(named)?;
     let refuse = |error| {
@@ -277,13 +279,14 @@ fn read(ctx: &Ctx, sheet: &Sheet<'_, Head>, applied: &mut Applied, now: At) -> R
     let standing: BTreeMap<Subject, Difference> =
         differences(ctx, Filter::default(), now)?.into_iter().map(|it| (it.id, it)).collect();
     let (mut wishes, mut refused): (Vec<Wish>, Vec<String>) = (Vec::new(), Vec::new());
+    let mut seen = BTreeSet::new();
     for row in sheet.rows() {
         if sheet.value(&row, Head::Decision).is_empty() && row.fault.is_none() {
             applied.empty += 1;
             continue;
         }
         match wish(ctx, sheet, &row, &standing)? {
-            Ok(wish) if wishes.iter().any(|it| it.id == wish.id) => {
+            Ok(wish) if !seen.insert(wish.id) => {
                 refused.push(t!("row {row}: {id} stands twice", row = row.line, id = wish.id));
             }
             Ok(wish) => wishes.push(wish),
