@@ -63,7 +63,7 @@ impl<'b> Opened<'b> {
         bytes.rewind().with_context(|| unreadable(name))?;
         let refuse = |why: String, fix: String| Err(refused(name, &why).hint(fix).into());
         if start.is_empty() {
-            return refuse(t!("it is empty"), t!("download it again"));
+            return refuse(t!("the file is empty"), t!("download it again"));
         }
         if start.starts_with(b"\xd0\xcf\x11\xe0") {
             return refuse(t!("it is a workbook"), t!("save it as CSV, then import that file"));

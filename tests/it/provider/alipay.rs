@@ -13,8 +13,7 @@ use serde_json::{Value, json};
 
 use kibble::adapters::keys::{PrivateKey, PublicKey, base64, open_cbc, seal_cbc, unbase64};
 use kibble::adapters::rail::sandbox::rows::{Order, OrderState};
-use kibble::adapters::rail::sandbox::{Book, CreditTold, Sandbox};
-use kibble::adapters::rail::sandbox::{Book, Sandbox, Temper};
+use kibble::adapters::rail::sandbox::{Book, CreditTold, Sandbox, Temper};
 use kibble::adapters::rail::{
     BillPeriod, ChargeRequest, Closed, MandateRef, MandateState, PayLinkRequest, Rail, RefundRequest, SignRequest,
     Trouble,
