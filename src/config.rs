@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::rail::PROFILES;
 use crate::domain::agreement::Conditions;
+use crate::domain::credit::SCORES;
 use crate::domain::date::{Hours, clock_time};
 use crate::domain::money::Money;
 use crate::domain::rail::Profile;
@@ -103,6 +104,9 @@ pub struct Settings {
     /// Messages.
     #[serde(default)]
     pub messages: Messages,
+    /// The credit check at signing.
+    #[serde(default)]
+    pub credit: CreditSettings,
     /// The sandbox's behaviour.
     #[serde(default)]
     pub sandbox: SandboxSettings,
@@ -486,6 +490,20 @@ pub struct Messages {
     pub off: Vec<String>,
 }
 
+/// The credit check at signing.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CreditSettings {
+    /// `off`, `manual`, `zhima` or `sandbox`.
+    pub check: String,
+    /// The least score that passes, 350 to 950.
+    pub score: u32,
+    /// For `zhima`: the Alipay rail whose account asks.
+    pub rail: String,
+    /// For `zhima`: the product that the contract with Zhima names.
+    pub product_code: String,
+}
+
 /// The sandbox's behaviour.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -573,6 +591,17 @@ impl Default for Messages {
             hours: Hours::new((8, 0), (22, 0)),
             link: "kb.cn/".into(),
             off: Vec::new(),
+        }
+    }
+}
+
+impl Default for CreditSettings {
+    fn default() -> CreditSettings {
+        CreditSettings {
+            check: "off".into(),
+            score: 600,
+            rail: "alipay".into(),
+            product_code: "w1010100000000002733".into(),
         }
     }
 }
@@ -699,6 +728,23 @@ impl Config {
         };
         if !rails.contains_key("cash") {
             rails.insert("cash".into(), rail(folder, "cash", &counter)?);
+        }
+        if settings.credit.check == "sandbox" && !rails.values().all(|rail| rail.adapter.is_rehearsal()) {
+            return Err(Fault::refused(t!(
+                "shop.toml: {key}: {why}",
+                key = "credit.check",
+                why = t!("sandbox is for rehearsals, and a payment rail of this shop moves real money")
+            ))
+            .into());
+        }
+        let is_alipay = |rail: &RailSettings| rail.adapter == AdapterKind::Alipay;
+        if settings.credit.check == "zhima" && !rails.get(&settings.credit.rail).is_some_and(is_alipay) {
+            return Err(Fault::refused(t!(
+                "shop.toml: {key}: {why}",
+                key = "credit.rail",
+                why = t!("must name a payment rail whose adapter is alipay")
+            ))
+            .into());
         }
         let mut channels = BTreeMap::new();
         for (name, table) in &settings.channel {
@@ -858,6 +904,12 @@ impl Settings {
         }
         if self.terms.refund_days > 15 {
             return wrong("terms.refund_days", t!("a refund may take 15 days at most"));
+        }
+        if !["off", "manual", "zhima", "sandbox"].contains(&self.credit.check.as_str()) {
+            return wrong("credit.check", t!("must be off, manual, zhima or sandbox"));
+        }
+        if !(SCORES.0..=SCORES.1).contains(&self.credit.score) {
+            return wrong("credit.score", t!("must lie between {low} and {high}", low = SCORES.0, high = SCORES.1));
         }
         Ok(())
     }

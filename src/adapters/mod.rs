@@ -1,6 +1,7 @@
-//! The outside: payment rails and message channels. Adapters speak protocols and translate into the domain's words;
+//! The outside: payment rails, message channels and credit checks. Adapters speak protocols and translate into the domain's words;
 //! they never see the shop's database.
 
+pub mod credit;
 pub mod http;
 pub mod keys;
 pub mod notify;

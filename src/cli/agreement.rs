@@ -19,6 +19,7 @@ use crate::domain::statement::Cause;
 use crate::fault::Fault;
 use crate::ops::Ctx;
 use crate::ops::agreement::{self, Pause, Paused, Shown, StatementShown, state_text};
+use crate::ops::credit;
 use crate::ops::customer::resolve;
 use crate::ops::mandate::status_text;
 use crate::ops::risk;
@@ -356,6 +357,10 @@ fn show(ctx: &Ctx, ui: &Ui, it: &Shown) {
     }
     if let Some(until) = a.paused_until {
         lines.push((t!("on pause until"), until.to_string()));
+    }
+    if let Some(check) = &it.credit {
+        let said = format!("{}  {}  {}", check.checked_on, credit::verdict_text(check), credit::review_text(check));
+        lines.push((t!("credit check"), said.trim_end().to_owned()));
     }
     for flag in &it.flags {
         let since = flag.since.with_timezone(&ctx.zone()).format("%Y-%m-%d").to_string();

@@ -18,6 +18,7 @@ mod config;
 mod customer;
 mod debit;
 mod demo;
+mod doctor;
 mod help;
 mod init;
 mod mandate;
@@ -25,6 +26,7 @@ mod notice;
 mod orders;
 mod pet;
 mod plan;
+mod recon;
 mod remind;
 mod report;
 mod restore;
@@ -98,6 +100,7 @@ enum Thing {
     Demo(demo::Args),
     Config(config::Args),
     Check(check::Args),
+    Doctor(doctor::Args),
     Plan(plan::Args),
     Catalog(catalog::Args),
     Customer(customer::Args),
@@ -111,6 +114,7 @@ enum Thing {
     Notice(notice::Args),
     Orders(orders::Args),
     Remind(remind::Args),
+    Recon(recon::Args),
     Report(report::Args),
     Sandbox(sandbox::Args),
     Audit(audit::Args),
@@ -126,6 +130,7 @@ fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
         Thing::Demo(args) => demo::run(args, globals, ui),
         Thing::Config(args) => config::run(args, globals, ui),
         Thing::Check(args) => check::run(args, globals, ui),
+        Thing::Doctor(args) => doctor::run(args, globals, ui),
         Thing::Plan(args) => plan::run(args, globals, ui),
         Thing::Catalog(args) => catalog::run(args, globals, ui),
         Thing::Customer(args) => customer::run(args, globals, ui),
@@ -139,6 +144,7 @@ fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
         Thing::Notice(args) => notice::run(args, globals, ui),
         Thing::Orders(args) => orders::run(args, globals, ui),
         Thing::Remind(args) => remind::run(args, globals, ui),
+        Thing::Recon(args) => recon::run(args, globals, ui),
         Thing::Report(args) => report::run(args, globals, ui),
         Thing::Sandbox(args) => sandbox::run(args, globals, ui),
         Thing::Audit(args) => audit::run(args, globals, ui),

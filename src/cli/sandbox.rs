@@ -35,6 +35,7 @@ enum Verb {
     Sign(Sign),
     Fund(Fund),
     Card(Card),
+    Credit(CreditArgs),
     Revoke(Revoke),
     Pay(Pay),
     Fault(FaultArgs),
@@ -79,6 +80,15 @@ struct Card {
     /// Take the card away
     #[arg(long, conflicts_with = "limit")]
     drop: bool,
+}
+
+/// Set what the pretended provider of credit checks says of a customer
+#[derive(Debug, clap::Args)]
+struct CreditArgs {
+    /// Id, phone number or name
+    customer: String,
+    /// A score from 350 to 950, `unknown`, or `down`
+    told: String,
 }
 
 /// The customer ends a mandate in the wallet app
@@ -159,6 +169,11 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> Result<Exit> {
             said(ui, t!("{customer} has {amount} in the wallet app", customer = customer.id, amount = amount.yuan()))?;
         }
         Verb::Card(it) => card(&ctx, ui, it)?,
+        Verb::Credit(it) => {
+            let customer = resolve(&ctx, &it.customer)?;
+            sandbox::set_credit(&ctx, customer.id, &it.told)?;
+            said(ui, t!("the credit check of {customer} will say: {told}", customer = customer.id, told = it.told))?;
+        }
         Verb::Revoke(it) => {
             sandbox::revoke(&ctx, it.mandate, now)?;
             said(

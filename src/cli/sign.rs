@@ -11,6 +11,7 @@ use crate::cli::exit::Exit;
 use crate::cli::mandate::show_link;
 use crate::cli::ui::{Paint, Ui, columns};
 use crate::cli::{self, Globals, plan};
+use crate::domain::credit::Review;
 use crate::domain::date::At;
 use crate::domain::id::AgreementId;
 use crate::domain::money::Money;
@@ -18,9 +19,11 @@ use crate::domain::pet::Species;
 use crate::fault::Fault;
 use crate::ops::Ctx;
 use crate::ops::book::amount_text;
+use crate::ops::credit::{self, Check};
 use crate::ops::customer::{check_id_number, check_name, check_phone};
 use crate::ops::sign::{self, Acknowledged, Form, Prepared, Signed};
 use crate::t;
+use crate::text::{Lang, lang as text_lang};
 
 /// Sign an agreement: customer, pet, plan, payment rail, debit day
 #[derive(Debug, clap::Args)]
@@ -91,6 +94,21 @@ pub struct Args {
     /// Language of the agreement's text, zh or en
     #[arg(long, value_name = "LANG")]
     text: Option<String>,
+    /// Whether the customer consents to the credit check: yes or no; after a no a person decides
+    #[arg(long, value_name = "ANSWER")]
+    credit_consent: Option<String>,
+    /// The credit score that you saw
+    #[arg(long, value_name = "SCORE")]
+    credit_score: Option<String>,
+    /// What you saw where no score is shown: pass, fail or unknown
+    #[arg(long, value_name = "RESULT")]
+    credit_result: Option<String>,
+    /// Where the proof is, for example the name of a screenshot
+    #[arg(long, value_name = "TEXT")]
+    credit_reference: Option<String>,
+    /// The day on which you saw it; without it today
+    #[arg(long, value_name = "DATE")]
+    credit_seen_on: Option<String>,
     /// The customer has read and understood every important point
     #[arg(long)]
     acknowledged: bool,
@@ -125,7 +143,8 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> Result<Exit> {
     let acknowledged = acknowledge(&ctx, ui, &form, &prepared, now)?;
     let signed = sign::sign(&ctx, &prepared, &acknowledged, now)?;
     ui.answer(&signed, |ui| show(ui, &signed))?;
-    Ok(Exit::Done)
+    let held = signed.credit.as_ref().is_some_and(|check| !check.review.lets_pass());
+    Ok(if held { Exit::NeedsPerson } else { Exit::Done })
 }
 
 fn form(args: &Args) -> Result<Form> {
@@ -157,6 +176,11 @@ fn form(args: &Args) -> Result<Form> {
         (&args.second_rail, &mut form.second_rail),
         (&args.debit_day, &mut form.debit_day),
         (&args.text, &mut form.text),
+        (&args.credit_consent, &mut form.credit_consent),
+        (&args.credit_score, &mut form.credit_score),
+        (&args.credit_result, &mut form.credit_result),
+        (&args.credit_reference, &mut form.credit_reference),
+        (&args.credit_seen_on, &mut form.credit_seen_on),
     ];
     for (flag, place) in flags {
         if flag.is_some() {
@@ -237,7 +261,42 @@ fn ask(ctx: &Ctx, ui: &Ui, form: &mut Form, now: At) -> Result<()> {
             form.debit_day = days.get(chosen).cloned();
         }
     }
-    Ok(())
+    ask_credit(ctx, ui, form)
+}
+
+/// Consent first, as a step of its own, and never by `--yes`: nobody consents for the customer.
+fn ask_credit(ctx: &Ctx, ui: &Ui, form: &mut Form) -> Result<()> {
+    if !credit::is_on(ctx) {
+        return Ok(());
+    }
+    if form.credit_consent.is_none() {
+        let lang = form.text.as_deref().and_then(Lang::from_word).unwrap_or_else(text_lang);
+        ui.status(&ui.paint(Paint::Heading, &credit::consent_text(ctx, lang)));
+        let choices = [t!("no, a person decides without it"), t!("yes, the customer consents")];
+        let chosen =
+            ui.select(&t!("Does the customer consent to the credit check?"), &choices, Some(0), "--credit-consent")?;
+        form.credit_consent = Some(["no", "yes"][chosen].to_owned());
+    }
+    if !credit::is_manual(ctx) || form.credit_consent.as_deref() != Some("yes") {
+        return Ok(());
+    }
+    if form.credit_score.is_none() && form.credit_result.is_none() {
+        let question = t!("The score you saw (may be empty)");
+        let score = ui.input_checked(&question, Some(""), "--credit-score", &credit::check_score)?;
+        if score.is_empty() {
+            let choices = [t!("it cannot be told"), t!("high enough"), t!("too low")];
+            let chosen = ui.select(&t!("What did you see?"), &choices, Some(0), "--credit-result")?;
+            form.credit_result = Some(["unknown", "pass", "fail"][chosen].to_owned());
+        }
+        form.credit_score = Some(score);
+    }
+    // A pass without a number needs its proof; a number may have one.
+    let needed = form.credit_result.as_deref() == Some("pass");
+    let question = match needed {
+        true => t!("Where is the proof, for example the name of a screenshot?"),
+        false => t!("Where is the proof, for example the name of a screenshot? (may be empty)"),
+    };
+    text(ui, &mut form.credit_reference, question, "--credit-reference", (!needed).then_some(""))
 }
 
 fn text(ui: &Ui, place: &mut Option<String>, question: String, flag: &str, default: Option<&str>) -> Result<()> {
@@ -324,7 +383,24 @@ fn show(ui: &Ui, signed: &Signed) -> Result<()> {
         )
     ));
     ui.data(&format!("  {}", t!("digest {sha256}, evidence {level}", sha256 = signed.sha256, level = signed.evidence)));
+    if let Some(check) = &signed.credit {
+        show_check(ui, check);
+    }
     signed.links.iter().try_for_each(|link| show_link(ui, link))?;
     ui.hint(&t!("the text for both sides: `kibble agreement text {agreement}`", agreement = signed.agreement));
     Ok(())
+}
+
+/// What a credit check said, and what to do when it holds the agreement.
+pub(super) fn show_check(ui: &Ui, check: &Check) {
+    let said = t!(
+        "credit check: {verdict} ({provider})",
+        verdict = credit::verdict_text(check),
+        provider = credit::provider_text(&check.provider)
+    );
+    ui.data(&format!("  {said}"));
+    if check.review == Review::Open {
+        ui.warn(&t!("{agreement} gets no mandate before a person has decided", agreement = check.agreement));
+        ui.hint(&credit::decide_hint(check.agreement));
+    }
 }

@@ -140,6 +140,17 @@ pub fn void(conn: &Conn, id: ChargeId, code: &str, now: At) -> Result<()> {
     Ok(())
 }
 
+/// Opens a declined or given-up charge again, because a provider's bill says that it was paid. The unique index refuses it while
+/// another charge of the term is open.
+pub fn reopen(conn: &Conn, id: ChargeId, code: &str) -> Result<()> {
+    conn.sql().execute(
+        "UPDATE charge SET state = 'unknown', reason = NULL, code = :code, said = '', answered_at = NULL
+         WHERE id = :id AND state IN ('declined','void')",
+        named_params! { ":code": code, ":id": id },
+    )?;
+    Ok(())
+}
+
 /// The pay link of a link charge; it is pending from here on.
 pub fn set_link(conn: &Conn, id: ChargeId, url: &str, until: Option<At>, now: At) -> Result<()> {
     conn.sql()

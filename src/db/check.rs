@@ -186,6 +186,14 @@ pub const WALLET_COVERS: &[Probe] = &[
     },
 ];
 
+/// Law 7, the part about credit checks: an agreement whose check was not decided in its favour never started.
+pub const CREDIT_DECIDED: &[Probe] = &[Probe {
+    what: english!("an agreement runs although its credit check was not decided in its favour"),
+    sql: "SELECT 'a-' || c.agreement_id AS record, c.verdict || ' ' || c.review AS shows
+          FROM credit_check c JOIN agreement a ON a.id = c.agreement_id
+          WHERE a.active_at IS NOT NULL AND c.review IN ('open','refused')",
+}];
+
 /// Law 8: one event, one message. The hours are checked in code.
 pub const TOLD_ONCE: &[Probe] = &[
     Probe {
@@ -233,7 +241,56 @@ pub enum Counted {
     WalletPostings,
     /// Messages.
     Messages,
+    /// Lines of bills.
+    BillLines,
 }
+
+/// Law 13: what a bill's lines add up to is booked once, a line that counts as the same as ours is, and a decision is kept with its
+/// entry.
+pub const BILLS_BOOKED: &[Probe] = &[
+    Probe {
+        what: english!("fees and net of a bill are not booked as its lines say"),
+        sql: "SELECT l.record, CAST(l.fee AS TEXT) || ' / ' || CAST(l.amount AS TEXT) || ' fen' AS shows
+              FROM (SELECT 'b-' || bill_id || '/' || day AS record, SUM(fee) AS fee, SUM(amount) AS amount
+                    FROM bill_line GROUP BY bill_id, day) l
+              LEFT JOIN entry e ON e.kind = 'bill' AND e.ref = l.record
+              WHERE COALESCE((SELECT SUM(p.amount) FROM posting p WHERE p.entry_id = e.id AND p.account = 'fees'), 0) <> l.fee
+                 OR COALESCE((SELECT SUM(p.amount) FROM posting p WHERE p.entry_id = e.id AND p.account LIKE 'rail:%'), 0) <> -l.amount",
+    },
+    Probe {
+        what: english!("a bill is booked that has no lines"),
+        sql: "SELECT 'j-' || e.id AS record, e.ref AS shows FROM entry e
+              WHERE e.kind = 'bill' AND NOT EXISTS (SELECT 1 FROM bill_line l WHERE 'b-' || l.bill_id || '/' || l.day = e.ref)",
+    },
+    Probe {
+        what: english!("a bill does not have the lines that it brought"),
+        sql: "SELECT 'b-' || b.id AS record, CAST(b.new_lines AS TEXT) AS shows FROM bill b
+              WHERE b.new_lines <> (SELECT count(*) FROM bill_line l WHERE l.bill_id = b.id)",
+    },
+    Probe {
+        what: english!("a line counts as ours and says something else"),
+        sql: "SELECT 'l-' || l.id AS record, l.order_no AS shows FROM bill_line l
+              LEFT JOIN charge c ON c.id = l.charge_id AND c.state = 'paid' AND c.amount = l.amount AND c.rail = l.rail
+              LEFT JOIN refund r ON r.id = l.refund_id AND r.state = 'paid' AND r.amount = -l.amount AND r.rail = l.rail
+              WHERE l.state = 'matched' AND CASE l.kind WHEN 'payment' THEN c.id IS NULL ELSE r.id IS NULL END",
+    },
+    Probe {
+        what: english!("two lines count as the same charge"),
+        sql: "SELECT 'k-' || charge_id AS record, 'l-' || MIN(id) || ', l-' || MAX(id) AS shows FROM bill_line
+              WHERE state = 'matched' AND kind = 'payment' GROUP BY charge_id HAVING count(*) > 1",
+    },
+    Probe {
+        what: english!("a line is decided without a decision, or the other way round"),
+        sql: "SELECT 'l-' || l.id AS record, l.state AS shows FROM bill_line l
+              LEFT JOIN decision d ON d.subject = 'l-' || l.id
+              WHERE (l.state = 'decided') <> (d.subject IS NOT NULL)",
+    },
+    Probe {
+        what: english!("a decision about a bill is booked that nobody took"),
+        sql: "SELECT 'j-' || e.id AS record, e.ref AS shows FROM entry e LEFT JOIN decision d ON d.entry_id = e.id
+              WHERE e.kind = 'recon' AND d.subject IS NULL",
+    },
+];
 
 /// How many rows a law looks at.
 pub fn count(conn: &Conn, what: Counted) -> Result<u64> {
@@ -247,6 +304,7 @@ pub fn count(conn: &Conn, what: Counted) -> Result<u64> {
             "SELECT count(*) AS number FROM posting WHERE account IN ('wallet:principal','wallet:bonus')"
         }
         Counted::Messages => "SELECT count(*) AS number FROM message",
+        Counted::BillLines => "SELECT count(*) AS number FROM bill_line",
     };
     Ok(conn.sql().query_row(sql, [], |row| row.get::<_, i64>("number"))?.unsigned_abs())
 }
@@ -421,6 +479,7 @@ pub fn each_plain_text(conn: &Conn, mut visit: impl FnMut(&str, &str)) -> Result
          UNION ALL SELECT 'o-' || id, note FROM orders
          UNION ALL SELECT 'j-' || id, note FROM entry
          UNION ALL SELECT 'a-' || agreement_id, reason || ' ' || COALESCE(clear_reason, '') FROM flag
+         UNION ALL SELECT 'a-' || agreement_id, said || ' ' || COALESCE(decide_reason, '') FROM credit_check
          UNION ALL SELECT 'audit ' || seq, entity || ' ' || detail FROM audit",
     )?;
     let mut rows = query.query([])?;
@@ -476,6 +535,8 @@ pub struct OurOrder {
     pub refunded: Money,
     /// True while a refund of it is not decided.
     pub refund_open: bool,
+    /// True when a person decided about a difference with a bill.
+    pub is_decided: bool,
 }
 
 /// Up to `limit` order numbers of a rail after `after`, in order.
@@ -485,7 +546,9 @@ pub fn orders_page(conn: &Conn, rail: &str, after: &str, limit: u32) -> Result<V
                 (SELECT CAST(COALESCE(SUM(r.amount), 0) AS BIGINT) FROM refund r
                  WHERE r.charge_id = c.id AND r.state = 'paid') AS refunded,
                 EXISTS (SELECT 1 FROM refund r WHERE r.charge_id = c.id
-                          AND r.state IN ('noted','pending','unknown')) AS refund_open
+                          AND r.state IN ('noted','pending','unknown')) AS refund_open,
+                EXISTS (SELECT 1 FROM bill_line l WHERE l.charge_id = c.id AND l.state = 'decided')
+                  OR EXISTS (SELECT 1 FROM decision d WHERE d.subject = 'k-' || c.id) AS is_decided
          FROM charge c WHERE c.order_no > :after AND c.rail = :rail ORDER BY c.order_no LIMIT :limit",
     )?;
     let rows = query.query_map(named_params! { ":after": after, ":rail": rail, ":limit": limit }, |row| {
@@ -497,6 +560,7 @@ pub fn orders_page(conn: &Conn, rail: &str, after: &str, limit: u32) -> Result<V
             amount: row.get("amount")?,
             refunded: row.get("refunded")?,
             refund_open: row.get("refund_open")?,
+            is_decided: row.get("is_decided")?,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

@@ -7,13 +7,13 @@ use serde::Serialize;
 use crate::db::Conn;
 use crate::db::types::{Instant, at, maybe_at, word};
 use crate::domain::date::At;
-use crate::domain::id::{ChargeId, CustomerId, RefundId, StatementId};
+use crate::domain::id::{ChargeId, CustomerId, LineId, RefundId, StatementId};
 use crate::domain::money::Money;
 use crate::domain::refund::RefundState;
 
 const COLUMNS: &str =
     "id, charge_id, customer_id, statement_id, rail, refund_no, amount, state, why, code, said, noted_at,
-     asked_at, paid_at";
+     asked_at, paid_at, line_id";
 
 /// A refund as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -46,6 +46,8 @@ pub struct Refund {
     pub asked_at: Option<At>,
     /// When the money moved.
     pub paid_at: Option<At>,
+    /// The line of a bill whose money it gives back, when that money never came as a paid charge of ours.
+    pub line: Option<LineId>,
 }
 
 /// A refund to be noted.
@@ -65,13 +67,17 @@ pub struct NewRefund<'a> {
     pub amount: Money,
     /// Why.
     pub why: &'a str,
+    /// The line of a bill whose money it gives back.
+    pub line: Option<LineId>,
 }
 
 /// Notes a refund.
 pub fn note(conn: &Conn, new: &NewRefund<'_>, now: At) -> Result<RefundId> {
     Ok(conn.sql().query_row(
-        "INSERT INTO refund (charge_id, customer_id, statement_id, rail, refund_no, amount, state, why, code, said, noted_at)
-         VALUES (:charge, :customer, :statement, :rail, :refund_no, :amount, 'noted', :why, '', '', :at) RETURNING id",
+        "INSERT INTO refund (charge_id, customer_id, statement_id, rail, refund_no, amount, state, why, code, said, noted_at,
+                             line_id)
+         VALUES (:charge, :customer, :statement, :rail, :refund_no, :amount, 'noted', :why, '', '', :at, :line)
+         RETURNING id",
         named_params! {
             ":charge": new.charge,
             ":customer": new.customer,
@@ -80,6 +86,7 @@ pub fn note(conn: &Conn, new: &NewRefund<'_>, now: At) -> Result<RefundId> {
             ":refund_no": new.refund_no,
             ":amount": new.amount,
             ":why": new.why,
+            ":line": new.line,
             ":at": Instant(now),
         },
         |row| row.get("id"),
@@ -159,6 +166,18 @@ pub fn by_no(conn: &Conn, refund_no: &str) -> Result<Option<Refund>> {
     Ok(rows.next()?.map(from_row).transpose()?)
 }
 
+/// How many refunds an order of a rail has, those of money that was never ours included.
+pub fn count_of_order(conn: &Conn, rail: &str, order_no: &str) -> Result<u32> {
+    let count: i64 = conn.sql().query_row(
+        "SELECT CAST(count(*) AS BIGINT) AS number FROM refund r
+         LEFT JOIN charge c ON c.id = r.charge_id LEFT JOIN bill_line l ON l.id = r.line_id
+         WHERE r.rail = :rail AND (c.order_no = :order_no OR l.order_no = :order_no)",
+        named_params! { ":rail": rail, ":order_no": order_no },
+        |row| row.get("number"),
+    )?;
+    Ok(u32::try_from(count)?)
+}
+
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Refund> {
     Ok(Refund {
         id: row.get("id")?,
@@ -175,5 +194,6 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Refund> {
         noted_at: at(row, "noted_at")?,
         asked_at: maybe_at(row, "asked_at")?,
         paid_at: maybe_at(row, "paid_at")?,
+        line: row.get("line_id")?,
     })
 }

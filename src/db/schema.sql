@@ -148,6 +148,35 @@ CREATE INDEX agreement_state ON agreement (state);
 -- Signed, running, completed and ended in a period: the report reads this index alone.
 CREATE INDEX agreement_course ON agreement (signed_on, state, active_at, ended_at, ends_on);
 
+-- A credit check at signing. Written by `sign`, `risk check`, `risk approve` and `risk refuse`; no mandate is offered while one is open.
+CREATE TABLE credit_check (
+  id              INTEGER PRIMARY KEY,  -- no name of its own: it is the check of its agreement
+  agreement_id    INTEGER NOT NULL UNIQUE REFERENCES agreement (id),  -- one check for each agreement
+  customer_id     INTEGER NOT NULL REFERENCES customer (id),  -- whose key seals what was seen
+  -- who was asked: the clerk's own eyes, Zhima Credit, or the pretended provider
+  provider        TEXT NOT NULL CHECK (provider IN ('manual','zhima','sandbox')),
+  threshold       INTEGER NOT NULL CHECK (threshold > 0),  -- the least score that passes, as it was set at signing
+  consent_at      TEXT,  -- UTC instant of the customer's separate consent; empty when it was not given, and nobody was asked then
+  consent_text    TEXT NOT NULL,  -- the sentence they were asked to consent to
+  attempt         INTEGER NOT NULL CHECK (attempt >= 0),  -- how many numbers were used; a number is good for a day
+  transaction_no  TEXT UNIQUE,  -- our number of the last question; the same number gets the same answer within a day
+  asked_at        TEXT,  -- UTC instant at which that number was first used
+  verdict         TEXT NOT NULL CHECK (verdict IN ('pass','fail','cannot_tell','error')),  -- what it said; `error` until an answer is written
+  checked_on      TEXT NOT NULL,  -- the shop's day of the answer, or the day on which the clerk saw the score
+  seen            BLOB,  -- sealed: score and reference to the proof, as JSON
+  provider_no     TEXT,  -- the provider's number of its answer
+  said            TEXT NOT NULL,  -- the provider's own words; nothing personal
+  recorded_by     TEXT NOT NULL,  -- the person at the machine
+  review          TEXT NOT NULL CHECK (review IN ('none','open','approved','refused')),  -- whether a person must decide, or how one decided
+  decided_at      TEXT,  -- UTC instant of the decision
+  decided_by      TEXT,  -- who decided
+  decide_reason   TEXT,  -- why
+  -- a check that nobody consented to cannot have passed
+  CHECK (verdict <> 'pass' OR consent_at IS NOT NULL)
+) STRICT;
+-- Checks that wait for a decision (`risk list`, `doctor`).
+CREATE INDEX credit_check_open ON credit_check (agreement_id) WHERE review = 'open';
+
 -- Permissions to debit. Written by `sign`, `mandate`, `agreement` and the debit run, which asks the rail how they stand.
 CREATE TABLE mandate (
   id              INTEGER PRIMARY KEY,  -- m-12
@@ -273,7 +302,9 @@ CREATE TABLE refund (
   said            TEXT NOT NULL,  -- the provider's text; may be empty
   noted_at        TEXT NOT NULL,  -- UTC instant at which it was written down
   asked_at        TEXT,  -- UTC instant at which the rail was asked last
-  paid_at         TEXT  -- UTC instant at which the money went back
+  paid_at         TEXT,  -- UTC instant at which the money went back
+  -- the line of a bill whose money it gives back, when that money never came as a paid charge of ours; once per line
+  line_id         INTEGER UNIQUE REFERENCES bill_line (id)
 ) STRICT;
 -- Refunds that every debit run asks about.
 CREATE INDEX refund_open ON refund (id) WHERE state IN ('noted','pending','unknown');
@@ -469,3 +500,78 @@ CREATE INDEX message_sending ON message (id) WHERE state IN ('sending','unknown'
 CREATE INDEX message_handed ON message (handed_at) WHERE handed_at IS NOT NULL;
 -- The messages of a customer.
 CREATE INDEX message_customer ON message (customer_id, id);
+
+-- Bills that were taken over. Written by `recon fetch` and `recon import`, once per file; a file that brings nothing new leaves no row.
+CREATE TABLE bill (
+  id              INTEGER PRIMARY KEY,  -- b-12
+  rail            TEXT NOT NULL,  -- whose payment rail's
+  dialect         TEXT NOT NULL CHECK (dialect IN ('alipay','wechat')),  -- in whose format it is
+  -- asked for at the rail, a saved file, or no file: the rail said after the waiting days that nothing happened
+  source          TEXT NOT NULL CHECK (source IN ('fetched','file','none')),
+  name            TEXT NOT NULL,  -- the file's name
+  sha256          TEXT NOT NULL,  -- of the file's bytes, hex
+  first_day       TEXT NOT NULL,  -- first day that it is about
+  last_day        TEXT NOT NULL,  -- last day that it is about
+  lines           INTEGER NOT NULL CHECK (lines >= 0),  -- its lines
+  new_lines       INTEGER NOT NULL CHECK (new_lines BETWEEN 0 AND lines),  -- those that no earlier bill had
+  came            INTEGER NOT NULL CHECK (came >= 0),  -- fen that its payments brought
+  went_back       INTEGER NOT NULL CHECK (went_back >= 0),  -- fen that its refunds gave back
+  fees            INTEGER NOT NULL,  -- fen that the provider kept
+  imported_at     TEXT NOT NULL,  -- UTC instant at which it was taken over
+  UNIQUE (rail, sha256)  -- the same file is taken over once
+) STRICT;
+
+-- Days of a rail of which everything is known. Written with the bill; a day that a bill is silent about is not here.
+CREATE TABLE bill_day (
+  rail            TEXT NOT NULL,  -- whose
+  day             TEXT NOT NULL,  -- which day, in the rail's zone
+  bill_id         INTEGER NOT NULL REFERENCES bill (id),  -- the first complete bill of that day
+  PRIMARY KEY (rail, day)  -- which days are complete
+) STRICT;
+
+-- Lines of bills. What they say is never changed; only what they belong to here, and how far they are explained. Names of customers
+-- in the file are not kept.
+CREATE TABLE bill_line (
+  id              INTEGER PRIMARY KEY,  -- l-12
+  bill_id         INTEGER NOT NULL REFERENCES bill (id),  -- the first bill that had it
+  row             INTEGER NOT NULL,  -- its row in that file, from 1
+  rail            TEXT NOT NULL,  -- whose payment rail's
+  day             TEXT NOT NULL,  -- day on which the money moved, in the rail's zone
+  at              TEXT NOT NULL,  -- UTC instant of it; a spreadsheet may have lost the seconds
+  kind            TEXT NOT NULL CHECK (kind IN ('payment','refund','other')),  -- money that came, went back, or moved for another reason
+  order_no        TEXT NOT NULL,  -- our order number, or somebody else's
+  trade_no        TEXT NOT NULL,  -- the provider's number of the trade
+  refund_no       TEXT NOT NULL,  -- our refund number; empty on a payment
+  amount          INTEGER NOT NULL,  -- fen; positive came, negative went back
+  fee             INTEGER NOT NULL,  -- fen that the provider kept; negative where it gave a fee back
+  fee_expected    INTEGER NOT NULL,  -- fen that it should have kept by the rail's `fee_bps` when the bill was taken over
+  is_sound        INTEGER NOT NULL CHECK (is_sound IN (0,1)),  -- 1 when the fee is the expected one and the provider calls it done
+  said            TEXT NOT NULL,  -- the provider's words for kind and state
+  ordinal         INTEGER NOT NULL CHECK (ordinal >= 1),  -- 1, 2 … among lines that are equal in everything else
+  -- not explained yet, the same as in our book, explained by a decision
+  state           TEXT NOT NULL CHECK (state IN ('open','matched','decided')),
+  charge_id       INTEGER REFERENCES charge (id),  -- the charge with its order number
+  refund_id       INTEGER REFERENCES refund (id)  -- the refund with its refund number
+) STRICT;
+-- One line is kept once, whichever files have it; two that are really equal differ in their ordinal.
+CREATE UNIQUE INDEX bill_line_once ON bill_line (rail, day, order_no, kind, trade_no, refund_no, amount, fee, ordinal);
+-- The lines of a bill, day by day: what is booked, and what `check` adds up.
+CREATE INDEX bill_line_bill ON bill_line (bill_id, day);
+-- Lines that are not explained: few, however many lines there are.
+CREATE INDEX bill_line_open ON bill_line (id) WHERE state = 'open';
+-- Whether a charge stands in a bill, and which line was the first.
+CREATE INDEX bill_line_charge ON bill_line (charge_id, kind) WHERE charge_id IS NOT NULL;
+-- The same for refunds.
+CREATE INDEX bill_line_refund ON bill_line (refund_id) WHERE refund_id IS NOT NULL;
+
+-- Decisions about differences that booked or closed something; `wait` and `ask` leave no row. Written by `recon apply`, never changed.
+CREATE TABLE decision (
+  subject         TEXT PRIMARY KEY,  -- what it is about: a line l-12, a charge k-40, a refund f-3; decided once
+  -- how it differed then
+  class           TEXT NOT NULL CHECK (class IN ('missing_there','missing_here','amount','status','fee','duplicate')),
+  decision        TEXT NOT NULL CHECK (decision IN ('accept','refund','book-as')),  -- what was decided
+  account         TEXT NOT NULL,  -- the account of `book-as`; otherwise empty
+  amount          INTEGER NOT NULL,  -- fen that were booked or given back
+  entry_id        INTEGER REFERENCES entry (id),  -- the entry, where one was booked
+  at              TEXT NOT NULL  -- UTC instant
+) STRICT;

@@ -5,7 +5,8 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 
 use crate::domain::date::At;
 use crate::domain::id::{
-    AgreementId, ChargeId, CustomerId, EntryId, MandateId, MessageId, OrderId, PetId, RefundId, RunId, StatementId,
+    AgreementId, BillId, ChargeId, CustomerId, EntryId, LineId, MandateId, MessageId, OrderId, PetId, RefundId, RunId,
+    StatementId,
 };
 use crate::domain::money::Money;
 
@@ -80,9 +81,11 @@ macro_rules! id_column {
 
 id_column!(
     AgreementId,
+    BillId,
     ChargeId,
     CustomerId,
     EntryId,
+    LineId,
     MandateId,
     MessageId,
     OrderId,

@@ -123,6 +123,18 @@ pub fn order_no(install_code: &str, copy_no: i64, installment: InstallmentId, at
     format!("KB{install_code}{copy_no:02}{:08}{:02}{attempt:04}", installment.agreement.number(), installment.term)
 }
 
+/// The installment and the attempt in an order number that this shop made, whichever copy of its database did; `None` for any other
+/// number.
+pub fn read_order_no(install_code: &str, order_no: &str) -> Option<(InstallmentId, u32)> {
+    let rest = order_no.strip_prefix("KB")?.strip_prefix(install_code)?;
+    if rest.len() != 16 || !rest.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let agreement = AgreementId::new(rest[2..10].parse().ok()?);
+    let (term, attempt) = (rest[10..12].parse().ok()?, rest[12..].parse().ok()?);
+    Some((InstallmentId { agreement, term }, attempt))
+}
+
 /// Our number of a mandate at a rail, built like an order number.
 pub fn contract_no(install_code: &str, copy_no: i64, agreement: AgreementId, count: u32) -> String {
     format!("KM{install_code}{copy_no:02}{:08}{count:04}", agreement.number())
@@ -327,7 +339,7 @@ fn rail_notice(now: At, it: &Candidate, profile: &Profile) -> Option<Decision> {
 mod tests {
     use super::{
         Candidate, ChargeHour, ChargeKind, ChargeState, Course, Decision, InstallmentState, Stop, decide, order_no,
-        refund_no,
+        read_order_no, refund_no,
     };
     use crate::domain::agreement::AgreementState;
     use crate::domain::date::At;
@@ -464,5 +476,11 @@ mod tests {
             }
         }
         assert_eq!(refund_no(&order_no("7K2QX9AB", 1, id(7, 3), 1), 1).len(), 28);
+        assert_eq!(read_order_no("7K2QX9AB", &order_no("7K2QX9AB", 2, id(7, 3), 11)), Some((id(7, 3), 11)));
+        for foreign in
+            ["KB7K2QX9AC0100000007030001", "KB7K2QX9AB010000000703000", "KB7K2QX9AB01000000070300x1", "KB", ""]
+        {
+            assert_eq!(read_order_no("7K2QX9AB", foreign), None, "{foreign}");
+        }
     }
 }

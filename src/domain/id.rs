@@ -129,6 +129,17 @@ id!(
     "t"
 );
 
+id!(
+    /// A provider's bill: `b-3`.
+    BillId,
+    "b"
+);
+id!(
+    /// A line of a bill: `l-120`.
+    LineId,
+    "l"
+);
+
 /// One monthly term of an agreement: `a-7/3`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstallmentId {

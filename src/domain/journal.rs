@@ -68,6 +68,29 @@ impl Account {
         }
     }
 
+    /// An account of the shop's own that a person may name: everything but the rails' (which bills book) and what belongs to a
+    /// customer.
+    pub fn own(code: &str) -> Option<Account> {
+        if let Some(category) = code.strip_prefix("sales:") {
+            let sound = (1..=40).contains(&category.chars().count())
+                && category.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');
+            return sound.then(|| Account::Sales(category.to_owned()));
+        }
+        let own = [
+            Account::Bank,
+            Account::Cash,
+            Account::Compensation,
+            Account::Cost,
+            Account::Suppliers,
+            Account::Fees,
+            Account::Interest,
+            Account::Advances,
+            Account::Opening,
+            Account::Goodwill,
+        ];
+        own.into_iter().find(|account| account.code() == code)
+    }
+
     /// Whose account it is; `None` for the shop's own.
     pub fn customer(&self) -> Option<CustomerId> {
         match self {
@@ -110,6 +133,10 @@ words! {
         Opening = "opening",
         /// A correction by hand; the reference is the corrected entry.
         Correction = "correction",
+        /// The lines of a bill on one day: fees, and what is left; the reference is the bill and the day.
+        Bill = "bill",
+        /// A decision about a difference with a bill; the reference is the line, the charge or the refund that it is about.
+        Recon = "recon",
     }
 }
 

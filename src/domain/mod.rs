@@ -1,9 +1,11 @@
 //! What is right: types, states and decisions. Pure; knows no clock, no file, no database and none of our other rooms.
 
 pub mod agreement;
+pub mod bill;
 pub mod book;
 pub mod catalog;
 pub mod charge;
+pub mod credit;
 pub mod customer;
 pub mod date;
 pub mod id;
@@ -18,6 +20,7 @@ pub mod pet;
 pub mod plan;
 pub mod points;
 pub mod rail;
+pub mod recon;
 pub mod refund;
 pub mod report;
 pub mod retry;

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::domain::id::{
-    AgreementId, ChargeId, CustomerId, InstallmentId, MandateId, MessageId, OrderId, PetId, RefundId, RunId,
+    AgreementId, BillId, ChargeId, CustomerId, InstallmentId, MandateId, MessageId, OrderId, PetId, RefundId, RunId,
     StatementId,
 };
 use crate::domain::money::Money;
@@ -40,6 +40,12 @@ pub enum Op {
     AgreementSigned { agreement: AgreementId, customer: CustomerId, pet: PetId, sha256: String },
     /// An agreement changed its state.
     AgreementChanged { agreement: AgreementId, state: String, reason: String },
+    /// A credit check was answered: what it said, and whether the customer had consented to it.
+    CreditChecked { agreement: AgreementId, provider: String, verdict: String, threshold: u32, consent: bool },
+    /// The provider of credit checks is about to be asked under this number.
+    CreditAsked { agreement: AgreementId, transaction_no: String },
+    /// A person decided about a credit check that did not pass.
+    CreditDecided { agreement: AgreementId, decision: String, reason: String },
     /// A mandate was asked for.
     MandateAsked { mandate: MandateId, rail: String },
     /// Mandates changed at the rail or here.
@@ -90,6 +96,19 @@ pub enum Op {
     RunStarted { run: RunId },
     /// A debit run ended.
     RunEnded { run: RunId, needs: u64 },
+    /// A bill was taken over: its lines, those of them that were new, and the charges and refunds that it settled.
+    BillImported {
+        bill: BillId,
+        rail: String,
+        sha256: String,
+        lines: u64,
+        new: u64,
+        settled: Vec<(String, &'static str)>,
+    },
+    /// Complete bills have no line of these charges: they were never paid.
+    BillsSilent { rail: String, charges: Vec<ChargeId> },
+    /// A difference with a bill was decided.
+    ReconDecided { subject: String, class: &'static str, decision: &'static str, account: String, amount: Money },
     /// Files with data of the shop were written; with a reason when they show names and phones in full.
     Exported { what: String, rows: u64, reason: String },
     /// A backup was made.
@@ -116,6 +135,9 @@ impl Op {
             Op::ItemChanged { sku, .. } => sku.clone(),
             Op::AgreementSigned { agreement, .. }
             | Op::AgreementChanged { agreement, .. }
+            | Op::CreditChecked { agreement, .. }
+            | Op::CreditAsked { agreement, .. }
+            | Op::CreditDecided { agreement, .. }
             | Op::Terminated { agreement, .. }
             | Op::FlagChanged { agreement, .. } => agreement.to_string(),
             Op::MandateAsked { mandate, .. } => mandate.to_string(),
@@ -127,6 +149,8 @@ impl Op {
             Op::StatementConfirmed { statement, .. } => statement.to_string(),
             Op::OrderPlaced { order, .. } | Op::OrderChanged { order, .. } => order.to_string(),
             Op::MessageRetried { message } | Op::MessageSettled { message, .. } => message.to_string(),
+            Op::BillImported { bill, .. } => bill.to_string(),
+            Op::ReconDecided { subject, .. } => subject.clone(),
             Op::RunStarted { run } | Op::RunEnded { run, .. } => run.to_string(),
             _ => String::new(),
         }

@@ -335,7 +335,7 @@ fn columns_of<C: Column>(names: &[String]) -> BTreeMap<C, usize> {
 
 /// A header name reduced to what identifies it: NFKC, lower case, no spaces, underscores or hyphens, and no unit in brackets
 /// (`月付金额（元）`).
-fn header_key(name: &str) -> String {
+pub(super) fn header_key(name: &str) -> String {
     let name = tidy(name).to_lowercase();
     let name = match name.split_once(['(', '[']) {
         Some((before, _)) if !before.trim().is_empty() => before.to_owned(),

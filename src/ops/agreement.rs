@@ -188,6 +188,8 @@ pub struct Shown {
     pub left: Money,
     /// What the customer's wallet holds.
     pub wallet: Money,
+    /// The credit check at signing, where one was made.
+    pub credit: Option<db::credit::Check>,
     /// Standing flags.
     pub flags: Vec<db::risk::Flag>,
     /// The settlement statement.
@@ -246,6 +248,7 @@ pub fn show(ctx: &Ctx, agreement: Agreement, now: At) -> Result<Shown> {
         left_terms,
         left,
         wallet: principal + bonus,
+        credit: db::credit::of_agreement(conn, id)?,
         flags: db::risk::list(conn, Some(id))?.into_iter().filter(|flag| flag.cleared_at.is_none()).collect(),
         statement,
         terms,

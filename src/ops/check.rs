@@ -25,8 +25,8 @@ const NOTICE_HOURS: i64 = 48;
 /// Order numbers read at once for the comparison with a rail's book.
 const PAGE: u32 = 1_000;
 
-/// The laws, in order; the first eleven are the shop's, the last compares it with the sandbox rails' own book.
-const LAWS: [&str; 12] = [
+/// The laws, in order; all are the shop's but the twelfth, which compares it with the sandbox rails' own book.
+const LAWS: [&str; 13] = [
     english!("One installment is collected at most once"),
     english!("A charge is on disk before the rail hears of it, under a number of its own"),
     english!("An unknown outcome counts neither as paid nor as failed"),
@@ -39,6 +39,7 @@ const LAWS: [&str; 12] = [
     english!("The audit trail is whole"),
     english!("Personal data is sealed"),
     english!("The sandbox rails' book and ours agree"),
+    english!("Every bill is booked once, as its lines say"),
 ];
 
 /// What `check` found.
@@ -91,7 +92,7 @@ pub struct Broken {
 /// # Errors
 /// When the database or a sandbox's book cannot be read.
 pub fn check(ctx: &Ctx) -> Result<Checked> {
-    let steps: [fn(&Ctx) -> Result<Findings>; 12] = [
+    let steps: [fn(&Ctx) -> Result<Findings>; 13] = [
         collected_once,
         on_disk_first,
         unknown_apart,
@@ -104,8 +105,9 @@ pub fn check(ctx: &Ctx) -> Result<Checked> {
         audit_whole,
         sealed,
         books_agree,
+        bills_booked,
     ];
-    ctx.say(Event::Begin { label: text::lookup(english!("check")).to_owned(), total: 12 });
+    ctx.say(Event::Begin { label: text::lookup(english!("check")).to_owned(), total: 13 });
     let mut laws = Vec::with_capacity(steps.len());
     for (place, step) in steps.iter().enumerate() {
         let found = step(ctx)?;
@@ -212,6 +214,7 @@ fn nothing_unannounced(ctx: &Ctx) -> Result<Findings> {
         }
         announced_and_in_window(ctx, &it, &mut found);
     })?;
+    found.probe(ctx, db::check::CREDIT_DECIDED)?;
     Ok(found)
 }
 
@@ -341,6 +344,10 @@ fn has_mobile_number(text: &str) -> bool {
     })
 }
 
+fn bills_booked(ctx: &Ctx) -> Result<Findings> {
+    Findings::of(ctx, Counted::BillLines, db::check::BILLS_BOOKED)
+}
+
 fn books_agree(ctx: &Ctx) -> Result<Findings> {
     let mut found = Findings::default();
     let Some(book) = &ctx.sandbox else { return Ok(found) };
@@ -355,6 +362,8 @@ fn books_agree(ctx: &Ctx) -> Result<Findings> {
             }
             match ours.next_if(|it| it.order_no == theirs.order_no)? {
                 Some(it) => both(&it, &theirs, &mut found),
+                // What a person decided about, from a bill, is explained: the money went back or stands elsewhere in the books.
+                None if db::recon::is_order_decided(ctx.db.read(), name, &theirs.order_no)? => found.exempt += 1,
                 None => only_theirs(&theirs, &mut found),
             }
             Ok(())
@@ -396,6 +405,8 @@ fn both(ours: &OurOrder, theirs: &Order, found: &mut Findings) {
     let theirs_paid = theirs.state == OrderState::Paid;
     match ours.state {
         ChargeState::Noted | ChargeState::Pending | ChargeState::Unknown => found.exempt += 1,
+        // A person decided about a difference with the bill.
+        _ if ours.is_decided => found.exempt += 1,
         ChargeState::Paid if !theirs_paid => {
             found.add(english!("paid in our book, not at the rail"), ours.id, shows());
         }

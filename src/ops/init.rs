@@ -230,7 +230,8 @@ fn rails_text(rails: &[(String, String, Option<String>)]) -> String {
     text
 }
 
-fn crontab(folder: &Path) -> String {
+/// The line for cron that runs the shop in a folder every hour.
+pub fn crontab(folder: &Path) -> String {
     format!("0 * * * * {} --shop {} debit run", shell(&config::program()), shell(folder))
 }
 

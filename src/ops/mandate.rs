@@ -18,7 +18,7 @@ use crate::domain::op::Op;
 use crate::domain::rail::Reason;
 use crate::fault::Fault;
 use crate::ops::remind::{Letter, tell};
-use crate::ops::{Ctx, agreement, sign};
+use crate::ops::{Ctx, agreement, credit, sign};
 use crate::t;
 use crate::text::Lang;
 
@@ -131,6 +131,7 @@ pub fn link(ctx: &Ctx, id: MandateId, now: At) -> Result<Link> {
                 .into(),
         });
     }
+    credit::must_let_pass(conn, mandate.agreement)?;
     let request = sign_request(ctx, conn, &mandate, now)?;
     let answer = ctx.rail(&mandate.rail)?.sign_link(&request);
     let mut link = Link {
@@ -459,7 +460,8 @@ fn went_live(ctx: &Ctx, tx: &Conn, mandate: &Mandate, provider_no: &str, signed_
     db::mandate::set_live(tx, mandate.id, provider_no, signed_at)?;
     let agreement = agreement::get(tx, mandate.agreement)?;
     if agreement.state == AgreementState::Waiting {
-        if mandate.lane != 1 {
+        // Without a decision about the credit check nothing starts, whoever gave the customer the link.
+        if mandate.lane != 1 || !credit::lets_pass(tx, agreement.id)? {
             return Ok(false);
         }
         agreement::activate(ctx, tx, &agreement, mandate, now)?;

@@ -9,9 +9,11 @@ pub mod book;
 pub mod book_file;
 pub mod catalog;
 pub mod check;
+pub mod credit;
 pub mod customer;
 pub mod debit;
 pub mod demo;
+pub mod doctor;
 pub mod init;
 pub mod mandate;
 pub mod notice;
@@ -19,6 +21,7 @@ pub mod order;
 pub mod pet;
 pub mod plan;
 pub mod points;
+pub mod recon;
 pub mod refund;
 pub mod remind;
 pub mod report;
@@ -40,9 +43,13 @@ use anyhow::Result;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
+use crate::adapters::credit::Credit;
+use crate::adapters::credit::sandbox::Sandbox as PretendedCredit;
+use crate::adapters::credit::zhima::Zhima;
 use crate::adapters::rail::Rail;
 use crate::adapters::rail::alipay::Alipay;
 use crate::adapters::rail::cash::Cash;
+use crate::adapters::rail::exec::Exec as ExecRail;
 use crate::adapters::rail::sandbox::book::Book;
 use crate::adapters::rail::sandbox::{Sandbox, Temper};
 use crate::adapters::rail::wechat::Wechat;
@@ -83,6 +90,8 @@ pub struct Ctx {
     pub rails: BTreeMap<String, Arc<dyn Rail>>,
     /// The sandbox's book, where a sandbox rail is used: for the commands that play customer and provider.
     pub sandbox: Option<Arc<Book>>,
+    /// Who is asked about credit at signing; `None` where nobody is, or the clerk looks.
+    pub credit: Option<Box<dyn Credit>>,
     /// The message channels.
     pub notify: Channels,
     say: RefCell<Box<dyn FnMut(Event)>>,
@@ -105,7 +114,8 @@ impl Ctx {
     /// As [`Ctx::open`].
     pub fn wire(config: Config, clock: Clock) -> Result<Ctx> {
         let db = Db::open(&config.db_path(), Keyring::new(&config.key()?), hand())?;
-        let sandbox = match config.rails.values().any(|rail| rail.adapter == AdapterKind::Sandbox) {
+        let is_pretended = config.settings.credit.check == "sandbox";
+        let sandbox = match is_pretended || config.rails.values().any(|rail| rail.adapter == AdapterKind::Sandbox) {
             true => Some(Arc::new(Book::at(&config.sandbox_path()))),
             false => None,
         };
@@ -113,8 +123,9 @@ impl Ctx {
         for (name, rail) in &config.rails {
             rails.insert(name.clone(), open_rail(&config, rail, &clock, sandbox.as_ref())?);
         }
+        let credit = open_credit(&config, &clock, sandbox.as_ref())?;
         let notify = Channels::open(&config, &clock)?;
-        Ok(Ctx { db, clock, config, rails, sandbox, notify, say: RefCell::new(Box::new(|_| {})) })
+        Ok(Ctx { db, clock, config, rails, sandbox, credit, notify, say: RefCell::new(Box::new(|_| {})) })
     }
 
     /// Sends progress to `say` from now on.
@@ -178,15 +189,21 @@ fn open_rail(
         (AdapterKind::Wechat, _) => {
             Arc::new(Wechat::open(name, profile, clock, rail.account()?, config.settings.http.clone()))
         }
-        (AdapterKind::Exec, _) => {
-            let adapter = rail.adapter.word();
-            return Err(Fault::refused(t!(
-                "rail {name}: adapter {adapter} is not built yet",
-                name = name,
-                adapter = adapter
-            ))
-            .into());
+        (AdapterKind::Exec, _) => Arc::new(ExecRail::open(name, profile, clock, rail.account()?)),
+    })
+}
+
+/// Who is asked about credit. Nothing is read or called yet.
+fn open_credit(config: &Config, clock: &Clock, sandbox: Option<&Arc<Book>>) -> Result<Option<Box<dyn Credit>>> {
+    let settings = &config.settings.credit;
+    Ok(match (settings.check.as_str(), sandbox) {
+        ("sandbox", Some(book)) => Some(Box::new(PretendedCredit::open(book.clone()))),
+        ("zhima", _) => {
+            let (rail, http) = (&settings.rail, &config.settings.http);
+            let account = config.rail(rail)?.account()?;
+            Some(Box::new(Zhima::open(rail, clock.clone(), account, http, &settings.product_code)))
         }
+        _ => None,
     })
 }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::adapters::rail::RefundRequest;
 use crate::config::AdapterKind;
+use crate::db::bill::Line;
 use crate::db::refund::{NewRefund, Refund};
 use crate::db::{self, Conn};
 use crate::domain::agreement::AgreementState;
@@ -27,6 +28,8 @@ use crate::t;
 
 /// Refunds looked at per page.
 const PAGE: u32 = 64;
+/// Code on a charge whose money came once too often and went back.
+const GIVEN_BACK: &str = "GIVEN_BACK";
 
 /// What asking about open refunds came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -50,20 +53,80 @@ pub struct Settled {
 /// answer, not an error.
 pub fn refund_charge(ctx: &Ctx, id: ChargeId, amount: Money, why: &str, now: At) -> Result<Refund> {
     let refund = ctx.db.write(now, |tx| {
-        let charge = charge(tx, id)?;
-        let agreement = agreement::get(tx, charge.installment.agreement)?;
-        may_refund(tx, &charge, agreement.customer, agreement.state, amount)?;
-        let refund = note(tx, &charge, agreement.customer, None, amount, why, now)?;
-        let entry = Entry::new(EntryKind::RefundDue, refund.id)
-            .of(agreement.customer)
-            .noted(charge.installment.to_string())
-            .debit(Account::WalletPrincipal(agreement.customer), amount)
-            .credit(Account::RefundsDue(agreement.customer), amount);
-        db::journal::book(tx, &entry, ctx.today(now), now)?;
+        let refund = note_out_of_wallet(ctx, tx, id, amount, why, None, now)?;
         let op = Op::RefundNoted { refund: refund.id, amount, why: why.to_owned() };
         Ok((refund, op))
     })?;
     send(ctx, &refund, now)
+}
+
+/// Notes a refund that leaves the wallet, under its own number or the next derived one.
+fn note_out_of_wallet(
+    ctx: &Ctx,
+    tx: &Conn,
+    id: ChargeId,
+    amount: Money,
+    why: &str,
+    number: Option<&str>,
+    now: At,
+) -> Result<Refund> {
+    let charge = charge(tx, id)?;
+    let agreement = agreement::get(tx, charge.installment.agreement)?;
+    may_refund(tx, &charge, agreement.customer, agreement.state, amount)?;
+    let refund = note_numbered(tx, &charge, agreement.customer, None, amount, why, number, now)?;
+    let entry = Entry::new(EntryKind::RefundDue, refund.id)
+        .of(agreement.customer)
+        .noted(charge.installment.to_string())
+        .debit(Account::WalletPrincipal(agreement.customer), amount)
+        .credit(Account::RefundsDue(agreement.customer), amount);
+    db::journal::book(tx, &entry, ctx.today(now), now)?;
+    Ok(refund)
+}
+
+/// A refund that was made in the provider's own console, as its bill tells: noted and paid in one, out of the wallet like any other.
+///
+/// # Errors
+/// As [`refund_charge`], except that no rail is asked.
+pub(super) fn made_elsewhere(
+    ctx: &Ctx,
+    tx: &Conn,
+    charge: ChargeId,
+    line: &Line,
+    why: &str,
+    now: At,
+) -> Result<Refund> {
+    let number = Some(line.refund_no.as_str()).filter(|number| !number.is_empty());
+    let refund = note_out_of_wallet(ctx, tx, charge, -line.amount, why, number, now)?;
+    let reply = Reply { at: Some(line.at.min(now)), ..Reply::said(Answer::Paid, "BILL", line.bill.to_string()) };
+    answer_in(ctx, tx, &refund, &reply, now)?;
+    get(tx, refund.id)
+}
+
+/// Notes the return of money that came without being asked for, or once too often: a line of a bill, `whose` money it is. It never was
+/// in a wallet, so it goes from the rail's account straight to what is due back. To be sent with [`send`].
+///
+/// # Errors
+/// When the line's money is on its way back already.
+pub(super) fn note_stray(ctx: &Ctx, tx: &Conn, line: &Line, whose: CustomerId, why: &str, now: At) -> Result<Refund> {
+    let count = db::refund::count_of_order(tx, &line.rail, &line.order_no)? + 1;
+    let new = NewRefund {
+        charge: None,
+        customer: whose,
+        statement: None,
+        rail: &line.rail,
+        refund_no: &refund_no(&line.order_no, count),
+        amount: line.amount,
+        why,
+        line: Some(line.id),
+    };
+    let id = db::refund::note(tx, &new, now)?;
+    let entry = Entry::new(EntryKind::RefundDue, id)
+        .of(whose)
+        .noted(line.order_no.clone())
+        .debit(Account::RailClearing(line.rail.clone()), line.amount)
+        .credit(Account::RefundsDue(whose), line.amount);
+    db::journal::book(tx, &entry, ctx.today(now), now)?;
+    get(tx, id)
 }
 
 /// Asks the rails about every refund that is not decided. A number the rail has never heard of is sent again; the same number
@@ -111,7 +174,7 @@ pub fn pay_by_hand(ctx: &Ctx, id: RefundId, now: At) -> Result<Refund> {
             db::refund::get(tx, id)?.ok_or_else(|| Fault::not_found(t!("there is no refund {refund}", refund = id)))?;
         let paid = match refund.state {
             RefundState::Noted if waits_for_hand(ctx, &refund) => {
-                write(ctx, tx, &refund, &Reply { at: Some(now), ..Reply::bare(Answer::Paid) }, now)?;
+                answer_in(ctx, tx, &refund, &Reply { at: Some(now), ..Reply::bare(Answer::Paid) }, now)?;
                 refund
             }
             RefundState::Declined => hand_over_declined(ctx, tx, &refund, now)?,
@@ -140,6 +203,20 @@ pub(super) fn note(
     why: &str,
     now: At,
 ) -> Result<Refund> {
+    note_numbered(tx, charge, customer, statement, amount, why, None, now)
+}
+
+#[expect(clippy::too_many_arguments, reason = "each is a part of the refund")]
+fn note_numbered(
+    tx: &Conn,
+    charge: &Charge,
+    customer: CustomerId,
+    statement: Option<StatementId>,
+    amount: Money,
+    why: &str,
+    number: Option<&str>,
+    now: At,
+) -> Result<Refund> {
     let count = u32::try_from(db::refund::of_charge(tx, charge.id)?.len())? + 1;
     let id = db::refund::note(
         tx,
@@ -148,9 +225,10 @@ pub(super) fn note(
             customer,
             statement,
             rail: &charge.rail,
-            refund_no: &refund_no(&charge.order_no, count),
+            refund_no: number.unwrap_or(&refund_no(&charge.order_no, count)),
             amount,
             why,
+            line: None,
         },
         now,
     )?;
@@ -172,7 +250,7 @@ pub(super) fn send(ctx: &Ctx, refund: &Refund, now: At) -> Result<Refund> {
 
 /// True when nobody but a person can pay it: cash of a settlement, and what no charge of kibble's brought in.
 pub(super) fn waits_for_hand(ctx: &Ctx, refund: &Refund) -> bool {
-    refund.charge.is_none() || (refund.statement.is_some() && is_cash(ctx, &refund.rail))
+    (refund.charge.is_none() && refund.line.is_none()) || (refund.statement.is_some() && is_cash(ctx, &refund.rail))
 }
 
 /// A settlement whose refunds are all paid is settled, and its agreement has ended. Returns whether it is.
@@ -252,15 +330,31 @@ type Question = (std::sync::Arc<dyn crate::adapters::rail::Rail>, RefundRequest)
 
 /// Whom to ask and what; `None` where no rail can be asked.
 fn request(ctx: &Ctx, refund: &Refund) -> Result<Option<Question>> {
-    let (Some(id), Ok(rail)) = (refund.charge, ctx.rail(&refund.rail)) else { return Ok(None) };
-    let charge = charge(ctx.db.read(), id)?;
-    let request = RefundRequest {
-        refund_no: refund.refund_no.clone(),
-        order_no: charge.order_no,
-        paid: charge.amount,
-        amount: refund.amount,
+    let Ok(rail) = ctx.rail(&refund.rail) else { return Ok(None) };
+    let (order_no, paid) = match (refund.charge, refund.line) {
+        (Some(id), _) => {
+            let charge = charge(ctx.db.read(), id)?;
+            (charge.order_no, charge.amount)
+        }
+        (None, Some(id)) => match db::bill::line(ctx.db.read(), id)? {
+            Some(line) => (line.order_no, line.amount),
+            None => return Ok(None),
+        },
+        (None, None) => return Ok(None),
     };
+    let request = RefundRequest { refund_no: refund.refund_no.clone(), order_no, paid, amount: refund.amount };
     Ok(Some((rail.clone(), request)))
+}
+
+/// Asks the rail about a refund, and books its answer while the refund is open here. Never sends it again.
+pub(super) fn ask(ctx: &Ctx, refund: &Refund, now: At) -> Result<Answer> {
+    let Some((rail, request)) = request(ctx, refund)? else { return Ok(Answer::Unknown) };
+    let reply = rail.query_refund(&request);
+    let is_open = matches!(refund.state, RefundState::Noted | RefundState::Pending | RefundState::Unknown);
+    if is_open && reply.answer == Answer::Paid {
+        answer(ctx, refund, &reply, now)?;
+    }
+    Ok(reply.answer)
 }
 
 fn ask_again(ctx: &Ctx, refund: &Refund, now: At) -> Result<Refund> {
@@ -288,7 +382,7 @@ fn answer(ctx: &Ctx, refund: &Refund, reply: &Reply, now: At) -> Result<Refund> 
         return Ok(refund.clone());
     }
     ctx.db.write(now, |tx| {
-        write(ctx, tx, refund, reply, now)?;
+        answer_in(ctx, tx, refund, reply, now)?;
         let op = Op::RefundAnswered { refund: refund.id, answer: reply.answer.word().to_owned() };
         Ok((get(tx, refund.id)?, op))
     })
@@ -304,7 +398,8 @@ const fn state_of(answer: Answer) -> RefundState {
     }
 }
 
-fn write(ctx: &Ctx, tx: &Conn, refund: &Refund, reply: &Reply, now: At) -> Result<()> {
+/// Writes what is known of a refund, and books it when the money went back, inside the transaction `tx`.
+pub(super) fn answer_in(ctx: &Ctx, tx: &Conn, refund: &Refund, reply: &Reply, now: At) -> Result<()> {
     let state = state_of(reply.answer);
     let paid_at = (state == RefundState::Paid).then(|| reply.at.unwrap_or(now));
     let changed = db::refund::answer(tx, refund.id, state, &reply.code, &reply.text, paid_at, now)?;
@@ -313,6 +408,12 @@ fn write(ctx: &Ctx, tx: &Conn, refund: &Refund, reply: &Reply, now: At) -> Resul
     }
     book_paid(ctx, tx, refund, paid_at.unwrap_or(now), now)?;
     let mut of = None;
+    if let Some(line) = refund.line
+        && let Some(id) = db::bill::line(tx, line)?.and_then(|line| line.charge)
+    {
+        // The second payment of a term has gone back, so its charge is no question any more.
+        db::charge::void(tx, id, GIVEN_BACK, now)?;
+    }
     if let Some(id) = refund.charge {
         let charge = charge(tx, id)?;
         of = Some(charge.installment.agreement);
@@ -359,11 +460,12 @@ fn hand_over_declined(ctx: &Ctx, tx: &Conn, refund: &Refund, now: At) -> Result<
             refund_no: &number,
             amount: refund.amount,
             why: &refund.why,
+            line: None,
         },
         now,
     )?;
     let by_hand = get(tx, id)?;
-    write(ctx, tx, &by_hand, &Reply { at: Some(now), ..Reply::bare(Answer::Paid) }, now)?;
+    answer_in(ctx, tx, &by_hand, &Reply { at: Some(now), ..Reply::bare(Answer::Paid) }, now)?;
     if let (None, Some(charge_id)) = (refund.statement, refund.charge) {
         let of = charge(tx, charge_id)?.installment.agreement;
         let lang = agreement::get(tx, of)?.lang;

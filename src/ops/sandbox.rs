@@ -11,10 +11,11 @@ use crate::adapters::rail::BillPeriod;
 pub use crate::adapters::rail::sandbox::Snapshot;
 pub use crate::adapters::rail::sandbox::rows::ContractState;
 use crate::adapters::rail::sandbox::rows::{Card, CardKind};
-use crate::adapters::rail::sandbox::{Book, FaultKind, FaultSpan};
+use crate::adapters::rail::sandbox::{Book, CreditTold, FaultKind, FaultSpan};
 use crate::config::AdapterKind;
 use crate::db;
 use crate::domain::charge::{Charge, ChargeKind, ChargeState};
+use crate::domain::credit::SCORES;
 use crate::domain::date::At;
 use crate::domain::id::{CustomerId, InstallmentId, MandateId};
 use crate::domain::mandate::{Mandate, MandateStatus};
@@ -22,7 +23,7 @@ use crate::domain::money::Money;
 use crate::domain::rail::Reason;
 use crate::fault::Fault;
 use crate::ops::mandate::{self, Synced, trouble_text};
-use crate::ops::{Ctx, Event};
+use crate::ops::{Ctx, Event, credit};
 use crate::t;
 
 /// Mandates signed between two steps of the progress bar.
@@ -51,6 +52,8 @@ pub fn sign(ctx: &Ctx, which: Option<MandateId>, now: At) -> Result<Synced> {
                 Ok(())
             })?;
             waiting.retain(|it| must_be_sandbox(ctx, &it.rail).is_ok());
+            // No link is offered while a credit check waits for a decision, so nobody agrees.
+            waiting.retain(|it| credit::must_let_pass(ctx.db.read(), it.agreement).is_ok());
             ctx.say(Event::Begin { label: t!("signing"), total: u64::try_from(waiting.len())? });
             for (place, it) in (1..).zip(&waiting) {
                 agree(ctx, book, it, now)?;
@@ -90,6 +93,22 @@ pub fn drop_card(ctx: &Ctx, customer: CustomerId, label: &str) -> Result<()> {
         return Ok(());
     }
     Err(Fault::not_found(t!("{customer} has no card {label}", customer = customer, label = label)).into())
+}
+
+/// Sets what the pretended provider of credit checks says of a customer: a score, `unknown` or `down`.
+///
+/// # Errors
+/// When the shop has no sandbox, or the word is none of these.
+pub fn set_credit(ctx: &Ctx, customer: CustomerId, word: &str) -> Result<()> {
+    let told = CreditTold::from_word(word.trim()).filter(|told| match told {
+        CreditTold::Score(score) => (SCORES.0..=SCORES.1).contains(score),
+        CreditTold::Unknown | CreditTold::Down => true,
+    });
+    let told = told.ok_or_else(|| {
+        Fault::usage(t!("{word} is no score from {low} to {high}", word = word, low = SCORES.0, high = SCORES.1))
+            .hint(t!("or one of: {choices}", choices = "unknown, down"))
+    })?;
+    book(ctx)?.set_credit(&customer.to_string(), told)
 }
 
 /// The customer ends a mandate in the wallet app. The shop learns of it when it asks, as in life.

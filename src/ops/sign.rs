@@ -27,10 +27,10 @@ use crate::domain::pet::{ChipNumber, Sex, Species, Status};
 use crate::domain::plan::{Plan, Scenario};
 use crate::english;
 use crate::fault::Fault;
-use crate::ops::Ctx;
 use crate::ops::book::{Advice, amount_text, id_number_text, name_text, phone_text};
 use crate::ops::customer::resolve;
 use crate::ops::mandate::{self, Link};
+use crate::ops::{Ctx, credit};
 use crate::t;
 use crate::text::{self, Lang, lookup_in};
 
@@ -64,13 +64,18 @@ pub struct Form {
     pub second_rail: Option<String>,
     pub debit_day: Option<String>,
     pub text: Option<String>,
+    pub credit_consent: Option<String>,
+    pub credit_score: Option<String>,
+    pub credit_result: Option<String>,
+    pub credit_reference: Option<String>,
+    pub credit_seen_on: Option<String>,
     pub acknowledged: bool,
     pub explained: bool,
 }
 
 impl Form {
     /// The keys of a file, which are the names of the flags.
-    pub const KEYS: [&'static str; 22] = [
+    pub const KEYS: [&'static str; 27] = [
         "customer",
         "name",
         "phone",
@@ -91,6 +96,11 @@ impl Form {
         "second_rail",
         "debit_day",
         "text",
+        "credit_consent",
+        "credit_score",
+        "credit_result",
+        "credit_reference",
+        "credit_seen_on",
         "acknowledged",
         "explained",
     ];
@@ -145,6 +155,11 @@ impl Form {
             "second_rail" => &mut self.second_rail,
             "debit_day" => &mut self.debit_day,
             "text" => &mut self.text,
+            "credit_consent" => &mut self.credit_consent,
+            "credit_score" => &mut self.credit_score,
+            "credit_result" => &mut self.credit_result,
+            "credit_reference" => &mut self.credit_reference,
+            "credit_seen_on" => &mut self.credit_seen_on,
             "acknowledged" => {
                 self.acknowledged = text == "true";
                 return true;
@@ -157,6 +172,16 @@ impl Form {
         };
         *place = Some(text);
         true
+    }
+
+    /// What the clerk saw at the credit check.
+    pub fn credit_seen(&self) -> credit::Typed {
+        credit::Typed {
+            score: self.credit_score.clone(),
+            result: self.credit_result.clone(),
+            reference: self.credit_reference.clone(),
+            seen_on: self.credit_seen_on.clone(),
+        }
     }
 }
 
@@ -245,6 +270,8 @@ pub struct Prepared {
     pub senior_years: Option<i32>,
     /// What the shop should look at.
     pub warnings: Vec<String>,
+    /// The credit check that is to be made.
+    pub credit: Option<credit::Wish>,
 }
 
 /// What was shown to the customer and agreed to.
@@ -291,6 +318,8 @@ pub struct Signed {
     pub evidence: &'static str,
     /// What the shop should look at.
     pub warnings: Vec<String>,
+    /// The credit check, where the shop makes one. No links are there while it waits for a decision.
+    pub credit: Option<credit::Check>,
     /// Where the customer agrees to each mandate.
     pub links: Vec<Link>,
 }
@@ -400,6 +429,7 @@ pub fn prepare(ctx: &Ctx, form: &Form, now: At) -> Result<Prepared> {
         points: Vec::new(),
         senior_years,
         warnings: Vec::new(),
+        credit: credit::wish(ctx, form, lang, today)?,
     };
     prepared.warnings = warnings(&prepared);
     let numbers = Numbers { no: t!("(at signing)"), record_no: t!("(at signing)"), signed_at: now };
@@ -470,10 +500,17 @@ pub fn sign(ctx: &Ctx, prepared: &Prepared, acknowledged: &[Acknowledged], now: 
             let contract = contract_no(&identity.install_code, identity.copy_no, agreement, lane);
             mandates.push(db::mandate::insert(tx, agreement, lane, rail, &contract, ends_on, now)?);
         }
+        if let Some(wish) = &prepared.credit {
+            credit::note(ctx, tx, agreement, customer, wish, now)?;
+        }
         let op = Op::AgreementSigned { agreement, customer, pet, sha256: sha256.clone() };
         Ok(((customer, pet, agreement, no, sha256, mandates), op))
     })?;
-    let links = links(ctx, &mandates, now)?;
+    let credit = prepared.credit.as_ref().map(|wish| credit::make(ctx, agreement, wish, now)).transpose()?;
+    let links = match credit.as_ref().is_none_or(|check| check.review.lets_pass()) {
+        true => links(ctx, &mandates, now)?,
+        false => Vec::new(),
+    };
     Ok(Signed {
         agreement,
         no,
@@ -490,6 +527,7 @@ pub fn sign(ctx: &Ctx, prepared: &Prepared, acknowledged: &[Acknowledged], now: 
         sha256,
         evidence: EVIDENCE,
         warnings: prepared.warnings.clone(),
+        credit,
         links,
     })
 }

@@ -551,6 +551,7 @@ fn note_refunds(tx: &Conn, agreement: &Agreement, statement: StatementId, payabl
             refund_no: &number,
             amount: rest,
             why: WHY,
+            line: None,
         };
         db::refund::note(tx, &new, now)?;
     }

@@ -168,6 +168,7 @@ pub fn entry_text(kind: EntryKind, record: &str) -> String {
         EntryKind::Settlement => t!("settlement {record}", record = record),
         EntryKind::Opening => t!("opening balance {record}", record = record),
         EntryKind::Correction => t!("correction {record}", record = record),
+        EntryKind::Bill | EntryKind::Recon => t!("bill {record}", record = record),
     }
 }
 

@@ -76,7 +76,7 @@ fn both_readmes_give_the_same_commands() {
 
 #[test]
 fn every_command_in_the_papers_is_understood() {
-    for name in ["README.md", "README.zh.md", "examples/README.md"] {
+    for name in ["README.md", "README.zh.md", "examples/README.md", "examples/exec-rail/README.md"] {
         let text = file(name);
         for line in commands(&text) {
             let Some(words) = words(&line) else { continue };
@@ -167,7 +167,7 @@ fn the_readme_has_one_test_command() {
 
 #[test]
 fn links_in_the_papers_lead_somewhere() {
-    for name in ["README.md", "README.zh.md", "examples/README.md", "CHANGELOG.md"] {
+    for name in ["README.md", "README.zh.md", "examples/README.md", "examples/exec-rail/README.md", "CHANGELOG.md"] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
         let folder = folder.parent().unwrap();
         for link in file(name).split("](").skip(1).filter_map(|rest| rest.split(')').next()) {

@@ -143,3 +143,34 @@ fn a_point_that_is_not_understood_ends_the_signing_and_writes_nothing() {
         .ends(1);
     shop.run("agreement list --json").ok("[]");
 }
+
+#[test]
+fn consent_to_the_credit_check_is_asked_apart_and_a_no_costs_nothing_but_a_decision() {
+    let mut shop = Shop::new();
+    shop.lang("zh").at("2026-11-10T10:00");
+    init(&shop);
+    shop.write("shop.toml", shop.read("shop.toml").replace("check = \"off\"", "check = \"manual\""));
+    let customer =
+        "--name 王小明 --phone 19900000001 --id-number 11010119900307002X --pet-name 团子 --species 猫 --sex 公";
+    let plan =
+        "--born 2026-06-01 --breed x --address x --reference-cost 800 --plan cat-199-12 --rail alipay --debit-day 1";
+    let line = format!("sign {customer} {plan} --acknowledged");
+    Typist::sits_at(&shop, &line)
+        .reads("本人同意商户查看本人的信用分")
+        .when("客户是否同意查询信用", &[DOWN, ENTER])
+        .when("您看到的信用分", &["59", ENTER])
+        .reads("信用分是 350 到 950 之间的数")
+        .when("您看到的信用分", &["590", ENTER])
+        .when("凭据在哪里", &["shot-1.png", ENTER])
+        .reads("不到 600 分")
+        .ends(3);
+    shop.run("risk refuse a-1 --reason 收入不明").exits(0);
+    // The first choice is no: whoever only presses Enter consents to nothing.
+    Typist::sits_at(
+        &shop,
+        &line.replace("--name 王小明 --phone 19900000001 --id-number 11010119900307002X", "--customer c-1"),
+    )
+    .when("客户是否同意查询信用", &[ENTER])
+    .reads("客户不同意，没有查询")
+    .ends(3);
+}

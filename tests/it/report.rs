@@ -228,6 +228,7 @@ impl Books {
                 refund_no: &format!("20261121220014000012345{charge}"),
                 amount: fen(amount),
                 why: "-1 day late; (goodwill)",
+                line: None,
             };
             let refund = db::refund::note(tx, &new, when)?;
             db::refund::answer(tx, refund, RefundState::Paid, "", "", Some(when), when)?;

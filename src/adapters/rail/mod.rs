@@ -4,6 +4,7 @@
 
 pub mod alipay;
 pub mod cash;
+pub mod exec;
 pub mod sandbox;
 pub mod wechat;
 

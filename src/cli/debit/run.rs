@@ -240,6 +240,9 @@ fn concern_text(ctx: &Ctx, concern: &Concern) -> String {
         Concern::StatementOpen { confirm_by } => {
             t!("settlement to confirm; confirms itself {time}", time = short_time(ctx, *confirm_by))
         }
+        Concern::BillsDiffer { count, oldest } => {
+            t!("{count} lines of bills differ from our book, the oldest of {day}", count = count, day = oldest)
+        }
     }
 }
 

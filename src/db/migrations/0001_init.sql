@@ -119,6 +119,31 @@ CREATE INDEX agreement_pet ON agreement (pet_id);
 CREATE INDEX agreement_state ON agreement (state);
 CREATE INDEX agreement_course ON agreement (signed_on, state, active_at, ended_at, ends_on);
 
+CREATE TABLE credit_check (
+  id              INTEGER PRIMARY KEY,
+  agreement_id    INTEGER NOT NULL UNIQUE REFERENCES agreement (id),
+  customer_id     INTEGER NOT NULL REFERENCES customer (id),
+  provider        TEXT NOT NULL CHECK (provider IN ('manual','zhima','sandbox')),
+  threshold       INTEGER NOT NULL CHECK (threshold > 0),
+  consent_at      TEXT,
+  consent_text    TEXT NOT NULL,
+  attempt         INTEGER NOT NULL CHECK (attempt >= 0),
+  transaction_no  TEXT UNIQUE,
+  asked_at        TEXT,
+  verdict         TEXT NOT NULL CHECK (verdict IN ('pass','fail','cannot_tell','error')),
+  checked_on      TEXT NOT NULL,
+  seen            BLOB,
+  provider_no     TEXT,
+  said            TEXT NOT NULL,
+  recorded_by     TEXT NOT NULL,
+  review          TEXT NOT NULL CHECK (review IN ('none','open','approved','refused')),
+  decided_at      TEXT,
+  decided_by      TEXT,
+  decide_reason   TEXT,
+  CHECK (verdict <> 'pass' OR consent_at IS NOT NULL)
+) STRICT;
+CREATE INDEX credit_check_open ON credit_check (agreement_id) WHERE review = 'open';
+
 CREATE TABLE mandate (
   id              INTEGER PRIMARY KEY,
   agreement_id    INTEGER NOT NULL REFERENCES agreement (id),
@@ -219,7 +244,8 @@ CREATE TABLE refund (
   said            TEXT NOT NULL,
   noted_at        TEXT NOT NULL,
   asked_at        TEXT,
-  paid_at         TEXT
+  paid_at         TEXT,
+  line_id         INTEGER UNIQUE REFERENCES bill_line (id)
 ) STRICT;
 CREATE INDEX refund_open ON refund (id) WHERE state IN ('noted','pending','unknown');
 CREATE INDEX refund_charge ON refund (charge_id);
@@ -379,3 +405,65 @@ CREATE INDEX message_queued ON message (id) WHERE state = 'queued';
 CREATE INDEX message_sending ON message (id) WHERE state IN ('sending','unknown');
 CREATE INDEX message_handed ON message (handed_at) WHERE handed_at IS NOT NULL;
 CREATE INDEX message_customer ON message (customer_id, id);
+
+CREATE TABLE bill (
+  id              INTEGER PRIMARY KEY,
+  rail            TEXT NOT NULL,
+  dialect         TEXT NOT NULL CHECK (dialect IN ('alipay','wechat')),
+  source          TEXT NOT NULL CHECK (source IN ('fetched','file','none')),
+  name            TEXT NOT NULL,
+  sha256          TEXT NOT NULL,
+  first_day       TEXT NOT NULL,
+  last_day        TEXT NOT NULL,
+  lines           INTEGER NOT NULL CHECK (lines >= 0),
+  new_lines       INTEGER NOT NULL CHECK (new_lines BETWEEN 0 AND lines),
+  came            INTEGER NOT NULL CHECK (came >= 0),
+  went_back       INTEGER NOT NULL CHECK (went_back >= 0),
+  fees            INTEGER NOT NULL,
+  imported_at     TEXT NOT NULL,
+  UNIQUE (rail, sha256)
+) STRICT;
+
+CREATE TABLE bill_day (
+  rail            TEXT NOT NULL,
+  day             TEXT NOT NULL,
+  bill_id         INTEGER NOT NULL REFERENCES bill (id),
+  PRIMARY KEY (rail, day)
+) STRICT;
+
+CREATE TABLE bill_line (
+  id              INTEGER PRIMARY KEY,
+  bill_id         INTEGER NOT NULL REFERENCES bill (id),
+  row             INTEGER NOT NULL,
+  rail            TEXT NOT NULL,
+  day             TEXT NOT NULL,
+  at              TEXT NOT NULL,
+  kind            TEXT NOT NULL CHECK (kind IN ('payment','refund','other')),
+  order_no        TEXT NOT NULL,
+  trade_no        TEXT NOT NULL,
+  refund_no       TEXT NOT NULL,
+  amount          INTEGER NOT NULL,
+  fee             INTEGER NOT NULL,
+  fee_expected    INTEGER NOT NULL,
+  is_sound        INTEGER NOT NULL CHECK (is_sound IN (0,1)),
+  said            TEXT NOT NULL,
+  ordinal         INTEGER NOT NULL CHECK (ordinal >= 1),
+  state           TEXT NOT NULL CHECK (state IN ('open','matched','decided')),
+  charge_id       INTEGER REFERENCES charge (id),
+  refund_id       INTEGER REFERENCES refund (id)
+) STRICT;
+CREATE UNIQUE INDEX bill_line_once ON bill_line (rail, day, order_no, kind, trade_no, refund_no, amount, fee, ordinal);
+CREATE INDEX bill_line_bill ON bill_line (bill_id, day);
+CREATE INDEX bill_line_open ON bill_line (id) WHERE state = 'open';
+CREATE INDEX bill_line_charge ON bill_line (charge_id, kind) WHERE charge_id IS NOT NULL;
+CREATE INDEX bill_line_refund ON bill_line (refund_id) WHERE refund_id IS NOT NULL;
+
+CREATE TABLE decision (
+  subject         TEXT PRIMARY KEY,
+  class           TEXT NOT NULL CHECK (class IN ('missing_there','missing_here','amount','status','fee','duplicate')),
+  decision        TEXT NOT NULL CHECK (decision IN ('accept','refund','book-as')),
+  account         TEXT NOT NULL,
+  amount          INTEGER NOT NULL,
+  entry_id        INTEGER REFERENCES entry (id),
+  at              TEXT NOT NULL
+) STRICT;

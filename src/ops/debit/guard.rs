@@ -85,7 +85,11 @@ pub fn check(ctx: &Ctx, options: &Options, now: At) -> Result<()> {
     Ok(())
 }
 
-fn copies(ctx: &Ctx) -> Result<()> {
+/// Refuses to move money on a database that was restored or copied and not adopted: what it does not know may have been charged.
+///
+/// # Errors
+/// The refusal, with what to do about it.
+pub fn copies(ctx: &Ctx) -> Result<()> {
     let what = match witness::inspect(ctx)? {
         Verdict::First | Verdict::Same => return Ok(()),
         Verdict::Behind { .. } => t!("this database is older than the last run on this machine: it was restored"),

@@ -20,10 +20,11 @@ use crate::db;
 use crate::domain::op::Op;
 use crate::domain::rail::Reason;
 use crate::ops::debit::report::{Concern, Need, RunReport};
-use crate::ops::{Ctx, refund, remind, witness};
+use crate::ops::{Ctx, recon, refund, remind, witness};
 use crate::text::{Lang, lookup_in};
 
 pub use announce::date_text;
+pub use guard::copies as refuse_copies;
 
 /// How a run is wanted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,6 +64,15 @@ pub fn run(ctx: &Ctx, options: &Options) -> Result<Outcome> {
     charge::charge(ctx, run, &mut report, now)?;
     follow_up::follow_up(ctx, run, &mut report, now)?;
     deliver(ctx, &mut report)?;
+    if let Some((count, oldest)) = recon::overdue(ctx, now)? {
+        report.need(Need {
+            record: "recon".to_owned(),
+            customer: None,
+            what: Concern::BillsDiffer { count, oldest },
+            next: "kibble recon list".to_owned(),
+            urgent: false,
+        });
+    }
     let written = serde_json::to_string(&report)?;
     ctx.db.write(now, |tx| {
         db::run::end(tx, run, &written, now)?;

@@ -151,6 +151,13 @@ pub enum Concern {
         /// When it confirms itself.
         confirm_by: At,
     },
+    /// Lines of bills differ from our book, and the waiting days are over.
+    BillsDiffer {
+        /// How many.
+        count: u64,
+        /// The day of the oldest.
+        oldest: chrono::NaiveDate,
+    },
 }
 
 impl Concern {
@@ -170,6 +177,7 @@ impl Concern {
             Concern::MessageInDoubt => "message_in_doubt",
             Concern::MandateNotClosed { .. } => "mandate_not_closed",
             Concern::StatementOpen { .. } => "statement_open",
+            Concern::BillsDiffer { .. } => "bills_differ",
         }
     }
 }

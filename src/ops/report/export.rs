@@ -662,6 +662,8 @@ fn word_text(word: &str) -> String {
         "settlement" => t!("settlement"),
         "opening" => t!("balance from before kibble"),
         "correction" => t!("correction"),
+        "bill" => t!("bill of a payment rail"),
+        "recon" => t!("decision about a bill"),
         other => other.to_owned(),
     }
 }

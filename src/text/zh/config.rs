@@ -90,5 +90,4 @@ pub const TABLE: Table = &[
         "{setting}：写明一个文件或一个环境变量，二选一",
     ),
     ("{setting}: it is empty", "{setting}：内容是空的"),
-    ("rail {name}: adapter {adapter} is not built yet", "支付渠道 {name}：对接方式 {adapter} 还没有做好"),
 ];

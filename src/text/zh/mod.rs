@@ -10,10 +10,13 @@ mod catalog;
 mod check;
 mod cli;
 mod config;
+mod credit;
 mod customer;
 mod db;
 mod debit;
 mod demo;
+mod doctor;
+mod exec;
 mod http;
 mod init;
 mod keys;
@@ -22,6 +25,7 @@ mod notify;
 mod order;
 mod pet;
 mod plan;
+mod recon;
 mod rehearsal;
 mod remind;
 mod report;
@@ -46,10 +50,13 @@ pub const TABLES: &[Table] = &[
     check::TABLE,
     cli::TABLE,
     config::TABLE,
+    credit::TABLE,
     customer::TABLE,
     db::TABLE,
     debit::TABLE,
     demo::TABLE,
+    doctor::TABLE,
+    exec::TABLE,
     http::TABLE,
     init::TABLE,
     keys::TABLE,
@@ -58,6 +65,7 @@ pub const TABLES: &[Table] = &[
     order::TABLE,
     pet::TABLE,
     plan::TABLE,
+    recon::TABLE,
     rehearsal::TABLE,
     remind::TABLE,
     report::TABLE,

@@ -8,8 +8,6 @@ pub const TABLE: Table = &[
     ("add --reason TEXT", "加上 --reason TEXT"),
     ("no flag stands on {agreement}", "{agreement} 没有标记"),
     ("see the flags with `kibble risk list`", "用 `kibble risk list` 查看标记"),
-    ("See who is high risk and why, and clear a flag", "查看谁是高风险及原因，取消标记"),
-    ("List the flags that stand", "列出现有标记"),
     ("Clear the flag of an agreement", "取消一份协议的标记"),
     ("Which agreement, for example `a-7`", "哪份协议，例如 `a-7`"),
     ("no agreement is flagged", "没有被标记的协议"),

@@ -151,7 +151,7 @@ fn opened(profile: Profile, settings: &str, made: impl FnOnce(Gateway) -> Gatewa
 }
 
 /// A folder with every key and certificate, readable by its owner only.
-fn keys() -> TempDir {
+pub(super) fn keys() -> TempDir {
     let folder = TempDir::new().unwrap();
     let files = [
         ("app", key("app_private_pkcs8")),
@@ -180,7 +180,7 @@ fn private(path: &PathBuf, content: &str) {
 }
 
 /// The account; settings that are not given stand for bare keys.
-fn account(url: &str, keys: &Path, settings: &str) -> Account {
+pub(super) fn account(url: &str, keys: &Path, settings: &str) -> Account {
     let mut text = format!("app_id = \"{APP_ID}\"\nseller_id = \"{SELLER}\"\ngateway = \"{url}/gateway.do\"\n");
     for (name, line) in [("private_key", "private_key = { file = \"KEYS/app\" }\n"), ("_cert", "")] {
         if !settings.contains(name) {

@@ -9,7 +9,7 @@
 
 mod account;
 mod codes;
-mod gateway;
+pub(in crate::adapters) mod gateway;
 mod inspect;
 mod notice;
 #[cfg(test)]

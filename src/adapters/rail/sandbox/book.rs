@@ -34,6 +34,11 @@ CREATE TABLE payer (
     balance  INTEGER NOT NULL CHECK (balance >= 0)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE credit (
+    payer  TEXT PRIMARY KEY,
+    told   TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE card (
     place      INTEGER PRIMARY KEY,
     payer      TEXT NOT NULL REFERENCES payer (payer),
@@ -253,6 +258,19 @@ impl Page<'_> {
     pub(super) fn drop_card(&self, payer: &str, label: &str) -> anyhow::Result<bool> {
         let sql = "DELETE FROM card WHERE payer = :payer AND label = :label";
         Ok(self.run(sql, named_params! { ":payer": payer, ":label": label })? > 0)
+    }
+
+    pub(super) fn set_credit(&self, payer: &str, told: &str) -> anyhow::Result<()> {
+        self.run(
+            "INSERT INTO credit (payer, told) VALUES (:payer, :told) ON CONFLICT (payer) DO UPDATE SET told = excluded.told",
+            named_params! { ":payer": payer, ":told": told },
+        )?;
+        Ok(())
+    }
+
+    pub(super) fn credit(&self, payer: &str) -> anyhow::Result<Option<String>> {
+        let sql = "SELECT told FROM credit WHERE payer = :payer";
+        self.one(sql, named_params! { ":payer": payer }, |row| row.get("told"))
     }
 
     pub(super) fn balance(&self, payer: &str) -> anyhow::Result<Option<Money>> {

@@ -26,7 +26,7 @@ use chrono::NaiveDate;
 
 pub use self::book::Book;
 pub use self::fault::{Fault, FaultKind, FaultSpan};
-pub use self::play::{RailTotals, Snapshot};
+pub use self::play::{CreditTold, RailTotals, Snapshot};
 pub use self::say::Dialect;
 
 use self::book::Page;

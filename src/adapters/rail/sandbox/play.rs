@@ -40,6 +40,37 @@ pub struct Snapshot {
     pub faults: Vec<Fault>,
 }
 
+/// What the pretended provider of credit checks says of a payer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CreditTold {
+    /// This score.
+    Score(u32),
+    /// It cannot tell.
+    Unknown,
+    /// It cannot be asked.
+    Down,
+}
+
+impl CreditTold {
+    /// The word in the book and in commands: a score, `unknown` or `down`.
+    pub fn word(self) -> String {
+        match self {
+            CreditTold::Score(score) => score.to_string(),
+            CreditTold::Unknown => "unknown".to_owned(),
+            CreditTold::Down => "down".to_owned(),
+        }
+    }
+
+    /// Reads [`CreditTold::word`] back.
+    pub fn from_word(word: &str) -> Option<CreditTold> {
+        match word {
+            "unknown" => Some(CreditTold::Unknown),
+            "down" => Some(CreditTold::Down),
+            score => score.parse().ok().map(CreditTold::Score),
+        }
+    }
+}
+
 impl Book {
     /// The customer agrees to a contract that waits. Agreeing again changes nothing.
     ///
@@ -119,6 +150,22 @@ impl Book {
     /// When the book cannot be used.
     pub fn drop_card(&self, payer: &str, label: &str) -> anyhow::Result<bool> {
         self.write(|page| page.drop_card(payer, label))
+    }
+
+    /// Sets what the pretended provider of credit checks says of a payer.
+    ///
+    /// # Errors
+    /// When the book cannot be used.
+    pub fn set_credit(&self, payer: &str, told: CreditTold) -> anyhow::Result<()> {
+        self.write(|page| page.set_credit(payer, &told.word()))
+    }
+
+    /// What the pretended provider of credit checks was told of a payer.
+    ///
+    /// # Errors
+    /// When the book cannot be used.
+    pub fn credit_of(&self, payer: &str) -> anyhow::Result<Option<CreditTold>> {
+        Ok(self.write(|page| page.credit(payer))?.as_deref().and_then(CreditTold::from_word))
     }
 
     /// Sets a fault; one of the same kind is replaced. `reason` is for [`FaultKind::Decline`].

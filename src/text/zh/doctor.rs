@@ -1,0 +1,126 @@
+//! Chinese for the doctor.
+
+use super::Table;
+
+/// Pairs.
+pub const TABLE: Table = &[
+    (
+        "Look at folder, keys, clock, payment rails, cron, backups and what waits for somebody",
+        "检查文件夹、密钥、时钟、支付渠道、定时任务、备份，以及等人处理的事",
+    ),
+    ("Do not ask the payment rails", "不联系支付渠道"),
+    ("the payment rails were not asked (--offline)", "没有联系支付渠道（--offline）"),
+    ("everything is well", "一切正常"),
+    ("it works; to look at: {count}", "可以运行；有 {count} 处需要留意"),
+    ("not well: {bad}; to look at: {count}", "有 {bad} 处不正常，{count} 处需要留意"),
+    ("{about}: {what}", "{about}：{what}"),
+    ("folder", "文件夹"),
+    ("data key", "数据密钥"),
+    ("settings", "设置"),
+    ("database", "数据库"),
+    ("clock", "时钟"),
+    ("debit run", "扣款批次"),
+    ("charges", "扣款"),
+    ("messages", "通知"),
+    ("payment rail", "支付渠道"),
+    ("channel", "通知渠道"),
+    ("bill", "账单"),
+    // Folder and key.
+    ("{folder} can be written", "{folder} 可以写入"),
+    ("{folder} cannot be written: {why}", "{folder} 无法写入：{why}"),
+    ("{free} MiB are free on its disk", "磁盘剩余 {free} MiB"),
+    ("free some space: a full disk stops the debit run", "请清理磁盘：磁盘写满后扣款批次会停下"),
+    (
+        "the data key {path} lies in the shop folder: whoever copies the folder can read every name",
+        "数据密钥 {path} 放在店铺文件夹里：谁拷走文件夹，谁就能看到所有姓名",
+    ),
+    ("move it elsewhere, and correct key_file in shop.toml", "请移到别处，并改正 shop.toml 里的 key_file"),
+    ("the rest can be looked at once the data key can be read", "数据密钥能读取之后，才能检查其余各项"),
+    ("the data key {path} is readable by you alone", "数据密钥 {path} 只有您本人可读"),
+    // Database and clock.
+    ("shop.db is sound", "shop.db 完好"),
+    ("shop.db is damaged: {what}", "shop.db 已损坏：{what}"),
+    (
+        "shop.db has no log of its own (WAL), so commands wait for each other",
+        "shop.db 没有开启日志（WAL），命令之间要互相等待",
+    ),
+    (
+        "run `kibble backup`, then `kibble restore` with that file, then `kibble adopt`",
+        "先运行 `kibble backup`，再用那份文件运行 `kibble restore`，最后 `kibble adopt`",
+    ),
+    ("it is {now} in {zone}", "现在是 {now}（{zone}）"),
+    ("the shop counts days in {ours}, {rail} in {theirs}", "店铺按 {ours} 算日子，{rail} 按 {theirs}"),
+    (
+        "set timezone in shop.toml unless the shop is really elsewhere",
+        "除非店铺真的在别处，请改正 shop.toml 里的 timezone",
+    ),
+    (
+        "the last run was at {last}, which lies ahead: one of the two clocks was wrong",
+        "上次批次的时间 {last} 比现在还晚：两次的时钟有一次不对",
+    ),
+    ("this computer's clock is {seconds} seconds ahead of the provider's", "本机时钟比支付渠道快 {seconds} 秒"),
+    ("this computer's clock is {seconds} seconds behind the provider's", "本机时钟比支付渠道慢 {seconds} 秒"),
+    (
+        "set this computer's clock by the network, for example `timedatectl set-ntp true`",
+        "请让本机时钟自动与网络对时，例如 `timedatectl set-ntp true`",
+    ),
+    // Cron, backup, money, messages, credit.
+    ("let cron run it every hour (crontab -e): {line}", "请让定时任务每小时运行（crontab -e）：{line}"),
+    ("there was no debit run yet", "还没有运行过扣款批次"),
+    ("the last debit run was {run}, at {at}", "上次扣款批次是 {run}，时间 {at}"),
+    ("{run} was stopped before its end; the next one settles what it left", "{run} 没有跑完就停了；下一次会接着处理"),
+    ("there is no backup yet", "还没有备份"),
+    ("the last backup is {days} days old", "最近一次备份是 {days} 天前"),
+    ("the last backup was made at {at}", "最近一次备份：{at}"),
+    (
+        "charges with an unknown outcome: {count}, the oldest since {at}",
+        "结果未知的扣款：{count} 笔，最早的从 {at} 开始",
+    ),
+    (
+        "refunds with an unknown outcome: {count}, the oldest since {at}",
+        "结果未知的退款：{count} 笔，最早的从 {at} 开始",
+    ),
+    ("no outcome is unknown", "没有结果未知的扣款或退款"),
+    ("messages that wait: {count}, the oldest since {at}", "还没发出的通知：{count} 条，最早的从 {at} 开始"),
+    ("messages of which nobody knows whether they arrived: {count}", "不知道有没有送到的通知：{count} 条"),
+    ("messages that failed within a week: {count}", "一周内发送失败的通知：{count} 条"),
+    ("no message is late or failed", "没有积压或失败的通知"),
+    ("credit checks that wait for a decision: {count}", "等待决定的信用查询：{count} 个"),
+    ("no credit check waits for a decision", "没有等待决定的信用查询"),
+    ("no bill was taken over yet", "还没有导入过账单"),
+    ("the last day with a bill is {day}", "账单已到 {day}"),
+    (
+        "lines of bills that differ from our book and wait for a decision: {count}, the oldest of {day}",
+        "账单与本店账目不符、等待处理：{count} 笔，最早的是 {day}",
+    ),
+    ("no channel reaches anybody: messages are only written to a file", "没有能送达客户的通知渠道：通知只写进文件"),
+    (
+        "add a channel to shop.toml, and name it in messages.channels",
+        "请在 shop.toml 里添加通知渠道，并写进 messages.channels",
+    ),
+    // Rails.
+    ("a sandbox: no real money moves", "演练渠道：不动真钱"),
+    ("a sandbox beside rails that move real money", "演练渠道和动真钱的渠道混在一起"),
+    ("take it out of shop.toml, so that nobody signs on it", "请从 shop.toml 里去掉它，以免有人在上面签约"),
+    ("it can do: {list}", "支持：{list}"),
+    (", ", "、"),
+    ("it cannot be reached: {why}", "连不上：{why}"),
+    (
+        "check this computer's network and [http] in shop.toml; try again later",
+        "请检查本机网络和 shop.toml 里的 [http]，稍后再试",
+    ),
+    (
+        "compare [rail.{name}.account] in shop.toml with what the provider shows",
+        "请把 shop.toml 里的 [rail.{name}.account] 与渠道后台显示的核对",
+    ),
+    ("it answers", "有应答"),
+    ("sign links", "签约链接"),
+    ("states of mandates", "授权状态"),
+    ("closing mandates", "解除授权"),
+    ("notices before debits", "扣款前通知"),
+    ("closing orders", "关闭订单"),
+    ("refunds", "退款"),
+    ("postponing", "推迟扣款日"),
+    ("bills", "账单"),
+    ("asynchronous notices", "异步通知"),
+];
