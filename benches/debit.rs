@@ -11,6 +11,8 @@
 )]
 #![allow(missing_docs, reason = "nobody links to a benchmark")]
 
+mod seed;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -24,20 +26,13 @@ use kibble::adapters::rail::{
 };
 use kibble::clock::Clock;
 use kibble::config::Config;
-use kibble::db;
-use kibble::domain::agreement::AgreementSource;
-use kibble::domain::charge::InstallmentState;
-use kibble::domain::date::FirstDebit;
-use kibble::domain::id::InstallmentId;
 use kibble::domain::money::Money;
-use kibble::domain::op::Op;
-use kibble::domain::pet::{Sex, Status};
 use kibble::domain::rail::{Answer, Profile, Reply};
 use kibble::ops::debit::{self, Options};
-use kibble::ops::init::{NewShop, init};
 use kibble::ops::{Ctx, read_now};
-use kibble::text::Lang;
 use rusqlite::{Connection, params};
+
+use crate::seed::Seed;
 
 const NOW: &str = "2026-11-05T09:00";
 const WINDOWS: [u32; 3] = [1, 32, 128];
@@ -123,7 +118,7 @@ fn ours(folder: &Path, window: u32) {
     let mut ctx = Ctx::wire(config, clock).unwrap();
     let profile = ctx.config.rails["alipay"].profile.clone();
     ctx.rails.insert("alipay".into(), Arc::new(InstantRail { profile }));
-    ctx.notify = Box::new(InstantChannel);
+    ctx.notify.put(Box::new(InstantChannel));
     let started = Instant::now();
     let outcome = debit::run(&ctx, &Options { confirm_backlog: true }).unwrap();
     report(started);
@@ -199,7 +194,7 @@ fn answer(sql: &Connection, charge: i64, agreement: i64) {
         &[&agreement, &at, &format!("k-{charge}")],
     );
     run(
-        "INSERT INTO message (event, template, audience, customer_id, agreement_id, term, lang, params, created_at, not_before, state, said, tries) VALUES (?1, 'debit_success', 'customer', ?2, ?2, 3, 'zh', ?3, ?4, ?4, 'queued', '', 0)",
+        "INSERT INTO message (event, template, audience, customer_id, agreement_id, term, lang, params, created_at, not_before, state, said, tries, refused) VALUES (?1, 'debit_success', 'customer', ?2, ?2, 3, 'zh', ?3, ?4, ?4, 'queued', '', 0, '')",
         &[
             &format!("debit_success:a-{agreement}/3"),
             &agreement,
@@ -216,7 +211,7 @@ fn deliver(sql: &Connection) {
             let from = if state == "sending" { "queued" } else { "sending" };
             sql.execute_batch("BEGIN IMMEDIATE").unwrap();
             let changed = sql
-                .prepare_cached("UPDATE message SET state=?1, channel='bench', sent_at='2026-11-05T01:00:00Z', tries=1 WHERE id IN (SELECT id FROM message WHERE state=?2 ORDER BY id LIMIT 200)")
+                .prepare_cached("UPDATE message SET state=?1, channel='print', handed_at='2026-11-05T01:00:00Z', sent_at='2026-11-05T01:00:00Z', tries=1 WHERE id IN (SELECT id FROM message WHERE state=?2 ORDER BY id LIMIT 200)")
                 .unwrap()
                 .execute(params![state, from])
                 .unwrap();
@@ -230,93 +225,19 @@ fn deliver(sql: &Connection) {
 
 /// A shop with `size` agreements whose third term is due, announced, and may be charged at [`NOW`].
 fn seed_shop(folder: &Path, size: u32) {
-    let new = NewShop {
-        folder: folder.to_owned(),
-        name: "bench".into(),
-        name_en: String::new(),
-        uscc: String::new(),
-        address: String::new(),
-        phone: String::new(),
-        lang: Lang::Zh,
-        rails: vec![("alipay".into(), "sandbox".into(), None)],
-        key_file: Some(key_path(folder)),
-        install_code: Some("7K2QX9AB".into()),
-    };
     let zone = chrono_tz::Asia::Shanghai;
-    let now = read_now("2026-09-05T09:00", zone).unwrap();
-    init(&new, &Clock::fixed(now)).unwrap();
-    let ctx = Ctx::wire(Config::load(folder).unwrap(), Clock::fixed(now)).unwrap();
-    let signed_on: NaiveDate = "2026-08-05".parse().unwrap();
-    let due: NaiveDate = "2026-11-05".parse().unwrap();
-    let registered = ctx.config.rails["alipay"].profile.registered(due);
-    let charge_from = read_now("2026-11-04T08:00", zone).unwrap();
-    ctx.db
-        .write(now, |tx| {
-            for number in 1..=size {
-                let customer = db::customer::NewCustomer {
-                    name: "测试".into(),
-                    phone: format!("138{number:08}"),
-                    id_number: format!("11999920000101{number:06}"),
-                    address: None,
-                    lang: "zh".into(),
-                };
-                let customer = db::customer::insert(tx, &customer, now)?;
-                let pet = db::pet::NewPet {
-                    customer: Some(customer),
-                    name: "团子".into(),
-                    species: "cat".into(),
-                    breed: String::new(),
-                    sex: Sex::Unknown,
-                    birth_date: None,
-                    birth_estimated: false,
-                    chip_no: None,
-                    quarantine_no: None,
-                    source: "unknown".into(),
-                    reference_cost: Money::ZERO,
-                    status: Status::Adopted,
-                    note: String::new(),
-                };
-                let pet = db::pet::insert(tx, &pet, signed_on, now)?;
-                let agreement = db::agreement::NewAgreement {
-                    no: format!("KB-2026-{number:06}"),
-                    customer,
-                    pet,
-                    plan_code: "cat-199-12".into(),
-                    plan_name: "猫粮月付199".into(),
-                    source: AgreementSource::Imported,
-                    monthly: Money::from_fen(19_900),
-                    terms: 12,
-                    anchor_day: 5,
-                    first_debit: FirstDebit::NextMonth,
-                    signed_on,
-                    signed_at: now,
-                    ends_on: "2027-09-04".parse().unwrap(),
-                    paid_before: 2,
-                    reference_cost: Money::ZERO,
-                    conditions: ctx.config.settings.terms.conditions(30),
-                    lang: "zh".into(),
-                    template: "imported".into(),
-                    text: None,
-                    text_sha256: None,
-                    shown: "{}".into(),
-                    import_row: None,
-                };
-                let agreement = db::agreement::insert(tx, &agreement)?;
-                db::agreement::activate(tx, agreement, now)?;
-                let until = "2027-09-04".parse().unwrap();
-                let mandate = db::mandate::insert(tx, agreement, 1, "alipay", &format!("KM{number:010}"), until, now)?;
-                db::mandate::set_live(tx, mandate, &format!("P{number}"), now)?;
-                let id = InstallmentId { agreement, term: 3 };
-                let amount = Money::from_fen(19_900);
-                let new =
-                    db::installment::NewInstallment { id, due, registered, amount, state: InstallmentState::Open };
-                db::installment::create(tx, &new)?;
-                db::installment::set_charge_from(tx, id, charge_from)?;
-            }
-            Ok(((), Op::BookImported { customers: size.into(), agreements: size.into(), refused: 0 }))
-        })
-        .unwrap();
-    drop(ctx);
+    let at = |text: &str| read_now(text, zone).unwrap();
+    let seed = Seed {
+        folder,
+        key: &key_path(folder),
+        size,
+        now: at("2026-09-05T09:00"),
+        signed_on: "2026-08-05".parse().unwrap(),
+        due: "2026-11-05".parse().unwrap(),
+        term: 3,
+        charge_from: at("2026-11-04T08:00"),
+    };
+    seed::shop(&seed, |number| format!("P{number}"));
     Connection::open(folder.join("shop.db")).unwrap().execute_batch("PRAGMA wal_checkpoint(TRUNCATE);").unwrap();
 }
 
@@ -331,7 +252,11 @@ struct InstantChannel;
 
 impl Notify for InstantChannel {
     fn name(&self) -> &str {
-        "bench"
+        "print"
+    }
+
+    fn batch(&self) -> usize {
+        200
     }
 
     fn send(&self, parcels: &[Parcel]) -> Vec<Receipt> {

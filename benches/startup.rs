@@ -11,25 +11,16 @@
 )]
 #![allow(missing_docs, reason = "nobody links to a benchmark")]
 
-use std::path::{Path, PathBuf};
+mod seed;
+
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use chrono::NaiveDate;
-use kibble::clock::Clock;
-use kibble::config::Config;
-use kibble::db;
-use kibble::domain::agreement::AgreementSource;
-use kibble::domain::charge::InstallmentState;
-use kibble::domain::date::FirstDebit;
-use kibble::domain::id::InstallmentId;
-use kibble::domain::money::Money;
-use kibble::domain::op::Op;
-use kibble::domain::pet::{Sex, Status};
-use kibble::ops::init::{NewShop, init};
-use kibble::ops::{Ctx, read_now};
-use kibble::text::Lang;
+use kibble::ops::read_now;
 use rusqlite::Connection;
+
+use crate::seed::Seed;
 
 /// Runs of each, in turn.
 const ROUNDS: usize = 200;
@@ -122,81 +113,16 @@ fn bare(file: &Path) {
 
 /// A Chinese shop on a sandbox rail, with one agreement and its first term.
 fn seed_shop(folder: &Path, key: &Path) {
-    let new = NewShop {
-        folder: folder.to_owned(),
-        name: "bench".into(),
-        name_en: String::new(),
-        uscc: String::new(),
-        address: String::new(),
-        phone: String::new(),
-        lang: Lang::Zh,
-        rails: vec![("alipay".into(), "sandbox".into(), None)],
-        key_file: Some(PathBuf::from(key)),
-        install_code: Some("7K2QX9AB".into()),
+    let at = |text: &str| read_now(text, chrono_tz::Asia::Shanghai).unwrap();
+    let seed = Seed {
+        folder,
+        key,
+        size: 1,
+        now: at("2026-11-05T09:00"),
+        signed_on: "2026-11-05".parse().unwrap(),
+        due: "2026-12-05".parse().unwrap(),
+        term: 1,
+        charge_from: at("2026-12-04T08:00"),
     };
-    let now = read_now("2026-11-05T09:00", chrono_tz::Asia::Shanghai).unwrap();
-    init(&new, &Clock::fixed(now)).unwrap();
-    let ctx = Ctx::wire(Config::load(folder).unwrap(), Clock::fixed(now)).unwrap();
-    let signed_on: NaiveDate = "2026-11-05".parse().unwrap();
-    let due: NaiveDate = "2026-12-05".parse().unwrap();
-    ctx.db
-        .write(now, |tx| {
-            let customer = db::customer::NewCustomer {
-                name: "测试".into(),
-                phone: "13800000000".into(),
-                id_number: "11999920000101000X".into(),
-                address: None,
-                lang: "zh".into(),
-            };
-            let customer = db::customer::insert(tx, &customer, now)?;
-            let pet = db::pet::NewPet {
-                customer: Some(customer),
-                name: "团子".into(),
-                species: "cat".into(),
-                breed: String::new(),
-                sex: Sex::Unknown,
-                birth_date: None,
-                birth_estimated: false,
-                chip_no: None,
-                quarantine_no: None,
-                source: "unknown".into(),
-                reference_cost: Money::ZERO,
-                status: Status::Adopted,
-                note: String::new(),
-            };
-            let pet = db::pet::insert(tx, &pet, signed_on, now)?;
-            let agreement = db::agreement::NewAgreement {
-                no: "KB-2026-000001".into(),
-                customer,
-                pet,
-                plan_code: "cat-199-12".into(),
-                plan_name: "猫粮月付199".into(),
-                source: AgreementSource::Imported,
-                monthly: Money::from_fen(19_900),
-                terms: 12,
-                anchor_day: 5,
-                first_debit: FirstDebit::NextMonth,
-                signed_on,
-                signed_at: now,
-                ends_on: "2027-12-04".parse().unwrap(),
-                paid_before: 0,
-                reference_cost: Money::ZERO,
-                conditions: ctx.config.settings.terms.conditions(30),
-                lang: "zh".into(),
-                template: "imported".into(),
-                text: None,
-                text_sha256: None,
-                shown: "{}".into(),
-                import_row: None,
-            };
-            let agreement = db::agreement::insert(tx, &agreement)?;
-            db::agreement::activate(tx, agreement, now)?;
-            let id = InstallmentId { agreement, term: 1 };
-            let registered = ctx.config.rails["alipay"].profile.registered(due);
-            let amount = Money::from_fen(19_900);
-            let new = db::installment::NewInstallment { id, due, registered, amount, state: InstallmentState::Open };
-            db::installment::create(tx, &new)?;
-            Ok(((), Op::BookImported { customers: 1, agreements: 1, refused: 0 }))
-        })
-        .unwrap();
+    seed::shop(&seed, |number| format!("P{number}"));
 }

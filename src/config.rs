@@ -41,6 +41,8 @@ pub struct Config {
     pub settings: Settings,
     /// The rails with their rules, `cash` always among them.
     pub rails: BTreeMap<String, RailSettings>,
+    /// The message channels, `print` always among them.
+    pub channels: BTreeMap<String, ChannelSettings>,
     /// The settings that stand in `shop.toml`, dotted: `debit.hour`.
     given: BTreeSet<String>,
 }
@@ -83,6 +85,9 @@ pub struct Settings {
     /// Payment rails by name.
     #[serde(default, skip_serializing)]
     rail: BTreeMap<String, RawRail>,
+    /// Message channels by name.
+    #[serde(default, skip_serializing)]
+    channel: BTreeMap<String, toml::Table>,
     /// The debit run.
     #[serde(default)]
     pub debit: Debit,
@@ -306,6 +311,72 @@ pub struct RailSettings {
     account: toml::Table,
 }
 
+/// How a message channel is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelKind {
+    /// A file in the shop folder.
+    Print,
+    /// A program of the shop's own.
+    Exec,
+    /// SMS through Aliyun.
+    Aliyun,
+    /// SMS through Tencent Cloud.
+    Tencent,
+    /// WeChat subscribe messages.
+    Wechat,
+    /// A web address of the shop's own.
+    Webhook,
+    /// E-mail.
+    Smtp,
+}
+
+impl ChannelKind {
+    /// Every adapter, in the order in which they are told.
+    pub const ALL: [ChannelKind; 7] = [
+        ChannelKind::Print,
+        ChannelKind::Exec,
+        ChannelKind::Aliyun,
+        ChannelKind::Tencent,
+        ChannelKind::Wechat,
+        ChannelKind::Webhook,
+        ChannelKind::Smtp,
+    ];
+
+    /// The word in `shop.toml` and in JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            ChannelKind::Print => "print",
+            ChannelKind::Exec => "exec",
+            ChannelKind::Aliyun => "aliyun",
+            ChannelKind::Tencent => "tencent",
+            ChannelKind::Wechat => "wechat",
+            ChannelKind::Webhook => "webhook",
+            ChannelKind::Smtp => "smtp",
+        }
+    }
+
+    /// Messages a day that one phone number may get, unless `shop.toml` says otherwise; 0 for any number.
+    const fn daily_per_number(self) -> u32 {
+        match self {
+            ChannelKind::Aliyun | ChannelKind::Tencent => 10,
+            _ => 0,
+        }
+    }
+}
+
+/// A message channel.
+#[derive(Clone, Debug)]
+pub struct ChannelSettings {
+    /// Its name in `shop.toml` and in columns.
+    pub name: String,
+    /// How it is reached.
+    pub adapter: ChannelKind,
+    /// Messages a day that one phone number may get; 0 for any number.
+    pub daily_per_number: u32,
+    /// The rest of `[channel.NAME]`; files in it are absolute.
+    account: toml::Table,
+}
+
 /// The debit run.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -397,14 +468,16 @@ pub struct Tier {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Messages {
-    /// `print` or `exec`.
-    pub channel: String,
-    /// File for `print`, relative to the shop folder.
-    pub file: PathBuf,
-    /// Program and arguments for `exec`.
-    pub command: Vec<String>,
-    /// Seconds after which the program is stopped.
-    pub timeout_seconds: u64,
+    /// Channels in the order in which they are tried.
+    pub channels: Vec<String>,
+    /// The same for messages to the shop; empty for the same channels.
+    pub to_shop: Vec<String>,
+    /// The same for single messages, by template.
+    pub by_kind: BTreeMap<String, Vec<String>>,
+    /// Mobile number for messages to the shop; `merchant.phone` when empty.
+    pub owner_phone: String,
+    /// E-mail address for messages to the shop.
+    pub owner_email: String,
     /// Hours in which customers may be contacted.
     pub hours: Hours,
     /// Start of links.
@@ -492,10 +565,11 @@ impl Default for Wallet {
 impl Default for Messages {
     fn default() -> Messages {
         Messages {
-            channel: "print".into(),
-            file: "messages.txt".into(),
-            command: Vec::new(),
-            timeout_seconds: 20,
+            channels: vec!["print".into()],
+            to_shop: Vec::new(),
+            by_kind: BTreeMap::new(),
+            owner_phone: String::new(),
+            owner_email: String::new(),
             hours: Hours::new((8, 0), (22, 0)),
             link: "kb.cn/".into(),
             off: Vec::new(),
@@ -551,6 +625,36 @@ impl RailSettings {
     }
 }
 
+impl ChannelSettings {
+    /// The channel's own settings, in the adapter's own type.
+    ///
+    /// # Errors
+    /// When a setting of it is missing, unknown or of the wrong kind; it is named.
+    pub fn account<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+        self.account.clone().try_into().map_err(|error: toml::de::Error| {
+            let key = format!("channel.{}", self.name);
+            Fault::refused(t!("shop.toml: {key}: {why}", key = key, why = reason(error.message())))
+                .hint(t!("correct that line; every setting is explained in shop.example.toml"))
+                .into()
+        })
+    }
+
+    /// True when it may bring a message to somebody on another machine. A program of the shop's own answers for itself.
+    fn reaches_people(&self) -> bool {
+        let text = |key: &str| self.account.get(key).and_then(toml::Value::as_str);
+        let host = match self.adapter {
+            ChannelKind::Print | ChannelKind::Exec => return false,
+            ChannelKind::Smtp => text("host"),
+            ChannelKind::Webhook => text("url"),
+            ChannelKind::Aliyun | ChannelKind::Tencent | ChannelKind::Wechat => text("endpoint"),
+        };
+        let host = host.unwrap_or_default();
+        let host = host.split_once("://").map_or(host, |(_, rest)| rest);
+        let host = host.split(['/', ':', '?']).next().unwrap_or_default();
+        host != "localhost" && !host.parse::<std::net::IpAddr>().is_ok_and(|it| it.is_loopback())
+    }
+}
+
 impl Config {
     /// Reads the settings of the shop in `folder`.
     ///
@@ -596,24 +700,28 @@ impl Config {
         if !rails.contains_key("cash") {
             rails.insert("cash".into(), rail(folder, "cash", &counter)?);
         }
+        let mut channels = BTreeMap::new();
+        for (name, table) in &settings.channel {
+            channels.insert(name.clone(), channel(folder, name, table)?);
+        }
+        if !channels.contains_key("print") {
+            let table = toml::Table::from_iter([("adapter".to_owned(), "print".into())]);
+            channels.insert("print".into(), channel(folder, "print", &table)?);
+        }
+        settings.messages.check(&channels)?;
         let mut given = BTreeMap::new();
         flatten("", &toml::Value::Table(toml::from_str(text).context("read a moment ago")?), &mut given);
-        Ok(Config { folder: folder.to_owned(), settings, rails, given: given.into_keys().collect() })
+        Ok(Config { folder: folder.to_owned(), settings, rails, channels, given: given.into_keys().collect() })
     }
 
-    /// Every setting but the rails, with its value and whether `shop.toml` says so. Arguments of a program may be secrets, so only
-    /// its name is told.
+    /// Every setting but the rails and the channels, with its value and whether `shop.toml` says so.
     ///
     /// # Errors
     /// Never for settings that were read; the type comes from the TOML writer.
     pub fn shown(&self) -> Result<Vec<ShownSetting>> {
-        let mut settings = self.settings.clone();
-        for argument in settings.messages.command.iter_mut().skip(1) {
-            "***".clone_into(argument);
-        }
         let bare: Settings =
             toml::from_str("name = ''\nkey_file = ''").context("the two settings without a default")?;
-        let (values, defaults) = (settings.flat()?, bare.flat()?);
+        let (values, defaults) = (self.settings.flat()?, bare.flat()?);
         let shown = values.into_iter().map(|(name, value)| ShownSetting {
             given: self.given.contains(&name),
             default: defaults.get(&name) == Some(&value),
@@ -656,6 +764,15 @@ impl Config {
     /// True when no rail can move real money: only then may time be pretended. Cash is the clerk's own hand.
     pub fn is_rehearsal(&self) -> bool {
         self.rails.values().all(|rail| rail.adapter.is_rehearsal())
+    }
+
+    /// The first channel in use that may bring a message to people outside this machine, if there is one. Then no time may be
+    /// pretended either.
+    pub fn reaches_people(&self) -> Option<&str> {
+        let messages = &self.settings.messages;
+        let used = messages.by_kind.values().chain([&messages.channels, &messages.to_shop]).flatten();
+        let reaching = |name: &&String| self.channels.get(*name).is_some_and(ChannelSettings::reaches_people);
+        used.into_iter().find(reaching).map(String::as_str)
     }
 
     /// The shop's own text of a template, `agreement.zh.txt.j2`, where it overrides the built-in one.
@@ -742,12 +859,39 @@ impl Settings {
         if self.terms.refund_days > 15 {
             return wrong("terms.refund_days", t!("a refund may take 15 days at most"));
         }
-        match self.messages.channel.as_str() {
-            "print" => Ok(()),
-            "exec" if !self.messages.command.is_empty() => Ok(()),
-            "exec" => wrong("messages.command", t!("the channel exec needs a program to run")),
-            _ => wrong("messages.channel", t!("this kibble knows the channels print and exec")),
+        Ok(())
+    }
+}
+
+impl Messages {
+    fn check(&self, channels: &BTreeMap<String, ChannelSettings>) -> Result<()> {
+        let wrong = |key: &str, why: String| -> Result<()> {
+            Err(Fault::refused(t!("shop.toml: {key}: {why}", key = key, why = why))
+                .hint(t!("it has {known}", known = channels.keys().cloned().collect::<Vec<_>>().join(", ")))
+                .into())
+        };
+        if self.channels.is_empty() {
+            return wrong("messages.channels", t!("name at least one channel"));
         }
+        let by_kind = self.by_kind.iter().map(|(kind, order)| (format!("messages.by_kind.{kind}"), order));
+        let lists = [("messages.channels".to_owned(), &self.channels), ("messages.to_shop".to_owned(), &self.to_shop)];
+        for (key, order) in by_kind.chain(lists) {
+            if let Some(name) = order.iter().find(|name| !channels.contains_key(*name)) {
+                return wrong(&key, t!("there is no channel called {name}", name = name));
+            }
+        }
+        for kind in self.by_kind.keys() {
+            if !crate::domain::message::REQUIRED.iter().any(|(known, _)| known == kind) {
+                let key = format!("messages.by_kind.{kind}");
+                return Err(Fault::refused(t!(
+                    "shop.toml: {key}: no message is called {name}",
+                    key = key,
+                    name = kind
+                ))
+                .into());
+            }
+        }
+        Ok(())
     }
 }
 
@@ -974,6 +1118,43 @@ fn rail(folder: &Path, name: &str, raw: &RawRail) -> Result<RailSettings> {
         overridden: raw.rules.keys().cloned().collect(),
         account: absolute_files(folder, raw.account.clone()),
     })
+}
+
+fn channel(folder: &Path, name: &str, table: &toml::Table) -> Result<ChannelSettings> {
+    let refused = |word: &str, why: String| {
+        let key = format!("channel.{name}.{word}");
+        Fault::refused(t!("shop.toml: {key}: {why}", key = key, why = why))
+    };
+    let mut account = table.clone();
+    let word = match account.remove("adapter") {
+        Some(toml::Value::String(word)) => word,
+        _ => return Err(refused("adapter", t!("the setting {name} is missing", name = "adapter")).into()),
+    };
+    let Some(adapter) = ChannelKind::ALL.into_iter().find(|it| it.word() == word) else {
+        let known = ChannelKind::ALL.map(ChannelKind::word).join(", ");
+        let why = t!("this kibble has no adapter {other} for messages", other = word);
+        return Err(refused("adapter", why).hint(t!("it has {known}", known = known)).into());
+    };
+    if name.is_empty() || name.contains([',', ' ']) {
+        return Err(refused("adapter", t!("a channel's name has no comma and no space")).into());
+    }
+    let daily_per_number = match account.remove("daily_per_number") {
+        None => adapter.daily_per_number(),
+        Some(toml::Value::Integer(count)) if count >= 0 => u32::try_from(count).unwrap_or(u32::MAX),
+        Some(_) => {
+            return Err(refused("daily_per_number", t!("this is not the kind of value that belongs here")).into());
+        }
+    };
+    Ok(ChannelSettings { name: name.to_owned(), adapter, daily_per_number, account: secret_files(folder, account) })
+}
+
+/// A channel's `{ file = … }` entries lie in the shop folder unless they say otherwise; a file of its own (`print`) stays relative.
+fn secret_files(folder: &Path, account: toml::Table) -> toml::Table {
+    let absolute = |(key, value)| match value {
+        toml::Value::Table(table) => (key, toml::Value::Table(absolute_files(folder, table))),
+        other => (key, other),
+    };
+    account.into_iter().map(absolute).collect()
 }
 
 /// An account whose `{ file = … }` entries lie in the shop folder unless they say otherwise.

@@ -2,12 +2,15 @@
 # A program for messages: kibble runs it when `shop.toml` says
 #
 #   [messages]
-#   channel = "exec"
+#   channels = ["program"]
+#
+#   [channel.program]
+#   adapter = "exec"
 #   command = ["/path/to/send.sh", "/path/to/sent.jsonl"]
 #
 # It gets one JSON document a line on stdin:
-#   {"v":1,"id":"n-9","template":"debit_failed","audience":"customer","phone":"…","lang":"zh","text":"…"}
-# and answers with one a line on stdout, in any order:
+#   {"v":1,"id":"n-9","key":"…","template":"debit_failed","audience":"customer","phone":"…","lang":"zh","subject":"…","text":"…","values":{…}}
+# (email and openid too, where they are known) and answers with one a line on stdout, in any order:
 #   {"id":"n-9","result":"sent","said":"what the provider called it"}
 # The results: sent; later (nothing was sent, try again); refused (never try this one again); unknown.
 # Exit code 75 says "nothing was sent" of every message without an answer. Anything else leaves such a message unknown, and

@@ -257,8 +257,8 @@ fn tls_failure(host: &str, error: &rustls::Error) -> Failure {
             "the certificate of {host} is not trusted; behind an intercepting proxy name its root in http.ca_file",
             host = host
         )),
-        // The other side ended the handshake, for want of a client certificate for example.
-        Error::AlertReceived(_) => Failure::Setup(t!("{host} refused the secure connection", host = host)),
+        // The other side ended it, for want of a client certificate for example; it may also come later than the handshake.
+        Error::AlertReceived(_) => Failure::Unsure(t!("{host} refused the secure connection", host = host)),
         _ => Failure::Unsure(t!("the secure connection to {host} broke", host = host)),
     }
 }

@@ -4,4 +4,5 @@
 pub mod http;
 pub mod keys;
 pub mod notify;
+pub mod page;
 pub mod rail;

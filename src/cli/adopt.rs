@@ -48,6 +48,10 @@ pub fn run(_args: &Args, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
                 ),
             });
         }
+        if adopted.messages > 0 {
+            let count = adopted.messages;
+            ui.data(&t!("messages that the lost state may have told, to be looked up: {count}", count = count));
+        }
         if !adopted.found.is_empty() {
             ui.hint(&t!("`kibble debit run` books them"));
         }

@@ -95,6 +95,8 @@ const CHANGES: &[&str] = &[
     english!("messages_queued"),
     english!("messages_moved"),
     english!("message_retried"),
+    english!("message_settled"),
+    english!("contact_changed"),
     english!("run_started"),
     english!("run_ended"),
     english!("exported"),

@@ -7,8 +7,10 @@ use serde::Serialize;
 use crate::cli::Globals;
 use crate::cli::exit::Exit;
 use crate::cli::ui::{Paint, Table, Ui};
+use crate::clock::Clock;
 use crate::config::{self, Config, ShownSetting};
 use crate::domain::rail::Profile;
+use crate::ops::remind::route::{Channels, Finding, Level};
 use crate::t;
 use crate::text;
 
@@ -37,6 +39,16 @@ struct Answer {
     rehearsal: bool,
     settings: Vec<ShownSetting>,
     rails: Vec<Rail>,
+    channels: Vec<Channel>,
+    findings: Vec<Finding>,
+}
+
+#[derive(Serialize)]
+struct Channel {
+    name: String,
+    adapter: &'static str,
+    daily_per_number: u32,
+    used: bool,
 }
 
 #[derive(Serialize)]
@@ -73,6 +85,17 @@ fn answer(config: &Config) -> anyhow::Result<Answer> {
         overridden: rail.overridden.clone(),
         rules: rail.profile.clone(),
     });
+    let messages = &config.settings.messages;
+    let in_use = |name: &String| {
+        let orders = messages.by_kind.values().chain([&messages.channels, &messages.to_shop]);
+        orders.flatten().any(|it| it == name)
+    };
+    let channels = config.channels.values().map(|it| Channel {
+        name: it.name.clone(),
+        adapter: it.adapter.word(),
+        daily_per_number: it.daily_per_number,
+        used: in_use(&it.name),
+    });
     Ok(Answer {
         folder: config.folder.clone(),
         settings_file: config.folder.join(config::SHOP_TOML),
@@ -82,6 +105,8 @@ fn answer(config: &Config) -> anyhow::Result<Answer> {
         rehearsal: config.is_rehearsal(),
         settings: config.shown()?,
         rails: rails.collect(),
+        channels: channels.collect(),
+        findings: Channels::open(config, &Clock::System)?.inspect(config),
     })
 }
 
@@ -123,6 +148,23 @@ fn show(ui: &Ui, it: &Answer) -> anyhow::Result<()> {
             table.row([name, value, from]);
         }
         ui.table(&table);
+    }
+    ui.data("");
+    let mut table = Table::new([t!("Channel"), t!("Adapter"), t!("A day per number"), t!("In use")]);
+    for channel in &it.channels {
+        let cap = match channel.daily_per_number {
+            0 => "—".to_owned(),
+            cap => cap.to_string(),
+        };
+        let used = if channel.used { t!("yes") } else { t!("no") };
+        table.row([channel.name.clone(), channel.adapter.to_owned(), cap, used]);
+    }
+    ui.table(&table);
+    for finding in it.findings.iter().filter(|it| it.level != Level::Ok) {
+        ui.warn(&finding.what);
+        if !finding.hint.is_empty() {
+            ui.hint(&finding.hint);
+        }
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::domain::pet::{Species, Status};
 use crate::ops::Ctx;
 use crate::ops::agreement::state_text;
 use crate::ops::customer::{
-    Draft, ImportOptions, Listed, Shown, add, check_id_number, check_name, check_phone, import, list, show,
+    Draft, ImportOptions, Listed, Shown, add, check_id_number, check_name, check_phone, import, list, set_contact, show,
 };
 use crate::t;
 use crate::text::Lang;
@@ -30,6 +30,7 @@ enum Verb {
     List(List),
     Show(Show),
     Import(Import),
+    Contact(Contact),
 }
 
 /// Add a customer; asks for what the options do not say
@@ -86,6 +87,19 @@ struct Import {
     dry_run: bool,
 }
 
+/// Set how a customer can be reached beside the phone; both are kept sealed
+#[derive(Debug, clap::Args)]
+struct Contact {
+    /// Id, phone number or name
+    who: String,
+    /// E-mail address; an empty text removes it
+    #[arg(long, value_name = "ADDRESS")]
+    email: Option<String>,
+    /// The customer's id (OPENID) at the shop's WeChat mini program; an empty text removes it
+    #[arg(long, value_name = "OPENID")]
+    openid: Option<String>,
+}
+
 /// Runs the verb.
 ///
 /// # Errors
@@ -97,6 +111,7 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
         Verb::List(args) => run_list(args, &ctx, ui),
         Verb::Show(args) => run_show(args, &ctx, ui),
         Verb::Import(args) => run_import(args, &ctx, ui),
+        Verb::Contact(args) => run_contact(args, &ctx, ui),
     }
 }
 
@@ -206,8 +221,11 @@ fn show_customer(ui: &Ui, it: &Shown) {
         [t!("Since"), it.since.to_string()],
         [t!("Wallet"), it.wallet.yuan()],
     ];
-    if let Some(address) = &it.address {
-        rows.insert(2, [t!("Address"), address.clone()]);
+    let more = [(t!("Address"), &it.address), (t!("E-mail"), &it.email), (t!("WeChat id"), &it.openid)];
+    for (name, value) in more.into_iter().rev() {
+        if let Some(value) = value {
+            rows.insert(2, [name, value.clone()]);
+        }
     }
     let rows: Vec<Vec<String>> = rows.into_iter().map(|row| row.to_vec()).collect();
     for line in crate::cli::ui::columns(&rows, &[]) {
@@ -259,6 +277,22 @@ fn run_import(args: &Import, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
             ui.data(&format!("  {told}"));
         }
         show_findings(ui, &imported.findings);
+        Ok(())
+    })?;
+    Ok(Exit::Done)
+}
+
+fn run_contact(args: &Contact, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
+    let done = set_contact(ctx, &args.who, args.email.as_deref(), args.openid.as_deref())?;
+    ui.answer(&done, |ui| {
+        let word = |known: bool| if known { t!("on record") } else { t!("not on record") };
+        ui.data(&t!(
+            "{customer} {name}: e-mail address {email}, WeChat id {openid}",
+            customer = done.id,
+            name = done.name,
+            email = word(done.has_email),
+            openid = word(done.has_openid)
+        ));
         Ok(())
     })?;
     Ok(Exit::Done)

@@ -21,6 +21,7 @@ mod demo;
 mod help;
 mod init;
 mod mandate;
+mod notice;
 mod orders;
 mod pet;
 mod plan;
@@ -108,6 +109,7 @@ enum Thing {
     Debit(debit::Args),
     Risk(risk::Args),
     Wallet(wallet::Args),
+    Notice(notice::Args),
     Orders(orders::Args),
     Remind(remind::Args),
     Recon(recon::Args),
@@ -136,6 +138,7 @@ fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
         Thing::Debit(args) => debit::run(args, globals, ui),
         Thing::Risk(args) => risk::run(args, globals, ui),
         Thing::Wallet(args) => wallet::run(args, globals, ui),
+        Thing::Notice(args) => notice::run(args, globals, ui),
         Thing::Orders(args) => orders::run(args, globals, ui),
         Thing::Remind(args) => remind::run(args, globals, ui),
         Thing::Recon(args) => recon::run(args, globals, ui),

@@ -5,11 +5,12 @@ use serde::Serialize;
 use crate::cli::exit::Exit;
 use crate::cli::ui::{Table, Ui};
 use crate::cli::{self, Globals};
+use crate::domain::date::At;
 use crate::domain::id::{CustomerId, MessageId};
 use crate::domain::message::MessageState;
 use crate::fault::Fault;
 use crate::ops::Ctx;
-use crate::ops::remind::{self, Delivered, Listed, Preview, state_text};
+use crate::ops::remind::{self, Delivered, Listed, Preview, Verdict, state_text};
 use crate::t;
 use crate::text::letters::title;
 
@@ -25,13 +26,14 @@ enum Verb {
     List(ListArgs),
     Send(SendArgs),
     Retry(RetryArgs),
+    Settle(SettleArgs),
 }
 
 /// List messages, the newest first
 #[derive(Debug, clap::Args)]
 struct ListArgs {
     /// Only those in this state
-    #[arg(long, value_parser = ["queued", "sending", "sent", "failed", "dropped"])]
+    #[arg(long, value_parser = ["queued", "sending", "sent", "unknown", "failed", "dropped"])]
     state: Option<String>,
     /// Only those about this customer, for example c-12
     #[arg(long, value_name = "CUSTOMER")]
@@ -60,6 +62,23 @@ struct RetryArgs {
     message: String,
 }
 
+/// Say what became of a message in doubt: kibble never sends one again on a guess
+#[derive(Debug, clap::Args)]
+struct SettleArgs {
+    /// The message, for example n-9
+    #[arg(value_name = "MESSAGE")]
+    message: Option<String>,
+    /// All that are in doubt
+    #[arg(long, conflicts_with = "message")]
+    all: bool,
+    /// It arrived; it counts as sent from now on
+    #[arg(long, conflicts_with = "not_arrived")]
+    arrived: bool,
+    /// It did not arrive; it is sent again
+    #[arg(long)]
+    not_arrived: bool,
+}
+
 /// Runs the verb.
 ///
 /// # Errors
@@ -71,6 +90,7 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
         Verb::Send(args) if args.dry_run => preview(&ctx, args, ui),
         Verb::Send(_) => send(&ctx, ui),
         Verb::Retry(args) => retry(&ctx, args, ui),
+        Verb::Settle(args) => settle(&ctx, args, ui),
     }
 }
 
@@ -88,7 +108,8 @@ fn list(ctx: &Ctx, args: &ListArgs, ui: &Ui) -> anyhow::Result<Exit> {
             ui.status(&t!("no message"));
             return Ok(());
         }
-        let heads = [t!("Message"), t!("Time"), t!("To"), t!("Text"), t!("About"), t!("State"), t!("Remark")];
+        let heads =
+            [t!("Message"), t!("Time"), t!("To"), t!("Text"), t!("About"), t!("State"), t!("Channel"), t!("Remark")];
         let mut table = Table::new(heads);
         for it in &messages {
             let at = it.message.sent_at.unwrap_or(it.message.not_before);
@@ -104,6 +125,7 @@ fn list(ctx: &Ctx, args: &ListArgs, ui: &Ui) -> anyhow::Result<Exit> {
                 title(&it.message.template),
                 about,
                 state_text(it.message.state),
+                it.message.channel.clone().unwrap_or_default(),
                 it.message.said.clone(),
             ]);
         }
@@ -127,7 +149,8 @@ fn preview(ctx: &Ctx, args: &SendArgs, ui: &Ui) -> anyhow::Result<Exit> {
                 (Some(text), _) => text.clone(),
                 (None, why) => t!("not sent: {why}", why = why.as_deref().unwrap_or_default()),
             };
-            ui.data(&format!("{}  {}  {text}", it.id, it.to));
+            let channel = it.channel.as_deref().unwrap_or("—");
+            ui.data(&format!("{}  {}  {channel}  {text}", it.id, it.to));
         }
         ui.status(&t!("{count} messages could be sent now; nothing was sent", count = waiting));
         Ok(())
@@ -136,13 +159,12 @@ fn preview(ctx: &Ctx, args: &SendArgs, ui: &Ui) -> anyhow::Result<Exit> {
 }
 
 fn send(ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
-    let delivered = remind::deliver(ctx, ctx.now())?;
+    let delivered = remind::send(ctx, ctx.now())?;
     ui.answer(&delivered, |ui| {
         show(&delivered, ui);
         Ok(())
     })?;
-    let needs = !delivered.failed.is_empty() || !delivered.in_doubt.is_empty() || delivered.channel_down.is_some();
-    Ok(if needs { Exit::NeedsPerson } else { Exit::Done })
+    Ok(if delivered.needs_person() { Exit::NeedsPerson } else { Exit::Done })
 }
 
 fn show(it: &Delivered, ui: &Ui) {
@@ -157,17 +179,25 @@ fn show(it: &Delivered, ui: &Ui) {
     if it.dropped > 0 {
         ui.data(&t!("{count} overtaken by events and dropped", count = it.dropped));
     }
-    if let Some(why) = &it.channel_down {
-        ui.warn(&t!("the message channel does not work: {why}", why = why));
+    for (channel, stop) in &it.stopped {
+        ui.warn(&match stop.broken {
+            true => t!("channel {channel} refuses our settings: {why}", channel = channel, why = stop.said),
+            false => t!("channel {channel} does not work now: {why}", channel = channel, why = stop.said),
+        });
     }
     if it.later > 0 {
-        ui.data(&t!("{count} wait until the channel works again", count = it.later));
+        ui.data(&t!("{count} wait until their channel works again", count = it.later));
+    }
+    if it.capped > 0 {
+        ui.data(&t!("{count} wait until tomorrow: their numbers had enough today", count = it.capped));
     }
     if !it.in_doubt.is_empty() {
-        ui.warn(&t!(
-            "nobody knows whether these arrived; they count as sent: {messages}",
-            messages = ids(&it.in_doubt)
-        ));
+        let messages = ids(&it.in_doubt);
+        ui.warn(&t!("nobody knows whether these arrived; none is sent again: {messages}", messages = messages));
+        ui.hint(&match it.undecidable.is_empty() {
+            true => t!("the next delivery looks them up"),
+            false => t!("find out, then `kibble remind settle MESSAGE --arrived` or `--not-arrived`"),
+        });
     }
     if !it.failed.is_empty() {
         ui.warn(&t!("not sent: {messages}", messages = ids(&it.failed)));
@@ -178,19 +208,75 @@ fn show(it: &Delivered, ui: &Ui) {
 #[derive(Serialize)]
 struct Retried {
     message: MessageId,
-    not_before: crate::domain::date::At,
+    not_before: At,
 }
 
 fn retry(ctx: &Ctx, args: &RetryArgs, ui: &Ui) -> anyhow::Result<Exit> {
-    let message: MessageId =
-        args.message.parse().map_err(|_| Fault::usage(t!("{text} is not a message like n-9", text = args.message)))?;
+    let message = message_id(&args.message)?;
     let not_before = remind::retry(ctx, message, ctx.now())?;
     ui.answer(&Retried { message, not_before }, |ui| {
-        let at = not_before.with_timezone(&ctx.zone()).format("%Y-%m-%d %H:%M");
-        ui.data(&t!("{message} is queued again, to be sent from {at} on", message = message, at = at));
+        show_queued(ctx, message, not_before, ui);
         Ok(())
     })?;
     Ok(Exit::Done)
+}
+
+#[derive(Serialize)]
+struct Settled {
+    message: MessageId,
+    verdict: Verdict,
+    not_before: Option<At>,
+}
+
+fn settle(ctx: &Ctx, args: &SettleArgs, ui: &Ui) -> anyhow::Result<Exit> {
+    let verdict = match (args.arrived, args.not_arrived) {
+        (true, _) => Verdict::Arrived,
+        (false, true) => Verdict::NotArrived,
+        (false, false) => return Err(Fault::usage(t!("say --arrived or --not-arrived")).into()),
+    };
+    let message = match &args.message {
+        Some(message) => message_id(message)?,
+        None if args.all => return settle_all(ctx, verdict, ui),
+        None => return Err(Fault::usage(t!("name a message like n-9, or say --all")).into()),
+    };
+    let not_before = remind::settle(ctx, message, verdict, ctx.now())?;
+    ui.answer(&Settled { message, verdict, not_before }, |ui| {
+        match not_before {
+            Some(at) => show_queued(ctx, message, at, ui),
+            None => ui.data(&t!("{message} counts as sent from now on", message = message)),
+        }
+        Ok(())
+    })?;
+    Ok(Exit::Done)
+}
+
+#[derive(Serialize)]
+struct SettledAll {
+    messages: Vec<MessageId>,
+    verdict: Verdict,
+}
+
+fn settle_all(ctx: &Ctx, verdict: Verdict, ui: &Ui) -> anyhow::Result<Exit> {
+    let messages = remind::settle_all(ctx, verdict, ctx.now())?;
+    ui.answer(&SettledAll { messages: messages.clone(), verdict }, |ui| {
+        let count = messages.len();
+        ui.data(&match verdict {
+            _ if count == 0 => t!("no message is in doubt"),
+            Verdict::Arrived => t!("{count} count as sent from now on", count = count),
+            Verdict::NotArrived => t!("{count} are queued again", count = count),
+        });
+        Ok(())
+    })?;
+    Ok(Exit::Done)
+}
+
+fn show_queued(ctx: &Ctx, message: MessageId, not_before: At, ui: &Ui) {
+    let at = not_before.with_timezone(&ctx.zone()).format("%Y-%m-%d %H:%M");
+    ui.data(&t!("{message} is queued again, to be sent from {at} on", message = message, at = at));
+}
+
+fn message_id(text: &str) -> anyhow::Result<MessageId> {
+    text.parse().map_err(|_| Fault::usage(t!("{text} is not a message like n-9", text = text)).into())
 }
 
 fn customer_id(text: &str) -> anyhow::Result<CustomerId> {

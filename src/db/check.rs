@@ -91,7 +91,7 @@ pub const UNKNOWN_APART: &[Probe] = &[
         what: english!("a failure notice about a charge of which nobody knows"),
         sql: "SELECT 'n-' || m.id AS record, m.template || ' k-' || c.id AS shows
               FROM charge c JOIN message m ON m.agreement_id = c.agreement_id AND m.term = c.term
-              WHERE c.state = 'unknown' AND m.state IN ('queued','sending','sent')
+              WHERE c.state = 'unknown' AND m.state IN ('queued','sending','unknown','sent')
                 AND m.template IN ('debit_failed','retry_exhausted_customer','retry_exhausted_merchant')
                 AND NOT EXISTS (SELECT 1 FROM charge d WHERE d.agreement_id = c.agreement_id AND d.term = c.term
                                   AND d.state = 'declined')",
@@ -486,7 +486,7 @@ pub fn each_plain_text(conn: &Conn, mut visit: impl FnMut(&str, &str)) -> Result
 /// Visits every customer that is not erased; true when all sealed columns open under that customer's own key.
 pub fn each_sealed(conn: &Conn, mut visit: impl FnMut(&str, bool)) -> Result<()> {
     let mut query = conn.sql().prepare(
-        "SELECT 'c-' || id AS record, wrapped_key, name, phone, id_number, address FROM customer
+        "SELECT 'c-' || id AS record, wrapped_key, name, phone, id_number, address, email, openid FROM customer
          WHERE erased_at IS NULL AND wrapped_key IS NOT NULL ORDER BY id",
     )?;
     let mut rows = query.query([])?;
@@ -500,10 +500,12 @@ pub fn each_sealed(conn: &Conn, mut visit: impl FnMut(&str, bool)) -> Result<()>
 fn opens(conn: &Conn, row: &Row<'_>) -> bool {
     let Ok(wrapped) = row.get::<_, Vec<u8>>("wrapped_key") else { return false };
     let Ok(key) = conn.keys().customer_key(&wrapped) else { return false };
-    ["name", "phone", "id_number", "address"].into_iter().all(|column| match row.get::<_, Option<Vec<u8>>>(column) {
-        Ok(Some(sealed)) => key.open_text(column, &sealed).is_ok(),
-        Ok(None) => true,
-        Err(_) => false,
+    ["name", "phone", "id_number", "address", "email", "openid"].into_iter().all(|column| {
+        match row.get::<_, Option<Vec<u8>>>(column) {
+            Ok(Some(sealed)) => key.open_text(column, &sealed).is_ok(),
+            Ok(None) => true,
+            Err(_) => false,
+        }
     })
 }
 

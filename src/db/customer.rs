@@ -92,6 +92,59 @@ pub fn set_address(conn: &Conn, id: CustomerId, address: &str) -> Result<()> {
     Ok(())
 }
 
+/// Ways to reach a customer beside the phone, unsealed. Mask before showing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contact {
+    /// E-mail address.
+    pub email: Option<String>,
+    /// The customer's id at the shop's own WeChat mini program.
+    pub openid: Option<String>,
+}
+
+/// How a customer can be reached beside the phone.
+pub fn contact(conn: &Conn, id: CustomerId) -> Result<Contact> {
+    let mut query = conn.sql().prepare_cached("SELECT wrapped_key, email, openid FROM customer WHERE id = :id")?;
+    let mut rows = query.query(named_params! { ":id": id })?;
+    match rows.next()? {
+        Some(row) => contact_of(conn, row),
+        None => Ok(Contact::default()),
+    }
+}
+
+/// Changes how a customer can be reached beside the phone; what is `None` is forgotten.
+pub fn set_contact(conn: &Conn, id: CustomerId, contact: &Contact) -> Result<()> {
+    let key = conn.keys().customer_key(&wrapped_key(conn, id)?)?;
+    let seal = |column: &str, text: &Option<String>| {
+        text.as_deref().map(|text| conn.keys().seal_text(&key, column, text)).transpose()
+    };
+    conn.sql().execute(
+        "UPDATE customer SET email = :email, openid = :openid WHERE id = :id",
+        named_params! {
+            ":email": seal("email", &contact.email)?,
+            ":openid": seal("openid", &contact.openid)?,
+            ":id": id,
+        },
+    )?;
+    Ok(())
+}
+
+/// From a row that holds `wrapped_key`, `email` and `openid`; nothing once the customer was erased.
+pub(super) fn contact_of(conn: &Conn, row: &Row<'_>) -> Result<Contact> {
+    let Some(wrapped) = row.get::<_, Option<Vec<u8>>>("wrapped_key")? else { return Ok(Contact::default()) };
+    let (email, openid): (Option<Vec<u8>>, Option<Vec<u8>>) = (row.get("email")?, row.get("openid")?);
+    if email.is_none() && openid.is_none() {
+        return Ok(Contact::default());
+    }
+    let key = conn.keys().customer_key(&wrapped)?;
+    let open = |column: &str, sealed: Option<Vec<u8>>| sealed.map(|sealed| key.open_text(column, &sealed)).transpose();
+    Ok(Contact { email: open("email", email)?, openid: open("openid", openid)? })
+}
+
+/// The mark by which a phone number is known without being written down: the look-up hash of its column.
+pub fn phone_mark(conn: &Conn, phone: &str) -> Vec<u8> {
+    conn.keys().lookup("phone", phone)
+}
+
 /// The customer with this id.
 pub fn get(conn: &Conn, id: CustomerId) -> Result<Option<Customer>> {
     one(conn, "id = :value", &id.number())

@@ -50,6 +50,15 @@ pub fn get(conn: &Conn, id: MandateId) -> Result<Option<Mandate>> {
     Ok(rows.next()?.map(from_row).transpose()?)
 }
 
+/// The mandate with this number of ours, on this rail.
+pub fn by_contract_no(conn: &Conn, rail: &str, contract_no: &str) -> Result<Option<Mandate>> {
+    let mut query = conn
+        .sql()
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM mandate WHERE contract_no = :contract_no AND rail = :rail"))?;
+    let mut rows = query.query(named_params! { ":contract_no": contract_no, ":rail": rail })?;
+    Ok(rows.next()?.map(from_row).transpose()?)
+}
+
 /// Every mandate of an agreement, the first lane first, newer ones of a lane last.
 pub fn of_agreement(conn: &Conn, agreement: AgreementId) -> Result<Vec<Mandate>> {
     let mut query = conn

@@ -1,22 +1,25 @@
 //! The outbox: each event once, queued until a channel took it. Texts are rendered at delivery; what is kept here holds no names.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use chrono::NaiveDate;
 use rusqlite::{Row, ToSql, named_params};
 use serde::Serialize;
 
 use crate::db::Conn;
+use crate::db::customer::{self, Contact};
 use crate::db::types::{Instant, at, filter, maybe_at, maybe_day, word};
 use crate::domain::agreement::AgreementState;
 use crate::domain::charge::InstallmentState;
 use crate::domain::date::At;
 use crate::domain::id::{AgreementId, CustomerId, InstallmentId, MessageId};
-use crate::domain::message::{Audience, MessageState, NewMessage};
+use crate::domain::message::{Audience, FIRST, MessageState, NewMessage};
 use crate::domain::money::Money;
 
 const COLUMNS: &str =
     "id, event, template, audience, customer_id, agreement_id, term, lang, params, created_at, not_before,
-     state, channel, sent_at, said, tries";
+     state, channel, sent_at, said, tries, handed_at, refused";
 
 /// A message as it stands.
 #[derive(Clone, Debug, Serialize)]
@@ -53,6 +56,10 @@ pub struct Message {
     pub said: String,
     /// How often it was tried.
     pub tries: u32,
+    /// When a channel was given it last.
+    pub handed_at: Option<At>,
+    /// The channels that refused it for good.
+    pub refused: Vec<String>,
 }
 
 impl Message {
@@ -69,6 +76,8 @@ pub struct Addressed {
     pub message: Message,
     /// Name and phone of the customer it is about; `None` for nobody, or when they were erased.
     pub customer: Option<(String, String)>,
+    /// How else that customer can be reached.
+    pub contact: Contact,
     /// Printed number and state of the agreement it is about.
     pub agreement: Option<(String, AgreementState)>,
     /// The pet's name, and whether it died, was lost or was returned.
@@ -83,9 +92,9 @@ pub fn queue(conn: &Conn, new: &NewMessage, now: At) -> Result<bool> {
         .sql()
         .prepare_cached(
             "INSERT INTO message (event, template, audience, customer_id, agreement_id, term, lang, params, created_at,
-                                  not_before, state, said, tries)
+                                  not_before, state, said, tries, refused)
              VALUES (:event, :template, :audience, :customer, :agreement, :term, :lang, :params, :at, :not_before,
-                     'queued', '', 0)
+                     'queued', '', 0, '')
              ON CONFLICT (event) DO NOTHING",
         )?
         .execute(named_params! {
@@ -103,11 +112,21 @@ pub fn queue(conn: &Conn, new: &NewMessage, now: At) -> Result<bool> {
     Ok(queued > 0)
 }
 
-/// Up to `limit` messages that may be sent now, after `after`, by id. In quiet hours those to the shop only.
-pub fn sendable(conn: &Conn, now: At, quiet: bool, after: MessageId, limit: u32) -> Result<Vec<Addressed>> {
-    let condition =
+/// Up to `limit` messages that may be sent now, after `after`, by id. In quiet hours those to the shop only. Either those that
+/// go [`FIRST`], or the others.
+pub fn sendable(
+    conn: &Conn,
+    now: At,
+    quiet: bool,
+    first: bool,
+    after: MessageId,
+    limit: u32,
+) -> Result<Vec<Addressed>> {
+    let (is, names) = (if first { "IN" } else { "NOT IN" }, FIRST.join("','"));
+    let condition = &format!(
         "m.state = 'queued' AND m.not_before <= :now AND m.id > :after AND (:quiet = 0 OR m.audience = 'merchant')
-         ORDER BY m.id LIMIT :limit";
+         AND m.template {is} ('{names}') ORDER BY m.id LIMIT :limit"
+    );
     let values = named_params! { ":now": Instant(now), ":quiet": i64::from(quiet), ":after": after, ":limit": limit };
     addressed(conn, condition, values)
 }
@@ -122,10 +141,27 @@ pub fn count_sendable(conn: &Conn, now: At, quiet: bool) -> Result<u64> {
     Ok(query.query_row(values, |row| row.get::<_, i64>("number"))?.unsigned_abs())
 }
 
-/// Messages that were being sent when a run died: nobody knows whether they arrived. In quiet hours those to the shop only.
+/// Messages whose fate nobody knows: they were being sent when a run died, or their channel's answer was lost. In quiet hours
+/// those to the shop only.
 pub fn in_doubt(conn: &Conn, quiet: bool) -> Result<Vec<Addressed>> {
-    let condition = "m.state = 'sending' AND (:quiet = 0 OR m.audience = 'merchant') ORDER BY m.id";
+    let condition = "m.state IN ('sending','unknown') AND (:quiet = 0 OR m.audience = 'merchant') ORDER BY m.id";
     addressed(conn, condition, named_params! { ":quiet": i64::from(quiet) })
+}
+
+/// How many messages each channel was given for each phone number since `since`, by channel and the number's
+/// [mark](customer::phone_mark); an empty mark is the shop itself. What a channel refused or never got does not count.
+pub fn handed_since(conn: &Conn, since: At) -> Result<BTreeMap<(String, Vec<u8>), u64>> {
+    let mut query = conn.sql().prepare_cached(
+        "SELECT m.channel, CASE WHEN m.audience = 'customer' THEN c.phone_hash END AS mark, count(*) AS number
+         FROM message m LEFT JOIN customer c ON c.id = m.customer_id
+         WHERE m.handed_at >= :since AND m.state IN ('sending','unknown','sent') AND m.channel IS NOT NULL
+         GROUP BY m.channel, CASE WHEN m.audience = 'customer' THEN c.phone_hash END",
+    )?;
+    let rows = query.query_map(named_params! { ":since": Instant(since) }, |row| {
+        let mark = row.get::<_, Option<Vec<u8>>>("mark")?.unwrap_or_default();
+        Ok(((row.get("channel")?, mark), row.get::<_, i64>("number")?.unsigned_abs()))
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// The newest messages first, at most `limit`, with whom they are for; of one customer or in one state when given.
@@ -148,12 +184,25 @@ pub fn get(conn: &Conn, id: MessageId) -> Result<Option<Message>> {
     Ok(rows.next()?.map(from_row).transpose()?)
 }
 
-/// Moves a message to `state`, with what the channel said.
-pub fn set_state(conn: &Conn, id: MessageId, state: MessageState, channel: &str, said: &str, now: At) -> Result<()> {
+/// The message with this id, with whom it is for.
+pub fn get_addressed(conn: &Conn, id: MessageId) -> Result<Option<Addressed>> {
+    Ok(addressed(conn, "m.id = :id", named_params! { ":id": id })?.pop())
+}
+
+/// Moves a message to `state`, with what the channel said; without a channel the one that had it stays on record.
+pub fn set_state(
+    conn: &Conn,
+    id: MessageId,
+    state: MessageState,
+    channel: Option<&str>,
+    said: &str,
+    now: At,
+) -> Result<()> {
     conn.sql()
         .prepare_cached(
-            "UPDATE message SET state = :state, channel = :channel, said = :said,
+            "UPDATE message SET state = :state, channel = COALESCE(:channel, channel), said = :said,
                sent_at = CASE WHEN :state = 'sent' THEN :at ELSE sent_at END,
+               handed_at = CASE WHEN :state = 'sending' THEN :at ELSE handed_at END,
                tries = tries + CASE WHEN :state = 'sending' THEN 1 ELSE 0 END
              WHERE id = :id",
         )?
@@ -167,27 +216,56 @@ pub fn set_state(conn: &Conn, id: MessageId, state: MessageState, channel: &str,
     Ok(())
 }
 
-/// Puts a failed message back into the queue, not before `not_before`.
+/// Puts a failed message back into the queue, not before `not_before`; every channel may be asked again.
 pub fn requeue(conn: &Conn, id: MessageId, not_before: At) -> Result<()> {
     conn.sql()
-        .prepare_cached("UPDATE message SET state = 'queued', not_before = :at WHERE id = :id")?
+        .prepare_cached(
+            "UPDATE message SET state = 'queued', not_before = :at, refused = '', tries = 0 WHERE id = :id",
+        )?
         .execute(named_params! { ":at": Instant(not_before), ":id": id })?;
     Ok(())
 }
 
-/// The channel could not be reached: the message goes back into the queue, not before `not_before`, with what was said.
-pub fn put_back(conn: &Conn, id: MessageId, not_before: At, channel: &str, said: &str) -> Result<()> {
+/// The message was not told yet: it goes back into the queue, not before `not_before`, with the channel that had it, the channels
+/// that refused it for good, and what was said.
+pub fn put_back(
+    conn: &Conn,
+    id: MessageId,
+    not_before: At,
+    channel: Option<&str>,
+    refused: &[String],
+    said: &str,
+) -> Result<()> {
     conn.sql()
         .prepare_cached(
-            "UPDATE message SET state = 'queued', not_before = :at, channel = :channel, said = :said WHERE id = :id",
+            "UPDATE message SET state = 'queued', not_before = :at, channel = COALESCE(:channel, channel),
+               refused = :refused, said = :said
+             WHERE id = :id",
         )?
         .execute(named_params! {
             ":at": Instant(not_before),
             ":channel": channel,
+            ":refused": refused.join(","),
             ":said": said,
             ":id": id,
         })?;
     Ok(())
+}
+
+/// Whatever waits to be told becomes doubtful: in a database that was restored or copied, the other one may have told it. Returns
+/// how many. Look-ups search from the moment at which each was queued.
+pub fn doubt_queued(conn: &Conn, said: &str) -> Result<u64> {
+    let changed = conn.sql().execute(
+        "UPDATE message SET state = 'unknown', said = :said, handed_at = COALESCE(handed_at, created_at)
+         WHERE state IN ('queued','sending')",
+        named_params! { ":said": said },
+    )?;
+    Ok(u64::try_from(changed)?)
+}
+
+/// The messages of which nobody knows whether they arrived.
+pub fn unknown(conn: &Conn) -> Result<Vec<Addressed>> {
+    addressed(conn, "m.state = 'unknown' ORDER BY m.id", &[])
 }
 
 /// Drops messages of an event family that no longer make sense, for example the announcement of a cancelled term.
@@ -230,8 +308,8 @@ pub fn of_installment(conn: &Conn, id: InstallmentId) -> Result<Vec<Message>> {
 fn addressed(conn: &Conn, condition: &str, values: &[(&str, &dyn ToSql)]) -> Result<Vec<Addressed>> {
     let mut query = conn.sql().prepare_cached(&format!(
         "SELECT m.id, m.event, m.template, m.audience, m.customer_id, m.agreement_id, m.term, m.lang, m.params, m.created_at,
-                m.not_before, m.state, m.channel, m.sent_at, m.said, m.tries,
-                c.wrapped_key, c.name AS customer_name, c.phone AS customer_phone,
+                m.not_before, m.state, m.channel, m.sent_at, m.said, m.tries, m.handed_at, m.refused,
+                c.wrapped_key, c.name AS customer_name, c.phone AS customer_phone, c.email, c.openid,
                 a.no AS agreement_no, a.state AS agreement_state, p.name AS pet_name, p.status AS pet_status,
                 i.due, i.amount, i.state AS term_state
          FROM message m
@@ -269,10 +347,12 @@ fn addressed_row(conn: &Conn, row: &Row<'_>) -> Result<Addressed> {
         None => None,
     };
     let pet = row.get::<_, Option<String>>("pet_name")?.map(|name| (name, gone));
-    Ok(Addressed { message: from_row(row)?, customer, agreement, pet, term })
+    let contact = customer::contact_of(conn, row)?;
+    Ok(Addressed { message: from_row(row)?, customer, contact, agreement, pet, term })
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Message> {
+    let refused: String = row.get("refused")?;
     Ok(Message {
         id: row.get("id")?,
         event: row.get("event")?,
@@ -290,5 +370,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Message> {
         sent_at: maybe_at(row, "sent_at")?,
         said: row.get("said")?,
         tries: row.get("tries")?,
+        handed_at: maybe_at(row, "handed_at")?,
+        refused: refused.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
     })
 }

@@ -40,6 +40,8 @@ CREATE TABLE customer (
   phone           BLOB,  -- sealed: mobile number, 11 digits
   id_number       BLOB,  -- sealed: ID card number, 18 characters
   address         BLOB,  -- sealed: where goods are sent; may be missing
+  email           BLOB,  -- sealed: e-mail address for messages; mostly missing
+  openid          BLOB,  -- sealed: the customer's id at the shop's own WeChat mini program; mostly missing
   name_hash       BLOB,  -- keyed hash of the name, first 16 bytes, for equal matches
   phone_hash      BLOB,  -- keyed hash of the phone; not unique, families share one
   id_hash         BLOB UNIQUE,  -- keyed hash of the ID number: one customer per person
@@ -452,17 +454,21 @@ CREATE TABLE message (
   params          TEXT NOT NULL,  -- JSON of what the text needs: amounts, dates, counts
   created_at      TEXT NOT NULL,  -- UTC instant at which it was queued
   not_before      TEXT NOT NULL,  -- UTC instant before which it is not sent
-  -- waiting, handed over and unanswered, sent, refused for good, overtaken by events
-  state           TEXT NOT NULL CHECK (state IN ('queued','sending','sent','failed','dropped')),
+  -- waiting, handed over and unanswered, sent, of a fate that nobody knows, refused for good, overtaken by events
+  state           TEXT NOT NULL CHECK (state IN ('queued','sending','sent','unknown','failed','dropped')),
   channel         TEXT,  -- the channel that had it last
   sent_at         TEXT,  -- UTC instant at which the channel took it
   said            TEXT NOT NULL,  -- what the channel said last; may be empty
-  tries           INTEGER NOT NULL  -- times it was handed over
+  tries           INTEGER NOT NULL,  -- times it was handed over
+  handed_at       TEXT,  -- UTC instant at which it was handed over last; empty while no channel had it
+  refused         TEXT NOT NULL  -- names of the channels that refused it for good, with a comma between
 ) STRICT;
 -- What is to be sent: every delivery pages through it by id.
 CREATE INDEX message_queued ON message (id) WHERE state = 'queued';
--- What was handed over when a delivery was cut off.
-CREATE INDEX message_sending ON message (id) WHERE state = 'sending';
+-- What was handed over when a delivery was cut off, and what lost its answer: looked up by every delivery.
+CREATE INDEX message_sending ON message (id) WHERE state IN ('sending','unknown');
+-- What was handed over today, for the caps of phone numbers.
+CREATE INDEX message_handed ON message (handed_at) WHERE handed_at IS NOT NULL;
 -- The messages of a customer.
 CREATE INDEX message_customer ON message (customer_id, id);
 

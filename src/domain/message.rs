@@ -27,7 +27,9 @@ words! {
         Sending = "sending",
         /// The channel took it.
         Sent = "sent",
-        /// The channel refused it for good.
+        /// It was handed over and the answer was lost: looked up before anything else, and never sent again on a guess.
+        Unknown = "unknown",
+        /// Every channel refused it for good.
         Failed = "failed",
         /// Overtaken by events before it was sent.
         Dropped = "dropped",
@@ -91,6 +93,22 @@ pub const REQUIRED: &[(&str, &[&str])] = &[
 /// What is filled in at delivery: the shop's name in both languages and its phone; the customer as a masked label; the
 /// agreement's number; the pet's name; and the link to the record, unless the params give one.
 pub const FILLED: [&str; 7] = ["shop", "shop_en", "phone", "who", "no", "pet", "link"];
+
+/// What a message about a term has beside these, for channels with registered texts only: the agreed day with its year.
+pub const DAY: &str = "day";
+
+/// What the law or the agreement promises: it goes out before everything else, so that a phone number's daily cap is not used up
+/// by what can wait.
+pub const FIRST: [&str; 8] = [
+    "pre_debit_48h",
+    "heads_up",
+    "debit_failed",
+    "retry_exhausted_customer",
+    "termination_ack",
+    "mandate_revoked_customer",
+    "breach_notice",
+    "shop_closing",
+];
 
 /// What queues an announcement or a reminder of a debit, and counts as a notice once it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

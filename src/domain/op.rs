@@ -17,7 +17,7 @@ pub enum Op {
     /// The shop's database was made.
     ShopOpened { install_code: String },
     /// A copied or restored database became the shop's: its copy number, and the charges that the rails told of.
-    ShopAdopted { copy_no: i64, found: Vec<ChargeId> },
+    ShopAdopted { copy_no: i64, found: Vec<ChargeId>, messages: u64 },
     /// A customer was added.
     CustomerAdded { customer: CustomerId },
     /// Somebody looked at a customer's data in full.
@@ -82,6 +82,10 @@ pub enum Op {
     MessagesMoved { moves: Vec<(MessageId, &'static str)> },
     /// A failed message was put back into the queue by hand.
     MessageRetried { message: MessageId },
+    /// A person found out whether a message in doubt arrived; if not, it is sent again.
+    MessageSettled { message: MessageId, arrived: bool },
+    /// E-mail address or WeChat id of a customer were changed.
+    ContactChanged { customer: CustomerId, what: Vec<&'static str> },
     /// A debit run began.
     RunStarted { run: RunId },
     /// A debit run ended.
@@ -116,9 +120,10 @@ impl Op {
     /// The record that changed, or empty when there are several.
     pub fn entity(&self) -> String {
         match self {
-            Op::CustomerAdded { customer } | Op::Revealed { customer, .. } | Op::PointsChanged { customer, .. } => {
-                customer.to_string()
-            }
+            Op::CustomerAdded { customer }
+            | Op::ContactChanged { customer, .. }
+            | Op::Revealed { customer, .. }
+            | Op::PointsChanged { customer, .. } => customer.to_string(),
             Op::PetAdded { pet } | Op::PetChanged { pet, .. } => pet.to_string(),
             Op::PlanSaved { code, .. } | Op::PlanWithdrawn { code } => code.clone(),
             Op::ItemChanged { sku, .. } => sku.clone(),
@@ -134,7 +139,7 @@ impl Op {
             Op::RefundNoted { refund, .. } | Op::RefundAnswered { refund, .. } => refund.to_string(),
             Op::StatementConfirmed { statement, .. } => statement.to_string(),
             Op::OrderPlaced { order, .. } | Op::OrderChanged { order, .. } => order.to_string(),
-            Op::MessageRetried { message } => message.to_string(),
+            Op::MessageRetried { message } | Op::MessageSettled { message, .. } => message.to_string(),
             Op::BillImported { bill, .. } => bill.to_string(),
             Op::ReconDecided { subject, .. } => subject.clone(),
             Op::RunStarted { run } | Op::RunEnded { run, .. } => run.to_string(),

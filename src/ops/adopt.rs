@@ -35,6 +35,8 @@ pub struct Adopted {
     pub asked: u64,
     /// Charges that this database did not know. They are unknown until the next debit run settles them.
     pub found: Vec<Found>,
+    /// Messages that waited here, and that the lost state may have told. They are looked up before they are told.
+    pub messages: u64,
 }
 
 /// A charge of the lost state.
@@ -105,17 +107,18 @@ pub fn adopt(ctx: &Ctx, now: At) -> Result<Adopted> {
         .hint(t!("run `kibble adopt` again when they answer"))
         .into());
     }
-    let (copy_no, found) = ctx.db.write(now, |tx| {
+    let (copy_no, found, messages) = ctx.db.write(now, |tx| {
         let mut found = Vec::new();
         for it in &lost {
             found.push(note(tx, &doubts[it.doubt], it, now)?);
         }
         let copy_no = db::shop::adopt(tx, newest)?;
-        let op = Op::ShopAdopted { copy_no, found: found.iter().map(|it| it.charge).collect() };
-        Ok(((copy_no, found), op))
+        let messages = db::message::doubt_queued(tx, &t!("it waited when this database was restored or copied"))?;
+        let op = Op::ShopAdopted { copy_no, found: found.iter().map(|it| it.charge).collect(), messages };
+        Ok(((copy_no, found, messages), op))
     })?;
     witness::remember(ctx)?;
-    Ok(Adopted { copy_no, asked: total, found })
+    Ok(Adopted { copy_no, asked: total, found, messages })
 }
 
 /// Every open term that was due, and the terms that the lost state may have created since.

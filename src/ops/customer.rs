@@ -91,6 +91,10 @@ pub struct Shown {
     pub id_number: String,
     /// Where goods go.
     pub address: Option<String>,
+    /// E-mail address.
+    pub email: Option<String>,
+    /// The customer's id at the shop's WeChat mini program.
+    pub openid: Option<String>,
     /// Language of messages.
     pub lang: String,
     /// When they were added, in the shop's zone.
@@ -250,6 +254,65 @@ pub fn add(ctx: &Ctx, draft: &Draft) -> Result<Added> {
     })
 }
 
+/// A way to reach a customer was changed.
+#[derive(Clone, Debug, Serialize)]
+pub struct Contacted {
+    /// The id.
+    pub id: CustomerId,
+    /// The name, masked.
+    pub name: String,
+    /// True when an e-mail address is on record now.
+    pub has_email: bool,
+    /// True when a WeChat id is on record now.
+    pub has_openid: bool,
+}
+
+/// Changes how a customer can be reached beside the phone. What is `None` stays; an empty text is forgotten.
+///
+/// # Errors
+/// Those of [`resolve`]; usage for a text that is no e-mail address or WeChat id, and when nothing is to be changed.
+pub fn set_contact(ctx: &Ctx, who: &str, email: Option<&str>, openid: Option<&str>) -> Result<Contacted> {
+    let customer = resolve(ctx, who)?;
+    if email.is_none() && openid.is_none() {
+        return Err(Fault::usage(t!("say what to change: --email or --openid")).into());
+    }
+    let email = email.map(str::trim);
+    let openid = openid.map(str::trim);
+    if email.is_some_and(|it| !it.is_empty() && !looks_like_email(it)) {
+        return Err(Fault::usage(t!("this is not an e-mail address like name@example.com")).into());
+    }
+    if openid.is_some_and(|it| it.chars().any(|c| !c.is_ascii_alphanumeric() && !"_-".contains(c))) {
+        return Err(Fault::usage(t!("a WeChat openid is made of letters, digits, - and _")).into());
+    }
+    ctx.db.write(ctx.now(), |tx| {
+        let mut contact = db::customer::contact(tx, customer.id)?;
+        let mut what = Vec::new();
+        let kept = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        if let Some(email) = email {
+            contact.email = kept(email);
+            what.push("email");
+        }
+        if let Some(openid) = openid {
+            contact.openid = kept(openid);
+            what.push("openid");
+        }
+        db::customer::set_contact(tx, customer.id, &contact)?;
+        let done = Contacted {
+            id: customer.id,
+            name: mask_name(&customer.name),
+            has_email: contact.email.is_some(),
+            has_openid: contact.openid.is_some(),
+        };
+        Ok((done, Op::ContactChanged { customer: customer.id, what }))
+    })
+}
+
+/// One `@` with something on both sides and a dot behind it; the mail server judges the rest.
+fn looks_like_email(text: &str) -> bool {
+    let plain = |part: &str| !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || "<>,;@".contains(c));
+    text.split_once('@').is_some_and(|(name, domain)| plain(name) && plain(domain) && domain.contains('.'))
+}
+
 /// Why a text is no name, for a prompt.
 ///
 /// # Errors
@@ -339,6 +402,7 @@ pub fn show(ctx: &Ctx, who: &str, reveal: Option<&str>) -> Result<Shown> {
         Ok(())
     })?;
     let (principal, bonus) = db::journal::wallet(conn, id)?;
+    let contact = db::customer::contact(conn, id)?;
     let full = reveal.is_some();
     let or = |whole: &str, masked: String| if full { whole.to_owned() } else { masked };
     Ok(Shown {
@@ -347,6 +411,8 @@ pub fn show(ctx: &Ctx, who: &str, reveal: Option<&str>) -> Result<Shown> {
         phone: or(&customer.phone, masked_phone(&customer.phone)),
         id_number: or(&customer.id_number, masked_id(&customer.id_number)),
         address: customer.address.as_deref().map(|text| or(text, mask_name(text))),
+        email: contact.email.as_deref().map(|text| or(text, mask_name(text))),
+        openid: contact.openid.as_deref().map(|text| or(text, mask_name(text))),
         lang: customer.lang,
         since: day_of(customer.created_at, ctx.zone()),
         revealed: full,

@@ -194,6 +194,16 @@ pub fn sync(ctx: &Ctx, id: MandateId, now: At) -> Result<Synced> {
     Ok(synced)
 }
 
+/// Writes what the rail says of one mandate without being asked.
+///
+/// # Errors
+/// When the database cannot be written.
+pub(super) fn told(ctx: &Ctx, mandate: &Mandate, state: MandateState, now: At) -> Result<Synced> {
+    let mut synced = Synced::default();
+    write_states(ctx, vec![(Ok(state), mandate.clone())], &mut synced, now)?;
+    Ok(synced)
+}
+
 /// Asks the rails to close every mandate that is to be closed, until they confirm.
 ///
 /// # Errors

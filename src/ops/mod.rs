@@ -14,6 +14,7 @@ pub mod debit;
 pub mod demo;
 pub mod init;
 pub mod mandate;
+pub mod notice;
 pub mod order;
 pub mod pet;
 pub mod plan;
@@ -40,19 +41,19 @@ use anyhow::Result;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
-use crate::adapters::notify::Notify;
-use crate::adapters::notify::exec::Exec;
-use crate::adapters::notify::print::Print;
 use crate::adapters::rail::Rail;
+use crate::adapters::rail::alipay::Alipay;
 use crate::adapters::rail::cash::Cash;
 use crate::adapters::rail::sandbox::book::Book;
 use crate::adapters::rail::sandbox::{Sandbox, Temper};
+use crate::adapters::rail::wechat::Wechat;
 use crate::clock::Clock;
 use crate::config::{self, AdapterKind, Config, RailSettings};
 use crate::db::seal::Keyring;
 use crate::db::{Db, Hand};
 use crate::domain::date::{At, day_of, moment};
 use crate::fault::Fault;
+use crate::ops::remind::route::Channels;
 use crate::t;
 
 /// Progress of long work, for whoever shows it.
@@ -83,8 +84,8 @@ pub struct Ctx {
     pub rails: BTreeMap<String, Arc<dyn Rail>>,
     /// The sandbox's book, where a sandbox rail is used: for the commands that play customer and provider.
     pub sandbox: Option<Arc<Book>>,
-    /// The message channel.
-    pub notify: Box<dyn Notify>,
+    /// The message channels.
+    pub notify: Channels,
     say: RefCell<Box<dyn FnMut(Event)>>,
 }
 
@@ -113,11 +114,7 @@ impl Ctx {
         for (name, rail) in &config.rails {
             rails.insert(name.clone(), open_rail(&config, rail, &clock, sandbox.as_ref())?);
         }
-        let messages = &config.settings.messages;
-        let notify: Box<dyn Notify> = match messages.channel.as_str() {
-            "exec" => Box::new(Exec::new(messages.command.clone(), messages.timeout_seconds)),
-            _ => Box::new(Print::new(config.folder.join(&messages.file))),
-        };
+        let notify = Channels::open(&config, &clock)?;
         Ok(Ctx { db, clock, config, rails, sandbox, notify, say: RefCell::new(Box::new(|_| {})) })
     }
 
@@ -176,7 +173,13 @@ fn open_rail(
             Arc::new(sandbox.with_fee_bps(rail.fee_bps).with_temper(temper))
         }
         (AdapterKind::Cash | AdapterKind::Sandbox, _) => Arc::new(Cash::open(name, profile, clock)),
-        (AdapterKind::Alipay | AdapterKind::Wechat | AdapterKind::Exec, _) => {
+        (AdapterKind::Alipay, _) => {
+            Arc::new(Alipay::open(name, profile, clock, rail.account()?, &config.settings.http))
+        }
+        (AdapterKind::Wechat, _) => {
+            Arc::new(Wechat::open(name, profile, clock, rail.account()?, config.settings.http.clone()))
+        }
+        (AdapterKind::Exec, _) => {
             let adapter = rail.adapter.word();
             return Err(Fault::refused(t!(
                 "rail {name}: adapter {adapter} is not built yet",
@@ -193,12 +196,17 @@ fn open_rail(
 /// # Errors
 /// When time is pretended although a rail moves real money, or the text is no time.
 pub fn clock_for(config: &Config, now: Option<&str>) -> Result<Clock> {
-    match now {
-        None => Ok(Clock::System),
-        Some(_) if !config.is_rehearsal() => {
+    match (now, config.reaches_people()) {
+        (None, _) => Ok(Clock::System),
+        (Some(_), _) if !config.is_rehearsal() => {
             Err(Fault::usage(t!("--now is for rehearsals: a payment rail of this shop moves real money")).into())
         }
-        Some(text) => Ok(Clock::fixed(read_now(text, config.settings.timezone)?)),
+        (Some(_), Some(channel)) => Err(Fault::usage(t!(
+            "--now is for rehearsals: the message channel {channel} reaches real people",
+            channel = channel
+        ))
+        .into()),
+        (Some(text), None) => Ok(Clock::fixed(read_now(text, config.settings.timezone)?)),
     }
 }
 

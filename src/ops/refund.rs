@@ -366,6 +366,16 @@ fn ask_again(ctx: &Ctx, refund: &Refund, now: At) -> Result<Refund> {
     answer(ctx, refund, &reply, now)
 }
 
+/// Asks the rail what became of a refund and writes what is decided. Nothing is sent.
+pub(super) fn look(ctx: &Ctx, refund: &Refund, now: At) -> Result<Refund> {
+    let Some((rail, request)) = request(ctx, refund)? else { return Ok(refund.clone()) };
+    let reply = rail.query_refund(&request);
+    match reply.answer {
+        Answer::Paid | Answer::Declined(_) => answer(ctx, refund, &reply, now),
+        Answer::Pending(_) | Answer::Unknown | Answer::NotFound => Ok(refund.clone()),
+    }
+}
+
 fn answer(ctx: &Ctx, refund: &Refund, reply: &Reply, now: At) -> Result<Refund> {
     // What stands as it stood is not written again, so that an hourly run leaves no trail of nothing.
     if state_of(reply.answer) == refund.state && refund.asked_at.is_some() {

@@ -9,8 +9,8 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::t;
-use crate::text::Lang;
+use crate::english;
+use crate::text::{Lang, lang, lookup_in};
 
 const BUILT_IN: &str = include_str!("templates/notifications.toml");
 
@@ -53,35 +53,46 @@ struct Sample {
 
 /// What people call a text: in a list of messages, not in the message. A name this program does not know stays as it is.
 pub fn title(id: &str) -> String {
-    match id {
-        "pre_debit_48h" => t!("debit announced"),
-        "heads_up" => t!("debit soon"),
-        "debit_success" => t!("debit done"),
-        "debit_failed" => t!("debit failed"),
-        "retry_exhausted_customer" => t!("retries over"),
-        "retry_exhausted_merchant" => t!("retries over, to the shop"),
-        "overdue_l1" => t!("overdue, 1-3 days"),
-        "overdue_l2" => t!("overdue, 4-15 days"),
-        "overdue_l3" => t!("overdue, 16-30 days"),
-        "overdue_l4" => t!("overdue, 31-60 days"),
-        "overdue_l5" => t!("overdue, over 60 days"),
-        "high_risk_alert" => t!("high risk, to the shop"),
-        "vaccine_due" => t!("vaccination due"),
-        "deworm_due" => t!("deworming due"),
-        "complaint_ack" => t!("complaint received"),
-        "complaint_sla_breach" => t!("complaint unanswered, to the shop"),
-        "contract_expiring" => t!("agreement ends soon"),
-        "contract_completed" => t!("agreement completed"),
-        "mandate_revoked_customer" => t!("mandate ended by the customer"),
-        "mandate_revoked_merchant" => t!("mandate ended by the customer, to the shop"),
-        "termination_ack" => t!("termination received"),
-        "refund_done" => t!("refund paid"),
-        "advance_settled" => t!("advance booked, to the shop"),
-        "shop_closing" => t!("shop closes or moves"),
-        "data_request_done" => t!("request about personal data done"),
-        "breach_notice" => t!("personal data incident"),
-        other => other.to_owned(),
-    }
+    title_in(lang(), id)
+}
+
+/// The same in a given language, for the heading of a message.
+pub fn title_in(lang: Lang, id: &str) -> String {
+    let english = match id {
+        "pre_debit_48h" => english!("debit announced"),
+        "heads_up" => english!("debit soon"),
+        "debit_success" => english!("debit done"),
+        "debit_failed" => english!("debit failed"),
+        "retry_exhausted_customer" => english!("retries over"),
+        "retry_exhausted_merchant" => english!("retries over, to the shop"),
+        "overdue_l1" => english!("overdue, 1-3 days"),
+        "overdue_l2" => english!("overdue, 4-15 days"),
+        "overdue_l3" => english!("overdue, 16-30 days"),
+        "overdue_l4" => english!("overdue, 31-60 days"),
+        "overdue_l5" => english!("overdue, over 60 days"),
+        "high_risk_alert" => english!("high risk, to the shop"),
+        "vaccine_due" => english!("vaccination due"),
+        "deworm_due" => english!("deworming due"),
+        "complaint_ack" => english!("complaint received"),
+        "complaint_sla_breach" => english!("complaint unanswered, to the shop"),
+        "contract_expiring" => english!("agreement ends soon"),
+        "contract_completed" => english!("agreement completed"),
+        "mandate_revoked_customer" => english!("mandate ended by the customer"),
+        "mandate_revoked_merchant" => english!("mandate ended by the customer, to the shop"),
+        "termination_ack" => english!("termination received"),
+        "refund_done" => english!("refund paid"),
+        "advance_settled" => english!("advance booked, to the shop"),
+        "shop_closing" => english!("shop closes or moves"),
+        "data_request_done" => english!("request about personal data done"),
+        "breach_notice" => english!("personal data incident"),
+        other => return other.to_owned(),
+    };
+    lookup_in(lang, english).to_owned()
+}
+
+/// Whose text a text borrows: the earlier reminder says what the announcement says.
+pub fn same_as(id: &str) -> Option<&'static str> {
+    SAME_AS.iter().find(|(name, _)| *name == id).map(|(_, same)| *same)
 }
 
 impl Letters {
@@ -154,7 +165,7 @@ impl Letters {
         if self.texts.get_template(&own).is_ok() {
             return own;
         }
-        SAME_AS.iter().find(|(name, _)| *name == id).map_or(own, |(_, same)| key(same, lang))
+        same_as(id).map_or(own, |same| key(same, lang))
     }
 }
 

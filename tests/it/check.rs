@@ -68,8 +68,8 @@ fn each_law_catches_a_planted_break() {
         (
             3,
             another(2, "unknown")
-                + "INSERT INTO message (event, template, audience, customer_id, agreement_id, term, lang, params, created_at, not_before, state, said, tries)
-                   VALUES ('x', 'debit_failed', 'customer', 1, 1, 2, 'zh', '{}', '2026-11-05T02:00:00Z', '2026-11-05T02:00:00Z', 'queued', '', 0)",
+                + "INSERT INTO message (event, template, audience, customer_id, agreement_id, term, lang, params, created_at, not_before, state, said, tries, refused)
+                   VALUES ('x', 'debit_failed', 'customer', 1, 1, 2, 'zh', '{}', '2026-11-05T02:00:00Z', '2026-11-05T02:00:00Z', 'queued', '', 0, '')",
             "a failure notice about a charge of which nobody knows",
             "n-1",
         ),
@@ -104,8 +104,8 @@ fn each_law_catches_a_planted_break() {
         (
             8,
             edit(
-                "INSERT INTO message (event, template, audience, customer_id, lang, params, created_at, not_before, state, sent_at, said, tries)
-                 VALUES ('x', 'refund_done', 'customer', 1, 'zh', '{}', '2026-11-05T02:00:00Z', '2026-11-05T02:00:00Z', 'sent', '2026-11-05T14:00:00Z', '', 1)",
+                "INSERT INTO message (event, template, audience, customer_id, lang, params, created_at, not_before, state, sent_at, said, tries, refused)
+                 VALUES ('x', 'refund_done', 'customer', 1, 'zh', '{}', '2026-11-05T02:00:00Z', '2026-11-05T02:00:00Z', 'sent', '2026-11-05T14:00:00Z', '', 1, '')",
             ),
             "a customer was contacted outside the contact hours",
             "n-1",
@@ -113,8 +113,8 @@ fn each_law_catches_a_planted_break() {
         (
             8,
             edit(
-                "INSERT INTO message (event, template, audience, customer_id, lang, params, created_at, not_before, state, sent_at, said, tries)
-                 VALUES ('x', 'refund_done', 'customer', 1, 'zh', '{}', '2026-11-05T02:00:00Z', '2026-11-05T04:00:00Z', 'sent', '2026-11-05T03:00:00Z', '', 1)",
+                "INSERT INTO message (event, template, audience, customer_id, lang, params, created_at, not_before, state, sent_at, said, tries, refused)
+                 VALUES ('x', 'refund_done', 'customer', 1, 'zh', '{}', '2026-11-05T02:00:00Z', '2026-11-05T04:00:00Z', 'sent', '2026-11-05T03:00:00Z', '', 1, '')",
             ),
             "a message was sent before its time",
             "n-1",

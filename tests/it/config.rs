@@ -32,13 +32,14 @@ fn every_setting_is_shown_with_its_source() {
 #[test]
 fn no_secret_is_shown() {
     let shop = Shop::opened();
-    let text = shop.read("shop.toml").replace("command = []", "command = [\"send\", \"--token\", \"s3cr3t\"]");
+    let program = "\n[channel.program]\nadapter = \"exec\"\ncommand = [\"send\", \"--token\", \"s3cr3t\"]\n";
+    let text = shop.read("shop.toml") + program;
     shop.write("shop.toml", &text);
     let key =
         text.lines().find_map(|line| line.strip_prefix("key_file = \"")).unwrap().trim_end_matches('"').to_owned();
     let bytes = std::fs::read_to_string(&key).unwrap();
     for line in ["config show", "config show --json"] {
-        shop.run(line).ok(&key).says("send").hides("s3cr3t").hides(bytes.trim());
+        shop.run(line).ok(&key).says("program").hides("s3cr3t").hides(bytes.trim());
     }
 }
 
@@ -52,4 +53,22 @@ fn settings_are_shown_although_the_key_is_missing() {
     shop.run("config show").ok("is missing");
     shop.run("customer list").fails(1, "is missing");
     shop.lang("zh").run("config show").ok("找不到数据密钥").hides("Setting");
+}
+
+#[test]
+fn a_shop_with_a_real_rail_opens_without_its_keys() {
+    let shop = Shop::opened();
+    let text = shop.read("shop.toml");
+    let (before, after) = text.split_once("[rail.wechat]\nadapter = \"sandbox\"").unwrap();
+    let account = "appid = \"wx0000000000000001\"\nmch_id = \"1900000022\"\nplan_id = \"125350\"\n\
+                   api_v2_key = { file = \"keys/v2.key\" }\nnotify_url = \"https://shop.example/wechat\"\n";
+    let wired = format!("{before}[rail.wechat.account]\n{account}[rail.wechat]\nadapter = \"wechat\"{after}");
+    shop.write("shop.toml", &wired);
+    shop.run("customer list").exits(0);
+    shop.run("config show --json").ok("wechat").hides("v2.key");
+    shop.run("--now 2026-11-21T09:00 customer list").fails(2, "moves real money");
+    shop.write("shop.toml", wired.replace("plan_id", "plan"));
+    shop.run("customer list").fails(1, "rail.wechat.account").says("plan");
+    shop.write("shop.toml", wired.replace("plan_id = \"125350\"\n", ""));
+    shop.run("customer list").fails(1, "rail.wechat.account").says("plan_id");
 }

@@ -54,6 +54,13 @@ pub fn shop_with(rails: &str, settings: &str, rows: &[Row<'_>]) -> Shop {
 
 /// An agreement with a second mandate: signed on 2026-10-05, both agreed to an hour later, first term due on 2026-11-05.
 pub fn signed(first: &str, second: Option<&str>) -> Shop {
+    let mut shop = signed_waiting(first, second);
+    shop.at("2026-10-05T13:00").run("sandbox sign --all").exits(0);
+    shop
+}
+
+/// The same before anybody agreed.
+pub fn signed_waiting(first: &str, second: Option<&str>) -> Shop {
     let mut shop = opened(RAILS, "");
     let second = second.map(|rail| format!("--second-rail {rail}")).unwrap_or_default();
     let (name, id) = (name(1), id_number(1));
@@ -63,7 +70,6 @@ pub fn signed(first: &str, second: Option<&str>) -> Shop {
          --source rescued --reference-cost 800 --plan cat-199-12 --rail {first} {second} --debit-day 5 --acknowledged"
     ))
     .exits(0);
-    shop.at("2026-10-05T13:00").run("sandbox sign --all").exits(0);
     shop
 }
 
@@ -231,7 +237,8 @@ fn name(place: u32) -> String {
 }
 
 /// A sound ID number of an area that does not exist, born on 1990-05-06.
-fn id_number(place: u32) -> String {
+/// A valid ID number of nobody.
+pub fn id_number(place: u32) -> String {
     let body = format!("11999919900506{place:03}");
     let weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
     let sum: u32 = body.bytes().zip(weights).map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();

@@ -96,8 +96,8 @@ fn a_program_takes_the_messages_and_takes_none_twice() {
     let program = example("exec-channel/send.sh");
     let kept = shop.path("sent.jsonl");
     let command = format!("command = [\"{program}\", \"{}\"]", kept.display());
-    let settings = shop.read("shop.toml").replace("channel = \"print\"", "channel = \"exec\"");
-    shop.write("shop.toml", settings.replace("command = []", &command));
+    let settings = shop.read("shop.toml").replace("channels = [\"print\"]", "channels = [\"program\"]");
+    shop.write("shop.toml", format!("{settings}\n[channel.program]\nadapter = \"exec\"\n{command}\n"));
     shop.at("2026-12-07T10:00");
     shop.run("debit run").ok("1 sent");
     let lines = fs::read_to_string(&kept).unwrap();

@@ -1,6 +1,10 @@
 //! Calls to providers over TLS: who is believed, and what a person is told when nobody is.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 
 use kibble::adapters::http::{ClientPem, Failure, Http, Request, Response};
 use kibble::config::HttpSettings;
@@ -58,6 +62,54 @@ fn a_provider_whose_certificate_is_not_sound_hears_nothing() {
         assert!(text.contains(said), "{text}");
         assert!(server.asked().is_empty());
     }
+}
+
+/// A proxy that leads wherever it is asked to, and counts.
+fn proxy() -> (String, Arc<AtomicU32>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (url, led) = (format!("http://{}", listener.local_addr().unwrap()), Arc::new(AtomicU32::new(0)));
+    let count = led.clone();
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            let mut asked = BufReader::new(client.try_clone().unwrap());
+            let (mut line, mut rest) = (String::new(), String::new());
+            asked.read_line(&mut line).unwrap();
+            while asked.read_line(&mut rest).unwrap() > 2 {}
+            let target = line.strip_prefix("CONNECT ").unwrap().split(' ').next().unwrap().to_owned();
+            let mut provider = TcpStream::connect(target).unwrap();
+            client.write_all(b"HTTP/1.1 200 -\r\n\r\n").unwrap();
+            count.fetch_add(1, Ordering::SeqCst);
+            let (mut back, mut answers) = (client.try_clone().unwrap(), provider.try_clone().unwrap());
+            thread::spawn(move || std::io::copy(&mut client, &mut provider));
+            thread::spawn(move || std::io::copy(&mut answers, &mut back));
+        }
+    });
+    (url, led)
+}
+
+#[test]
+fn a_proxy_carries_the_call_and_sees_nothing_of_it() {
+    let tls = Tls::new(Flaw::None);
+    let server = Server::start_tls(Arc::new(Echo), &tls);
+    let (proxy, led) = proxy();
+    let folder = tempfile::tempdir().unwrap();
+    let ca_file = folder.path().join("ca.pem");
+    std::fs::write(&ca_file, &tls.root).unwrap();
+    let settings = HttpSettings { ca_file, proxy, ..HttpSettings::default() };
+    let http = Http::new(&settings, None).unwrap();
+    let url = format!("{}/pay", server.url());
+    for _ in 0..3 {
+        let request = Request { method: "POST", url: &url, headers: Vec::new(), body: b"19900", most_bytes: None };
+        assert_eq!(http.send(&request).unwrap().body, b"19900");
+    }
+    assert_eq!(led.load(Ordering::SeqCst), 1, "one connection for all calls");
+    // A proxy that is gone: nothing was sent, and the setting is named.
+    let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let settings = HttpSettings { proxy: format!("http://{dead}"), ..settings };
+    let request = Request { method: "POST", url: &url, headers: Vec::new(), body: b"19900", most_bytes: None };
+    assert!(matches!(Http::new(&settings, None).unwrap().send(&request), Err(Failure::NotSent(_))));
+    assert_eq!(server.asked().len(), 3);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::shop::Shop;
 use crate::stage::{self, Cast};
 
-fn tell(ctx: &Ctx, letter: Letter) {
+pub fn tell(ctx: &Ctx, letter: Letter) {
     let queued = ctx.db.write(ctx.now(), |tx| {
         let queued = remind::tell(ctx, tx, letter, ctx.now())?;
         Ok((queued, Op::MessagesQueued { template: String::new(), count: 1 }))
@@ -21,7 +21,7 @@ fn tell(ctx: &Ctx, letter: Letter) {
     assert!(queued.unwrap());
 }
 
-fn announcement(cast: &Cast, term: u32, due: &str) -> Letter {
+pub fn announcement(cast: &Cast, term: u32, due: &str) -> Letter {
     let params = json!({ "n": term, "terms": 12, "amount": "199.00", "date": "11月5日", "date_en": "Nov 5", "channel": "支付宝", "channel_en": "Alipay" });
     Letter {
         event: format!("pre_debit_48h:{}:{due}", stage::term(cast, term)),
@@ -35,7 +35,7 @@ fn announcement(cast: &Cast, term: u32, due: &str) -> Letter {
     }
 }
 
-fn states(ctx: &Ctx) -> Vec<(String, String)> {
+pub fn states(ctx: &Ctx) -> Vec<(String, String)> {
     let all = remind::list(ctx, None, None, 100).unwrap();
     all.into_iter().rev().map(|it| (it.message.state.word().to_owned(), it.message.said)).collect()
 }
@@ -44,11 +44,10 @@ fn states(ctx: &Ctx) -> Vec<(String, String)> {
 #[cfg(unix)]
 fn exec(shop: &Shop, script: &str) {
     let script = shop.write("send.sh", script);
-    let settings = shop.read("shop.toml");
-    let settings = settings
-        .replace("channel = \"print\"", "channel = \"exec\"")
-        .replace("command = []", &format!("command = [\"/bin/sh\", \"{}\"]", script.display()));
-    shop.write("shop.toml", settings);
+    let settings = shop.read("shop.toml").replace("channels = [\"print\"]", "channels = [\"program\"]");
+    let settings = settings.split("\n[channel.program]").next().unwrap().to_owned();
+    let command = format!("command = [\"/bin/sh\", \"{}\"]", script.display());
+    shop.write("shop.toml", format!("{settings}\n[channel.program]\nadapter = \"exec\"\n{command}\n"));
 }
 
 #[test]
@@ -195,7 +194,7 @@ fn a_message_is_not_told_twice_after_a_crash() {
     let mark = |tx: &db::Conn| {
         for id in [1, 2] {
             let id = kibble::domain::id::MessageId::new(id);
-            db::message::set_state(tx, id, MessageState::Sending, "print", "", ctx.now())?;
+            db::message::set_state(tx, id, MessageState::Sending, Some("print"), "", ctx.now())?;
         }
         Ok(((), Op::MessagesMoved { moves: Vec::new() }))
     };
@@ -219,10 +218,20 @@ fn after_a_crash_with_a_program_the_doubt_is_named_and_nobody_is_told_twice() {
     tell(&ctx, announcement(&cast, 1, "2026-11-05"));
     tell(&ctx, announcement(&cast, 2, "2026-12-05"));
     let ran = shop.run("--now 2026-11-02T09:00 remind send");
-    ran.exits(3).says("nobody knows whether these arrived; they count as sent: n-1, n-2").hides("19900000001");
-    shop.run("--now 2026-11-02T10:00 remind send").ok("0 messages sent");
+    ran.exits(3).says("nobody knows whether these arrived; none is sent again: n-1, n-2").hides("19900000001");
+    shop.run("--now 2026-11-02T10:00 remind send").exits(3).says("0 messages sent").says("remind settle");
     assert_eq!(shop.read("told.txt").lines().count(), 1);
-    assert!(states(&ctx).iter().all(|(state, said)| state == "sent" && said.starts_with("in doubt")));
+    assert!(states(&ctx).iter().all(|(state, said)| state == "unknown" && said.contains("exit code 1")));
+    // Nobody is charged on an announcement that may never have arrived.
+    let charge_from =
+        |term| db::installment::get(ctx.db.read(), stage::term(&cast, term)).unwrap().unwrap().charge_from;
+    assert_eq!((charge_from(1), charge_from(2)), (None, None));
+    shop.run("remind settle n-1").exits(2);
+    shop.run("--now 2026-11-02T11:00 remind settle n-1 --arrived").ok("n-1 counts as sent from now on");
+    assert_eq!(charge_from(1).unwrap().to_rfc3339(), "2026-11-04T03:00:00+00:00");
+    shop.run("--now 2026-11-02T23:00 remind settle n-2 --not-arrived").ok("to be sent from 2026-11-03 08:00 on");
+    shop.run("--now 2026-11-02T23:00 remind settle n-2 --arrived").fails(1, "n-2 is not in doubt: it is queued");
+    shop.run("remind settle n-9 --arrived").fails(1, "there is no message n-9");
 }
 
 #[cfg(unix)]
@@ -233,7 +242,7 @@ fn a_channel_that_is_down_gets_the_message_later() {
     let ctx = stage::open(&shop, "2026-11-02T09:00");
     let cast = stage::set(&ctx);
     tell(&ctx, announcement(&cast, 1, "2026-11-05"));
-    shop.run("--now 2026-11-02T09:00 remind send").exits(3).says("the message channel does not work").says("1 wait");
+    shop.run("--now 2026-11-02T09:00 remind send").exits(3).says("channel program does not work now").says("1 wait");
     exec(&shop, "while read -r one; do echo '{\"id\":\"n-1\",\"result\":\"sent\",\"said\":\"x-1\"}'; done");
     shop.run("--now 2026-11-02T09:10 remind send").ok("0 messages sent");
     let term = db::installment::get(ctx.db.read(), stage::term(&cast, 1)).unwrap().unwrap();

@@ -44,6 +44,12 @@ impl Shop {
         self
     }
 
+    /// The commands that follow run on the machine's own clock, as they must where a rail could move real money.
+    pub fn in_real_time(&mut self) -> &mut Shop {
+        self.at = None;
+        self
+    }
+
     /// Sets the language of the commands that follow.
     pub fn lang(&mut self, lang: &str) -> &mut Shop {
         self.lang = Some(lang.to_owned());

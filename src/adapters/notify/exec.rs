@@ -1,15 +1,17 @@
 //! Runs a program of the shop's own that sends messages. One run for many messages, JSON lines in both directions, no shell.
 //!
-//! On stdin, a line for each message: `{"v":1,"id":"n-9","template":"debit_failed","audience":"customer","phone":"…","lang":"zh",
-//! "text":"…"}`. On stdout, a line for each: `{"id":"n-9","result":"sent","said":"…"}` with the results `sent`, `later` (the
-//! channel is down, nothing was sent), `refused` (never try this one again), `unknown`. The same id is the same message, so a
-//! program that keeps the ids it has sent can refuse to send one twice.
+//! On stdin, a line for each message: `{"v":1,"id":"n-9","key":"7K2QX9AB3f…","template":"debit_failed","audience":"customer",
+//! "phone":"…","lang":"zh","subject":"…","text":"…","values":{…}}`, and `email` and `openid` where they are known. On stdout,
+//! a line for each: `{"id":"n-9","result":"sent","said":"…"}` with the results `sent`, `later` (the channel is down,
+//! nothing was sent), `refused` (never try this one again), `unknown`. The same id is the same message, so a program that keeps
+//! the ids it has sent can refuse to send one twice.
 //!
 //! A program that cannot be started has sent nothing. One that ends with exit code 75 (EX_TEMPFAIL) says the same of every
 //! message it did not answer. After any other end, or when time is up, nobody knows about the messages it did not answer.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +20,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::adapters::notify::{Notify, Parcel, Receipt};
+use crate::adapters::notify::call::bad;
+use crate::adapters::notify::{Notify, Parcel, Receipt, scrubbed};
+use crate::adapters::rail::Finding;
 use crate::fault::io_reason;
 use crate::t;
 
@@ -30,13 +34,25 @@ const NOTHING_SENT: i32 = 75;
 const END_MS: u64 = 1_000;
 /// How often its end is looked for, in milliseconds.
 const LOOK_MS: u64 = 10;
-/// Characters kept of what the program says.
-const SAID_MAX_CHARS: usize = 200;
+/// Messages handed over in one run of the program.
+const BATCH: usize = 200;
 
 /// The program.
 pub struct Exec {
+    name: String,
     command: Vec<String>,
     timeout_seconds: u64,
+}
+
+/// The channel's settings in `shop.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// Seconds after which it is stopped.
+    #[serde(default = "timeout_seconds")]
+    pub timeout_seconds: u64,
 }
 
 #[derive(Serialize)]
@@ -64,8 +80,8 @@ enum Ended {
 
 impl Exec {
     /// `command` is the program and its arguments; it is stopped after `timeout_seconds`.
-    pub fn new(command: Vec<String>, timeout_seconds: u64) -> Exec {
-        Exec { command, timeout_seconds }
+    pub fn new(name: &str, command: Vec<String>, timeout_seconds: u64) -> Exec {
+        Exec { name: name.to_owned(), command, timeout_seconds }
     }
 
     fn start(&self) -> std::io::Result<Child> {
@@ -115,7 +131,22 @@ impl Exec {
 
 impl Notify for Exec {
     fn name(&self) -> &str {
-        "exec"
+        &self.name
+    }
+
+    fn batch(&self) -> usize {
+        BATCH
+    }
+
+    fn inspect(&self) -> Vec<Finding> {
+        let setting = || format!("channel.{}.command", self.name);
+        match self.command.first() {
+            None => vec![bad(&setting(), &t!("the channel exec needs a program to run"))],
+            Some(program) if program.contains('/') && !Path::new(program).exists() => {
+                vec![bad(&setting(), &t!("there is no such file or folder"))]
+            }
+            Some(_) => Vec::new(),
+        }
     }
 
     fn send(&self, parcels: &[Parcel]) -> Vec<Receipt> {
@@ -123,7 +154,7 @@ impl Notify for Exec {
             Ok(child) => child,
             Err(error) => {
                 let said = t!("the program cannot be started: {why}", why = io_reason(&error));
-                return vec![Receipt::Later { said }; parcels.len()];
+                return vec![Receipt::Broken { said }; parcels.len()];
             }
         };
         let (mut answers, ended) = self.talk(child, parcels);
@@ -149,16 +180,16 @@ fn end_of(child: &mut Child) -> Ended {
 
 fn receipt(parcel: &Parcel, answer: Option<Answer>, ended: &Ended) -> Receipt {
     if let Some(answer) = answer {
-        let said = scrubbed(&answer.said, &parcel.phone);
+        let said = scrubbed(&answer.said, parcel);
         return match answer.result.as_str() {
             "sent" => Receipt::Sent { said },
-            "later" => Receipt::Later { said },
+            "later" => Receipt::Down { said },
             "refused" => Receipt::Refused { said },
             _ => Receipt::Unknown { said },
         };
     }
     match ended {
-        Ended::Exit(Some(NOTHING_SENT)) => Receipt::Later { said: t!("the program sent nothing (exit code 75)") },
+        Ended::Exit(Some(NOTHING_SENT)) => Receipt::Down { said: t!("the program sent nothing (exit code 75)") },
         Ended::Exit(Some(code)) => {
             Receipt::Unknown { said: t!("the program ended with exit code {code} without an answer", code = code) }
         }
@@ -167,10 +198,8 @@ fn receipt(parcel: &Parcel, answer: Option<Answer>, ended: &Ended) -> Receipt {
     }
 }
 
-/// What the program said, short, without the phone number and without control characters.
-fn scrubbed(said: &str, phone: &str) -> String {
-    let said = if phone.is_empty() { said.to_owned() } else { said.replace(phone, "***") };
-    said.chars().filter(|c| !c.is_control()).take(SAID_MAX_CHARS).collect()
+fn timeout_seconds() -> u64 {
+    20
 }
 
 #[cfg(all(test, unix))]
@@ -185,20 +214,21 @@ mod tests {
             phone: "19900000001".into(),
             lang: "zh".into(),
             text: "第1期\"199.00\"元".into(),
+            ..Parcel::default()
         };
         vec![parcel(1), parcel(2)]
     }
 
     /// Runs `script` as the shop's program.
     fn said(script: &str, seconds: u64) -> Vec<Receipt> {
-        Exec::new(vec!["/bin/sh".into(), "-c".into(), script.into()], seconds).send(&parcels())
+        Exec::new("exec", vec!["/bin/sh".into(), "-c".into(), script.into()], seconds).send(&parcels())
     }
 
     #[test]
     fn each_message_gets_its_own_answer_whatever_the_order() {
         let script = r#"
             read -r one; read -r two
-            case "$one" in '{"v":1,"id":"n-1","template":"debit_failed"'*) ;; *) exit 1 ;; esac
+            case "$one" in '{"v":1,"id":"n-1","key":"","template":"debit_failed"'*) ;; *) exit 1 ;; esac
             echo '{"id":"n-2","result":"refused","said":"no such number 19900000001"}'
             echo 'a line that is no answer'
             echo '{"id":"n-1","result":"sent","said":"x-77"}'
@@ -209,8 +239,8 @@ mod tests {
 
     #[test]
     fn a_program_that_cannot_start_has_sent_nothing() {
-        let gone = Exec::new(vec!["/no/such/program".into()], 5).send(&parcels());
-        assert!(gone.iter().all(|it| matches!(it, Receipt::Later { .. })), "{gone:?}");
+        let gone = Exec::new("exec", vec!["/no/such/program".into()], 5).send(&parcels());
+        assert!(gone.iter().all(|it| matches!(it, Receipt::Broken { .. })), "{gone:?}");
     }
 
     #[test]
@@ -222,6 +252,6 @@ mod tests {
             assert!(matches!(receipts[1], Receipt::Unknown { .. }), "{end}: {receipts:?}");
         }
         let receipts = said(&format!("{one}exit 75"), 10);
-        assert!(matches!(receipts[1], Receipt::Later { .. }), "{receipts:?}");
+        assert!(matches!(receipts[1], Receipt::Down { .. }), "{receipts:?}");
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! A rail that cannot do something answers [`Trouble::Unsupported`], and the caller has an answer for that.
 
+pub mod alipay;
 pub mod cash;
 pub mod sandbox;
+pub mod wechat;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};

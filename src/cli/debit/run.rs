@@ -235,6 +235,7 @@ fn concern_text(ctx: &Ctx, concern: &Concern) -> String {
         Concern::RefundDeclined { said } => t!("refund refused: {said}", said = said),
         Concern::MessagesStuck { said } => t!("messages cannot be handed over: {said}", said = said),
         Concern::MessageFailed => t!("message cannot be sent"),
+        Concern::MessageInDoubt => t!("nobody knows whether this message arrived"),
         Concern::MandateNotClosed { said } => t!("the rail does not close the mandate: {said}", said = said),
         Concern::StatementOpen { confirm_by } => {
             t!("settlement to confirm; confirms itself {time}", time = short_time(ctx, *confirm_by))

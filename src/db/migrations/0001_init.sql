@@ -29,6 +29,8 @@ CREATE TABLE customer (
   phone           BLOB,
   id_number       BLOB,
   address         BLOB,
+  email           BLOB,
+  openid          BLOB,
   name_hash       BLOB,
   phone_hash      BLOB,
   id_hash         BLOB UNIQUE,
@@ -366,14 +368,17 @@ CREATE TABLE message (
   params          TEXT NOT NULL,
   created_at      TEXT NOT NULL,
   not_before      TEXT NOT NULL,
-  state           TEXT NOT NULL CHECK (state IN ('queued','sending','sent','failed','dropped')),
+  state           TEXT NOT NULL CHECK (state IN ('queued','sending','sent','unknown','failed','dropped')),
   channel         TEXT,
   sent_at         TEXT,
   said            TEXT NOT NULL,
-  tries           INTEGER NOT NULL
+  tries           INTEGER NOT NULL,
+  handed_at       TEXT,
+  refused         TEXT NOT NULL
 ) STRICT;
 CREATE INDEX message_queued ON message (id) WHERE state = 'queued';
-CREATE INDEX message_sending ON message (id) WHERE state = 'sending';
+CREATE INDEX message_sending ON message (id) WHERE state IN ('sending','unknown');
+CREATE INDEX message_handed ON message (handed_at) WHERE handed_at IS NOT NULL;
 CREATE INDEX message_customer ON message (customer_id, id);
 
 CREATE TABLE bill (

@@ -12,6 +12,7 @@ use crate::db::installment::{DueRow, Place};
 use crate::domain::charge::{ChargeHour, ChargeKind, Decision, decide, order_no};
 use crate::domain::date::At;
 use crate::domain::id::{AgreementId, ChargeId, RunId};
+use crate::domain::money::Money;
 use crate::domain::op::Op;
 use crate::domain::rail::{Answer, Profile, Reason, Reply};
 use crate::ops::debit::book::{Asked, Effect, apply, lane_ended};
@@ -36,7 +37,7 @@ enum Question {
 struct Look {
     mandate: MandateRef,
     registered: chrono::NaiveDate,
-    link: Option<String>,
+    link: Option<(String, Money)>,
 }
 
 /// A rail's answer.
@@ -103,10 +104,12 @@ fn look_at(rail: &dyn Rail, look: &Look) -> Looked {
         }
         Err(trouble) => return Looked::Trouble(trouble),
     }
-    match look.link.as_deref().map(|order_no| rail.close_order(order_no)) {
-        None | Some(Ok(Closed::Closed)) => Looked::Ready,
-        Some(Ok(Closed::AlreadyPaid(reply))) => Looked::LinkPaid(reply),
-        Some(Err(trouble)) => Looked::Trouble(trouble),
+    let Some((order_no, amount)) = &look.link else { return Looked::Ready };
+    match rail.close_order(order_no) {
+        Ok(Closed::Closed) => Looked::Ready,
+        // Whoever closes an order names no sum; only the question that names it may say "paid".
+        Ok(Closed::AlreadyPaid(_)) => Looked::LinkPaid(rail.query_charge(order_no, *amount)),
+        Err(trouble) => Looked::Trouble(trouble),
     }
 }
 
@@ -256,7 +259,8 @@ impl<'a> Desk<'a> {
         let questions = rows
             .iter()
             .map(|row| {
-                let link = row.open.as_ref().filter(|open| !open.unheard).map(|open| open.order_no.clone());
+                let link = row.open.as_ref().filter(|open| !open.unheard);
+                let link = link.map(|open| (open.order_no.clone(), open.amount));
                 let own = |profile| row.candidate.registered_with(profile);
                 let registered = self.profile(&row.rail).map_or(row.installment.registered, own);
                 let look = Look { mandate: mandate_of(row), registered, link };

@@ -14,7 +14,15 @@ use crate::ops::witness::{self, Verdict};
 use crate::t;
 
 /// The lock of the debit run. It dies with the process, however that ends.
-pub struct Lock(#[expect(dead_code, reason = "held, never read")] File);
+pub struct Lock(File);
+
+impl Drop for Lock {
+    /// Closing the file is not enough: a program that another thread is starting this very moment holds a copy of it until it runs.
+    fn drop(&mut self) {
+        // Should it fail, the end of the process releases it.
+        drop(self.0.unlock());
+    }
+}
 
 /// Takes the lock, or says that another run has it.
 ///

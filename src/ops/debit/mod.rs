@@ -103,13 +103,27 @@ fn refunds(ctx: &Ctx, report: &mut RunReport) -> Result<()> {
 fn deliver(ctx: &Ctx, report: &mut RunReport) -> Result<()> {
     let delivered = remind::deliver(ctx, ctx.now())?;
     report.messages_sent += delivered.sent;
-    report.messages_waiting += delivered.later;
-    if let Some(said) = delivered.channel_down {
+    report.messages_waiting += delivered.later + delivered.capped;
+    for (channel, stop) in delivered.stopped {
+        let next = if stop.broken { "kibble config show" } else { "kibble remind list --state queued" };
         report.need(Need {
-            record: ctx.notify.name().to_owned(),
+            record: channel,
             customer: None,
-            what: Concern::MessagesStuck { said },
-            next: "kibble remind list --state queued".to_owned(),
+            what: Concern::MessagesStuck { said: stop.said },
+            next: next.to_owned(),
+            urgent: true,
+        });
+    }
+    for message in delivered.in_doubt {
+        let next = match delivered.undecidable.contains(&message) {
+            true => format!("kibble remind settle {message}"),
+            false => "kibble remind list --state unknown".to_owned(),
+        };
+        report.need(Need {
+            record: message.to_string(),
+            customer: None,
+            what: Concern::MessageInDoubt,
+            next,
             urgent: true,
         });
     }

@@ -198,18 +198,24 @@ enum LinkEnd {
 
 fn close_link(ctx: &Ctx, row: &DueRow) -> Result<LinkEnd> {
     let Some(open) = &row.open else { return Ok(LinkEnd::Closed) };
-    match ctx.rail(&open.rail)?.close_order(&open.order_no) {
-        Ok(Closed::Closed) => Ok(LinkEnd::Closed),
-        Ok(Closed::AlreadyPaid(reply)) => Ok(LinkEnd::PaidAlready(reply)),
-        Err(trouble) => Err(Fault::refused(t!(
-            "{rail} does not close the pay link of {installment}: {why}",
-            rail = open.rail,
-            installment = row.installment.id,
-            why = trouble
-        ))
-        .hint(t!("the customer could still pay through it; try again later"))
-        .into()),
-    }
+    let rail = ctx.rail(&open.rail)?;
+    let why = match rail.close_order(&open.order_no) {
+        Ok(Closed::Closed) => return Ok(LinkEnd::Closed),
+        // Whoever closes an order names no sum; only the question that names it may say "paid".
+        Ok(Closed::AlreadyPaid(_)) => match rail.query_charge(&open.order_no, open.amount) {
+            reply if reply.answer == Answer::Paid => return Ok(LinkEnd::PaidAlready(reply)),
+            reply => format!("{} {}", reply.code, reply.text),
+        },
+        Err(trouble) => trouble.to_string(),
+    };
+    Err(Fault::refused(t!(
+        "{rail} does not close the pay link of {installment}: {why}",
+        rail = open.rail,
+        installment = row.installment.id,
+        why = why
+    ))
+    .hint(t!("the customer could still pay through it; try again later"))
+    .into())
 }
 
 fn unknown(id: InstallmentId) -> Fault {

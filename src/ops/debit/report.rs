@@ -132,13 +132,15 @@ pub enum Concern {
         /// What the rail said.
         said: String,
     },
-    /// The message channel does not take messages.
+    /// A message channel takes no messages.
     MessagesStuck {
         /// What it said.
         said: String,
     },
     /// A message can never be sent as it is.
     MessageFailed,
+    /// Nobody knows whether a message arrived.
+    MessageInDoubt,
     /// The rail refuses to close a mandate that has ended here.
     MandateNotClosed {
         /// What it said.
@@ -172,6 +174,7 @@ impl Concern {
             Concern::RefundDeclined { .. } => "refund_declined",
             Concern::MessagesStuck { .. } => "messages_stuck",
             Concern::MessageFailed => "message_failed",
+            Concern::MessageInDoubt => "message_in_doubt",
             Concern::MandateNotClosed { .. } => "mandate_not_closed",
             Concern::StatementOpen { .. } => "statement_open",
             Concern::BillsDiffer { .. } => "bills_differ",

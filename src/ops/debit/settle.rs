@@ -97,6 +97,12 @@ fn believed(ctx: &Ctx, charge: &Charge, reply: Reply, now: At) -> Result<Reply> 
     if reply.answer != Answer::NotFound {
         return Ok(reply);
     }
+    // Alipay makes the order of a pay link only when somebody opens the link, so as long as it lives it may still be paid.
+    if let (ChargeKind::Link, ChargeState::Pending, Some(until)) = (charge.kind, charge.state, charge.pending_until)
+        && now < until
+    {
+        return Ok(Reply { answer: Answer::Pending(until), ..reply });
+    }
     let profile = &ctx.config.rail(&charge.rail)?.profile;
     let sent = charge.asked_at.unwrap_or(charge.noted_at);
     let settled = now - sent >= TimeDelta::seconds(i64::from(profile.not_found_after_seconds));

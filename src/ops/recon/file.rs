@@ -63,7 +63,7 @@ impl<'b> Opened<'b> {
         bytes.rewind().with_context(|| unreadable(name))?;
         let refuse = |why: String, fix: String| Err(refused(name, &why).hint(fix).into());
         if start.is_empty() {
-            return refuse(t!("it is empty"), t!("download it again"));
+            return refuse(t!("there is nothing in it"), t!("download it again"));
         }
         if start.starts_with(b"\xd0\xcf\x11\xe0") {
             return refuse(t!("it is a workbook"), t!("save it as CSV, then import that file"));
@@ -496,7 +496,7 @@ mod tests {
 
     #[test]
     fn what_is_no_text_is_refused() {
-        refused(b"", "it is empty");
+        refused(b"", "there is nothing in it");
         refused(b"\xd0\xcf\x11\xe0 old excel", "it is a workbook");
         refused(b"%PDF-1.7\0\0", "something other than text");
         refused("<html>404".as_bytes(), "it is no bill");

@@ -53,6 +53,8 @@ pub const TABLE: Table = &[
     ("messages_queued", "通知排队"),
     ("messages_moved", "通知流转"),
     ("message_retried", "重发通知"),
+    ("message_settled", "核实通知"),
+    ("contact_changed", "修改联系方式"),
     ("run_started", "批次开始"),
     ("run_ended", "批次结束"),
     ("exported", "导出"),

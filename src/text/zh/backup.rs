@@ -77,6 +77,11 @@ pub const TABLE: Table = &[
     ("if it is, run `kibble adopt`", "如果是，请运行 `kibble adopt`"),
     // adopt
     (
+        "messages that the lost state may have told, to be looked up: {count}",
+        "丢失的数据里可能已经发过、需要先查询的通知：{count} 条",
+    ),
+    ("it waited when this database was restored or copied", "这个数据库被恢复或复制时，它还在排队"),
+    (
         "Go on with a database that was restored from a backup or copied: asks the payment rails what it missed",
         "启用恢复或复制来的数据库：先向支付渠道核对它缺了哪些扣款",
     ),

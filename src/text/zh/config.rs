@@ -4,6 +4,14 @@ use super::Table;
 
 /// Pairs.
 pub const TABLE: Table = &[
+    ("name at least one channel", "至少写一个通道"),
+    ("there is no channel called {name}", "没有叫 {name} 的通道"),
+    ("shop.toml: {key}: no message is called {name}", "shop.toml：{key}：没有叫 {name} 的通知"),
+    ("this kibble has no adapter {other} for messages", "这个 kibble 没有叫 {other} 的通知对接方式"),
+    ("a channel's name has no comma and no space", "通道名里不能有逗号和空格"),
+    ("Adapter", "对接方式"),
+    ("A day per number", "每号每天"),
+    ("In use", "使用中"),
     ("there is no shop in {folder}", "{folder} 里没有店铺"),
     ("shop.toml has no payment rail called {name}", "shop.toml 里没有叫 {name} 的支付渠道"),
     ("it has {known}", "现有：{known}"),
@@ -16,8 +24,6 @@ pub const TABLE: Table = &[
     ("the agreement allows two retries at most", "协议最多允许重试两次"),
     ("the law gives 7 days; 7 is the least", "法律规定7日，不能少于7"),
     ("a refund may take 15 days at most", "退款最长不超过15日"),
-    ("the channel exec needs a program to run", "通知方式 exec 需要写明要运行的程序"),
-    ("this kibble knows the channels print and exec", "本程序的通知方式有 print 和 exec"),
     ("the data key {path} is missing", "找不到数据密钥 {path}"),
     (
         "put the key file back, or correct key_file in shop.toml; without it names and phones stay sealed",
@@ -47,6 +53,10 @@ pub const TABLE: Table = &[
     ),
     ("this is not a time of day like \"09:00\"", "这里应当是像 \"09:00\" 这样的时刻"),
     ("this is not written as TOML wants it", "这里不符合TOML的写法"),
+    (
+        "--now is for rehearsals: the message channel {channel} reaches real people",
+        "--now 只用于演练：通知通道 {channel} 会发到真人那里",
+    ),
     (
         "--now is for rehearsals: a payment rail of this shop moves real money",
         "--now 只用于演练：本店有支付渠道会动真钱",

@@ -107,6 +107,7 @@ pub const TABLE: Table = &[
     ("refund refused: {said}", "退款被拒：{said}"),
     ("messages cannot be handed over: {said}", "通知发不出去：{said}"),
     ("message cannot be sent", "通知无法发送"),
+    ("nobody knows whether this message arrived", "不知道这条通知有没有送到"),
     ("the rail does not close the mandate: {said}", "渠道没有关闭代扣授权：{said}"),
     ("settlement to confirm; confirms itself {time}", "有结算清单待确认，{time} 自动确认"),
     ("today {time}", "今天 {time}"),

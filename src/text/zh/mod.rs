@@ -2,6 +2,7 @@
 
 mod agreement;
 mod agreement_import;
+mod alipay;
 mod audit;
 mod backup;
 mod book;
@@ -16,6 +17,8 @@ mod demo;
 mod http;
 mod init;
 mod keys;
+mod notice;
+mod notify;
 mod order;
 mod pet;
 mod plan;
@@ -27,6 +30,7 @@ mod risk;
 mod sandbox;
 mod sign;
 mod wallet;
+mod wechat;
 
 /// Pairs of English and Chinese.
 pub type Table = &'static [(&'static str, &'static str)];
@@ -35,6 +39,7 @@ pub type Table = &'static [(&'static str, &'static str)];
 pub const TABLES: &[Table] = &[
     agreement::TABLE,
     agreement_import::TABLE,
+    alipay::TABLE,
     audit::TABLE,
     backup::TABLE,
     book::TABLE,
@@ -49,6 +54,8 @@ pub const TABLES: &[Table] = &[
     http::TABLE,
     init::TABLE,
     keys::TABLE,
+    notice::TABLE,
+    notify::TABLE,
     order::TABLE,
     pet::TABLE,
     plan::TABLE,
@@ -60,4 +67,5 @@ pub const TABLES: &[Table] = &[
     sandbox::TABLE,
     sign::TABLE,
     wallet::TABLE,
+    wechat::TABLE,
 ];

@@ -32,7 +32,7 @@ pub const TABLE: Table = &[
         "执行文件中的处理方式；重复执行不会有任何变化",
     ),
     // Reading a bill.
-    ("it is empty", "文件是空的"),
+    ("there is nothing in it", "文件是空的"),
     ("download it again", "请重新下载"),
     ("it is a workbook", "这是Excel工作簿"),
     ("save it as CSV, then import that file", "请另存为CSV后再导入"),

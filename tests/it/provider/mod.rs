@@ -2,6 +2,9 @@
 //! the way. Owns the wire, with TLS in `tls.rs`; what a provider checks and says is in the file of its name.
 
 pub mod tls;
+pub mod wechat;
+
+pub mod alipay;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -138,7 +141,8 @@ impl Server {
         self.troubles.down.store(down, Ordering::SeqCst);
     }
 
-    /// How long every answer takes.
+    /// How long every answer takes; the bench of the rails is what wants it.
+    #[allow(dead_code, reason = "only the bench slows a provider down")]
     pub fn set_delay(&self, delay: Duration) {
         self.troubles.delay_ms.store(u64::try_from(delay.as_millis()).unwrap(), Ordering::SeqCst);
     }

@@ -17,7 +17,7 @@ pub enum Flaw {
 
 /// A provider's TLS, the root that signed it, and a client certificate of the same root.
 pub struct Tls {
-    pub(super) config: Arc<ServerConfig>,
+    pub config: Arc<ServerConfig>,
     /// PEM of the root.
     pub root: String,
     /// PEM of a client certificate.

@@ -72,6 +72,12 @@ impl Stage for Play {
         self.book().set_fault(self.rail.name(), kind, span, None).unwrap();
     }
 
+    fn decline_next(&self, reason: Reason) -> Option<Reason> {
+        let span = FaultSpan::Times(1);
+        self.book().set_fault(self.rail.name(), FaultKind::Decline, span, Some(reason)).unwrap();
+        Some(reason)
+    }
+
     fn moved(&self) -> Money {
         let totals = self.book().totals(self.rail.name()).unwrap();
         totals.paid - totals.refunded

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::Book;
 use super::book::Page;
 use super::fault::{Fault, FaultKind, FaultSpan};
-use super::rows::{Card, Contract, ContractState, Order, OrderState, Payer};
+use super::rows::{Card, Contract, ContractState, Order, OrderState, Payer, Refund};
 use super::{rules, work};
 use crate::domain::date::At;
 use crate::domain::money::Money;
@@ -197,6 +197,14 @@ impl Book {
     /// When the book cannot be used.
     pub fn contract(&self, rail: &str, contract_no: &str) -> anyhow::Result<Option<Contract>> {
         self.write(|page| page.contract(rail, contract_no))
+    }
+
+    /// One refund.
+    ///
+    /// # Errors
+    /// When the book cannot be used.
+    pub fn refund(&self, rail: &str, refund_no: &str) -> anyhow::Result<Option<Refund>> {
+        self.write(|page| page.refund(rail, refund_no))
     }
 
     /// One order.

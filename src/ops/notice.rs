@@ -1,0 +1,342 @@
+//! A provider's asynchronous notice that the shop's own web server saved: read, verified by the rail it belongs to, and applied
+//! through the same doors as the debit run's answers. Safe to apply twice and in any order. A server can call [`apply`] later.
+//!
+//! kibble asks the rails by itself and needs no notices; they only bring news earlier. So a notice never overrules what the rail
+//! says when it is asked: only a payment of the very amount that is open is taken from the notice alone; a failure, a refund and the
+//! end of a mandate are looked up first.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use crate::adapters::rail::{Capability, MandateState, Noticed, SavedNotice, Trouble};
+use crate::db;
+use crate::domain::charge::{Charge, ChargeState};
+use crate::domain::date::At;
+use crate::domain::id::RunId;
+use crate::domain::mandate::{Mandate, MandateStatus};
+use crate::domain::money::Money;
+use crate::domain::op::Op;
+use crate::domain::rail::{Answer, Reply};
+use crate::domain::refund::RefundState;
+use crate::fault::Fault;
+use crate::ops::debit::book::{self, Asked, Effect};
+use crate::ops::mandate::{self, reference};
+use crate::ops::{Ctx, refund};
+use crate::t;
+
+/// What became of a notice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Heard {
+    /// Which rail vouched for it.
+    pub rail: String,
+    /// What it is about.
+    pub kind: Kind,
+    /// The number it names: of an order, a mandate or a refund.
+    pub number: String,
+    /// Our record, where there is one: `a-7/3`, `m-7`, a refund's id.
+    pub record: Option<String>,
+    /// What it did.
+    pub result: Outcome,
+    /// Where the record stands now; empty where there is none.
+    pub state: String,
+    /// Why nothing changed, or why somebody has to look; empty when all is well.
+    pub why: String,
+}
+
+/// What a notice is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A charge or a pay link.
+    Charge,
+    /// A mandate.
+    Mandate,
+    /// A refund.
+    Refund,
+}
+
+/// What a notice did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The books changed by it.
+    Applied,
+    /// It says what is known already, or nothing that is decided.
+    Unchanged,
+    /// It is genuine, and about a number that this shop does not know.
+    UnknownNumber,
+    /// It contradicts the books or the rail's own answer: nothing changed, and somebody must look.
+    Disputed,
+}
+
+impl Heard {
+    /// True when a person has to look.
+    pub fn needs_person(&self) -> bool {
+        matches!(self.result, Outcome::UnknownNumber | Outcome::Disputed)
+    }
+}
+
+/// Reads a saved notice: the body as it came, or HTTP headers, an empty line and the body.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn read(file: &Path) -> Result<SavedNotice> {
+    let bytes =
+        std::fs::read(file).with_context(|| Fault::not_found(t!("cannot read {file}", file = file.display())))?;
+    Ok(saved(&bytes))
+}
+
+/// The same from bytes. A `Content-Length` says where the body ends, so that a line end added by saving does no harm.
+pub fn saved(bytes: &[u8]) -> SavedNotice {
+    let Some((headers, body)) = headers(bytes) else {
+        return SavedNotice { headers: Vec::new(), body: bytes.to_vec() };
+    };
+    let length = headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, value)| value.parse().ok());
+    let end = length.unwrap_or(body.len()).min(body.len());
+    SavedNotice { headers, body: body[..end].to_vec() }
+}
+
+/// Names in lower case, and values.
+type Headers = Vec<(String, String)>;
+
+/// The headers and the body, where every line before the first empty one is a header. A request line is passed over.
+fn headers(bytes: &[u8]) -> Option<(Headers, &[u8])> {
+    let mut headers = Vec::new();
+    let mut rest = bytes;
+    let mut first = true;
+    loop {
+        let end = rest.iter().position(|byte| *byte == b'\n')?;
+        let line = std::str::from_utf8(&rest[..end]).ok()?.trim_end_matches('\r');
+        rest = &rest[end + 1..];
+        if line.is_empty() {
+            return (!headers.is_empty()).then_some((headers, rest));
+        }
+        let is_request_line = first && line.contains(" HTTP/");
+        first = false;
+        if is_request_line {
+            continue;
+        }
+        let (name, value) = line.split_once(':')?;
+        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
+            return None;
+        }
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+}
+
+/// Verifies a notice and applies it. Without a `rail`, the one that vouches for it is found.
+///
+/// # Errors
+/// When no rail vouches for it (then nothing changed), or the database cannot be written.
+pub fn apply(ctx: &Ctx, rail: Option<&str>, notice: &SavedNotice, now: At) -> Result<Heard> {
+    let (rail, noticed) = vouched(ctx, rail, notice)?;
+    match noticed {
+        Noticed::Charge { order_no, amount, reply } => charge(ctx, &rail, order_no, amount, &reply, now),
+        Noticed::Mandate { contract_no, state } => mandate(ctx, &rail, contract_no, state, now),
+        Noticed::Refund { refund_no, .. } => refunded(ctx, &rail, refund_no, now),
+    }
+}
+
+/// Which rail vouches for the notice, and what it says.
+fn vouched(ctx: &Ctx, wanted: Option<&str>, notice: &SavedNotice) -> Result<(String, Noticed)> {
+    let mut said = Vec::new();
+    let names: Vec<&str> = match wanted {
+        Some(name) => vec![name],
+        None => ctx
+            .rails
+            .iter()
+            .filter(|(_, rail)| rail.capabilities().contains(&Capability::Notice))
+            .map(|(name, _)| name.as_str())
+            .collect(),
+    };
+    for name in &names {
+        match ctx.rail(name)?.read_notice(notice) {
+            Ok(noticed) => return Ok(((*name).to_owned(), noticed)),
+            Err(Trouble::Unsupported) => said.push(t!("{rail}: it has no notices", rail = name)),
+            Err(Trouble::Refused { text, .. } | Trouble::Unreachable { text }) => said.push(format!("{name}: {text}")),
+        }
+    }
+    if names.is_empty() {
+        return Err(Fault::refused(t!("no payment rail of this shop sends notices"))
+            .hint(t!("only rails with the adapter alipay or wechat do; see `kibble config show`"))
+            .into());
+    }
+    Err(Fault::refused(t!("this notice is not genuine; nothing was changed ({why})", why = said.join("; ")))
+        .hint(t!(
+            "save the body byte for byte, with its headers where the provider signs them; see `kibble notice --help`"
+        ))
+        .into())
+}
+
+fn charge(ctx: &Ctx, rail: &str, order_no: String, amount: Option<Money>, reply: &Reply, now: At) -> Result<Heard> {
+    let heard = |record, result, state: &str, why| Heard {
+        rail: rail.to_owned(),
+        kind: Kind::Charge,
+        number: order_no.clone(),
+        record,
+        result,
+        state: state.to_owned(),
+        why,
+    };
+    let Some(charge) = db::charge::by_order_no(ctx.db.read(), &order_no)?.filter(|it| it.rail == rail) else {
+        return Ok(heard(None, Outcome::UnknownNumber, "", t!("this shop knows no such order")));
+    };
+    let record = Some(charge.installment.to_string());
+    let word = charge.state.word();
+    if let Some(amount) = amount.filter(|amount| *amount != charge.amount) {
+        let why = t!(
+            "the notice speaks of {theirs}, the order of {ours}",
+            theirs = amount.yuan(),
+            ours = charge.amount.yuan()
+        );
+        return Ok(heard(record, Outcome::Disputed, word, why));
+    }
+    match (charge.state, reply.answer) {
+        (ChargeState::Paid, Answer::Declined(_)) => {
+            let why = t!("the notice says that it was not paid, and it is booked as paid");
+            return Ok(heard(record, Outcome::Disputed, word, why));
+        }
+        (ChargeState::Declined | ChargeState::Void, Answer::Paid) => {
+            let why = t!("the notice says that it was paid, and its number is booked as dead");
+            return Ok(heard(record, Outcome::Disputed, word, why));
+        }
+        (ChargeState::Paid | ChargeState::Declined | ChargeState::Void, _) => {
+            return Ok(heard(record, Outcome::Unchanged, word, t!("it was known already")));
+        }
+        (ChargeState::Noted | ChargeState::Pending | ChargeState::Unknown, Answer::Pending(_)) => {
+            return Ok(heard(record, Outcome::Unchanged, word, t!("nothing is decided yet")));
+        }
+        (ChargeState::Noted | ChargeState::Pending | ChargeState::Unknown, _) => {}
+    }
+    // A payment of this very amount is what its signature says. Anything else is only a reason to ask.
+    let reply = match reply.answer {
+        Answer::Paid if amount.is_some() => reply.clone(),
+        _ => ctx.rail(rail)?.query_charge(&order_no, charge.amount),
+    };
+    if !matches!(reply.answer, Answer::Paid | Answer::Declined(_)) {
+        let why = t!("the rail itself does not say so yet; the next `kibble debit run` asks again");
+        return Ok(heard(record, Outcome::Unchanged, word, why));
+    }
+    let effect = write(ctx, &charge, &reply, now)?;
+    let state = db::charge::get(ctx.db.read(), charge.id)?.map_or(word, |it| it.state.word());
+    Ok(match effect {
+        Effect::PaidTwice => {
+            let why = t!("its term had been collected before: a second payment came in, which must go back");
+            heard(record, Outcome::Disputed, state, why)
+        }
+        Effect::Nothing => heard(record, Outcome::Unchanged, state, t!("it was known already")),
+        _ => heard(record, Outcome::Applied, state, String::new()),
+    })
+}
+
+/// Through the same door as the debit run's answers.
+fn write(ctx: &Ctx, charge: &Charge, reply: &Reply, now: At) -> Result<Effect> {
+    ctx.db.write(now, |tx| {
+        // A debit run may have written it a moment ago.
+        let open = db::charge::get(tx, charge.id)?
+            .is_some_and(|it| matches!(it.state, ChargeState::Noted | ChargeState::Pending | ChargeState::Unknown));
+        if !open {
+            let answers = vec![(charge.id, Effect::Nothing.word())];
+            return Ok((Effect::Nothing, Op::ChargesWritten { noted: Vec::new(), answers }));
+        }
+        let row = db::installment::due_one(tx, RunId::new(0), charge.installment)?
+            .with_context(|| format!("{} of {}", charge.installment, charge.id))?;
+        let (kind, rail, amount) = (charge.kind, charge.rail.clone(), charge.amount);
+        let effect = book::apply(ctx, tx, &Asked { charge: charge.id, kind, rail, amount, row }, reply, None, now)?;
+        Ok((effect, Op::ChargesWritten { noted: Vec::new(), answers: vec![(charge.id, effect.word())] }))
+    })
+}
+
+fn mandate(ctx: &Ctx, rail: &str, contract_no: String, state: MandateState, now: At) -> Result<Heard> {
+    let heard = |record: Option<&Mandate>, result, why| Heard {
+        rail: rail.to_owned(),
+        kind: Kind::Mandate,
+        number: contract_no.clone(),
+        record: record.map(|it| it.id.to_string()),
+        result,
+        state: record.map(|it| it.state.word().to_owned()).unwrap_or_default(),
+        why,
+    };
+    let Some(mandate) = db::mandate::by_contract_no(ctx.db.read(), rail, &contract_no)? else {
+        return Ok(heard(None, Outcome::UnknownNumber, t!("this shop knows no such mandate")));
+    };
+    let known = || t!("it was known already");
+    match (&state, mandate.state) {
+        (MandateState::Live { .. }, MandateStatus::Waiting) => {}
+        (MandateState::Ended { .. }, MandateStatus::Waiting | MandateStatus::Live | MandateStatus::Closing) => {
+            // The end of a mandate stops debits; a notice that is older than a new consent must not do that.
+            if let Ok(MandateState::Live { .. }) = ctx.rail(rail)?.mandate_state(&reference(&mandate)) {
+                return Ok(heard(Some(&mandate), Outcome::Disputed, t!("the rail itself says that it is live")));
+            }
+        }
+        _ => return Ok(heard(Some(&mandate), Outcome::Unchanged, known())),
+    }
+    mandate::told(ctx, &mandate, state, now)?;
+    let after = mandate::get(ctx.db.read(), mandate.id)?;
+    Ok(match after.state == mandate.state {
+        true => heard(Some(&after), Outcome::Unchanged, known()),
+        false => heard(Some(&after), Outcome::Applied, String::new()),
+    })
+}
+
+/// A notice of a refund is a reason to ask: some providers name in it what went back in all, not by this refund.
+fn refunded(ctx: &Ctx, rail: &str, refund_no: String, now: At) -> Result<Heard> {
+    let heard = |record, result, state: RefundState, why| Heard {
+        rail: rail.to_owned(),
+        kind: Kind::Refund,
+        number: refund_no.clone(),
+        record: Some(record),
+        result,
+        state: state.word().to_owned(),
+        why,
+    };
+    let Some(known) = db::refund::by_no(ctx.db.read(), &refund_no)?.filter(|it| it.rail == rail) else {
+        return Ok(Heard {
+            rail: rail.to_owned(),
+            kind: Kind::Refund,
+            number: refund_no,
+            record: None,
+            result: Outcome::UnknownNumber,
+            state: String::new(),
+            why: t!("this shop knows no such refund"),
+        });
+    };
+    let record = known.id.to_string();
+    if matches!(known.state, RefundState::Paid | RefundState::Declined) {
+        return Ok(heard(record, Outcome::Unchanged, known.state, t!("it was known already")));
+    }
+    let after = refund::look(ctx, &known, now)?;
+    Ok(match after.state == known.state {
+        true => {
+            let why = t!("the rail itself does not say so yet; the next `kibble debit run` asks again");
+            heard(record, Outcome::Unchanged, after.state, why)
+        }
+        false => heard(record, Outcome::Applied, after.state, String::new()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::saved;
+
+    #[test]
+    fn a_saved_notice_is_a_body_or_headers_and_a_body() {
+        let bare: [&[u8]; 5] =
+            [b"app_id=1&sign=a%3Ab", b"<xml>\n<a>x: y</a>\n\n</xml>", b"{\"id\":\n\n1}", b"", b"not a header\n\nbody"];
+        for body in bare {
+            let it = saved(body);
+            assert_eq!((it.headers.len(), it.body.as_slice()), (0, body));
+        }
+        let with: [&[u8]; 2] = [
+            b"POST /notice HTTP/1.1\r\nWechatpay-Nonce: a:b\r\nContent-Length: 4\r\n\r\n{\"\"}\n",
+            b"wechatpay-nonce:a:b\ncontent-length: 4\n\n{\"\"}",
+        ];
+        for file in with {
+            let it = saved(file);
+            assert_eq!(it.headers[0], ("wechatpay-nonce".to_owned(), "a:b".to_owned()));
+            assert_eq!(it.body, b"{\"\"}");
+        }
+    }
+}
