@@ -313,3 +313,24 @@ fn a_restored_shop_takes_no_cash_and_gives_nothing_back() {
     }
     assert_eq!(ask(&shop, "SELECT count(*) FROM refund"), "0");
 }
+
+#[test]
+fn a_bill_of_some_hours_or_written_too_early_vouches_for_no_day() {
+    let mut shop = shop(&[ALIPAY]);
+    announced(&mut shop);
+    run(&mut shop, "2026-11-05T09:00").exits(0);
+    shop.at("2026-11-08T10:30").run("sandbox bill alipay 2026-11-05 --out a.csv").exits(0);
+    let text = encoding_rs::GBK.decode(&std::fs::read(shop.path("a.csv")).unwrap()).0.into_owned();
+    let whole = "终止日期：[2026年11月06日 00:00:00]";
+    let cases = [
+        (text.replacen(whole, "终止日期：[2026年11月05日 15:00:00]", 1), "0"),
+        (text.replace("导出时间：[2026年11月06日 09:00:00]", "导出时间：[2026年11月05日 15:00:00]"), "0"),
+        (text.clone(), "1"),
+    ];
+    for (text, days) in cases {
+        shop.write("b.csv", encoding_rs::GBK.encode(&text).0);
+        shop.run("recon import b.csv --rail alipay").exits(0);
+        assert_eq!(ask(&shop, "SELECT count(*) FROM bill_day"), days, "{text}");
+    }
+    holds(&shop);
+}
