@@ -496,7 +496,7 @@ mod tests {
 
     #[test]
     fn what_is_no_text_is_refused() {
-        refused(b"", "it is empty");
+        refused(b"", "the file is empty");
         refused(b"\xd0\xcf\x11\xe0 old excel", "it is a workbook");
         refused(b"%PDF-1.7\0\0", "something other than text");
         refused("<html>404".as_bytes(), "it is no bill");
