@@ -1,7 +1,5 @@
 //! The outbox: each event once, queued until a channel took it. Texts are rendered at delivery; what is kept here holds no names.
 
-use std::collections::BTreeMap;
-
 use anyhow::Result;
 use chrono::NaiveDate;
 use rusqlite::{Row, ToSql, named_params};
@@ -148,20 +146,21 @@ pub fn in_doubt(conn: &Conn, quiet: bool) -> Result<Vec<Addressed>> {
     addressed(conn, condition, named_params! { ":quiet": i64::from(quiet) })
 }
 
-/// How many messages each channel was given for each phone number since `since`, by channel and the number's
-/// [mark](customer::phone_mark); an empty mark is the shop itself. What a channel refused or never got does not count.
-pub fn handed_since(conn: &Conn, since: At) -> Result<BTreeMap<(String, Vec<u8>), u64>> {
+/// How many messages each channel was given for each phone number since `since`: `visit` hears channel, the number's
+/// [mark](customer::phone_mark), and how many; an empty mark is the shop itself. What a channel refused or never got does not count.
+pub fn handed_since(conn: &Conn, since: At, mut visit: impl FnMut(&str, &[u8], u64)) -> Result<()> {
     let mut query = conn.sql().prepare_cached(
         "SELECT m.channel, CASE WHEN m.audience = 'customer' THEN c.phone_hash END AS mark, count(*) AS number
          FROM message m LEFT JOIN customer c ON c.id = m.customer_id
          WHERE m.handed_at >= :since AND m.state IN ('sending','unknown','sent') AND m.channel IS NOT NULL
          GROUP BY m.channel, CASE WHEN m.audience = 'customer' THEN c.phone_hash END",
     )?;
-    let rows = query.query_map(named_params! { ":since": Instant(since) }, |row| {
+    let mut rows = query.query(named_params! { ":since": Instant(since) })?;
+    while let Some(row) = rows.next()? {
         let mark = row.get::<_, Option<Vec<u8>>>("mark")?.unwrap_or_default();
-        Ok(((row.get("channel")?, mark), row.get::<_, i64>("number")?.unsigned_abs()))
-    })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+        visit(&row.get::<_, String>("channel")?, &mark, row.get::<_, i64>("number")?.unsigned_abs());
+    }
+    Ok(())
 }
 
 /// The newest messages first, at most `limit`, with whom they are for; of one customer or in one state when given.

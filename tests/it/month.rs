@@ -271,7 +271,7 @@ fn a_month_of_lost_calls_outages_and_kills_charges_everybody_once() {
         ran(run(&shop, &text), &text);
         at += TimeDelta::hours(1);
     }
-    assert!(killed > 5, "only {killed} of the kills met a run at work");
+    assert!(killed > 2, "only {killed} of the kills met a run at work");
 
     let paid =
         ask(&shop, "SELECT rail || '|' || order_no || '|' || amount FROM charge WHERE state = 'paid' ORDER BY 1");

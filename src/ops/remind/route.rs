@@ -77,7 +77,19 @@ pub(super) struct Seeker<'a> {
 pub(super) struct Routes<'a> {
     ctx: &'a Ctx,
     stopped: BTreeMap<String, Stop>,
-    handed: BTreeMap<(String, Vec<u8>), u64>,
+    /// How many messages a number was given today, on channels that have a cap: a long outbox must not fill the memory.
+    handed: BTreeMap<(String, Mark), u64>,
+}
+
+/// The beginning of a number's mark, which is a hash: enough to tell numbers apart.
+type Mark = [u8; 8];
+
+fn short(mark: &[u8]) -> Mark {
+    let mut short = Mark::default();
+    for (to, from) in short.iter_mut().zip(mark) {
+        *to = *from;
+    }
+    short
 }
 
 impl Channels {
@@ -117,12 +129,15 @@ impl Channels {
 impl<'a> Routes<'a> {
     /// The ways at the beginning of a delivery.
     pub(super) fn new(ctx: &'a Ctx, now: At) -> Result<Routes<'a>> {
-        let capped = ctx.config.channels.values().any(|it| it.daily_per_number > 0);
-        let handed = match capped {
-            true => db::message::handed_since(ctx.db.read(), midnight(ctx, now))?,
-            false => BTreeMap::new(),
-        };
-        Ok(Routes { ctx, stopped: BTreeMap::new(), handed })
+        let mut routes = Routes { ctx, stopped: BTreeMap::new(), handed: BTreeMap::new() };
+        if ctx.config.channels.values().any(|it| it.daily_per_number > 0) {
+            db::message::handed_since(ctx.db.read(), midnight(ctx, now), |channel, mark, number| {
+                if routes.cap(channel) > 0 {
+                    *routes.handed.entry((channel.to_owned(), short(mark))).or_default() += number;
+                }
+            })?;
+        }
+        Ok(routes)
     }
 
     /// Where a message goes at `now`.
@@ -173,12 +188,14 @@ impl<'a> Routes<'a> {
 
     /// A channel is given a message for a number.
     pub(super) fn count(&mut self, channel: &str, mark: &[u8]) {
-        *self.handed.entry((channel.to_owned(), mark.to_vec())).or_default() += 1;
+        if self.cap(channel) > 0 {
+            *self.handed.entry((channel.to_owned(), short(mark))).or_default() += 1;
+        }
     }
 
     /// It did not take it.
     pub(super) fn discount(&mut self, channel: &str, mark: &[u8]) {
-        if let Some(count) = self.handed.get_mut(&(channel.to_owned(), mark.to_vec())) {
+        if let Some(count) = self.handed.get_mut(&(channel.to_owned(), short(mark))) {
             *count = count.saturating_sub(1);
         }
     }
@@ -188,7 +205,7 @@ impl<'a> Routes<'a> {
     }
 
     fn handed(&self, channel: &str, mark: &[u8]) -> u64 {
-        self.handed.get(&(channel.to_owned(), mark.to_vec())).copied().unwrap_or_default()
+        self.handed.get(&(channel.to_owned(), short(mark))).copied().unwrap_or_default()
     }
 }
 
