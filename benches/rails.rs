@@ -67,8 +67,7 @@ fn case(count: u32, in_flight: u32, per_second: u32) -> f64 {
     let folder = root.path().join("shop");
     let now = Clock::System.now();
     let today = day_of(now, chrono_tz::Asia::Shanghai);
-    let mut profile: kibble::domain::rail::Profile =
-        toml::from_str(kibble::adapters::rail::PROFILES.iter().find(|it| it.0 == "alipay").unwrap().1).unwrap();
+    let mut profile = suite::profile("alipay");
     profile.hours = Hours::new((0, 0), (0, 0));
     (profile.calls_in_flight, profile.calls_per_second) = (in_flight, per_second);
 

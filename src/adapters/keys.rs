@@ -1,6 +1,8 @@
 //! Keys, certificates, signatures and hashes as payment and message providers want them. Owns no protocol: what is signed is the
 //! adapter's business. All secret arithmetic is `ring`'s; MD5 and two old AES modes, which it rightly lacks, come from their crates.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use aes::cipher::block_padding::Pkcs7;
 use aes::cipher::{Array, BlockCipherDecrypt, BlockModeDecrypt, BlockModeEncrypt, KeyInit, KeyIvInit};
 use base64::Engine;
@@ -249,6 +251,20 @@ fn decimal(bytes: &[u8]) -> String {
         }
     }
     digits.iter().rev().map(|digit| char::from(b'0' + digit)).collect()
+}
+
+/// Words for calls that must never look the same twice. Derived, so that they can be told from what was called, and when.
+#[derive(Debug, Default)]
+pub struct Nonces {
+    calls: AtomicU64,
+}
+
+impl Nonces {
+    /// 32 letters and digits that no other call of this program has, made of the call and its moment.
+    pub fn next(&self, now: At, about: &str) -> String {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        sha256_hex(format!("{} {now} {call} {about}", std::process::id()).as_bytes())[..32].to_owned()
+    }
 }
 
 /// Bytes as lower-case hex.

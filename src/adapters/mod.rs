@@ -6,4 +6,6 @@ pub mod http;
 pub mod keys;
 pub mod notify;
 pub mod page;
+pub mod percent;
+pub mod program;
 pub mod rail;

@@ -65,7 +65,9 @@ fn without_tags(page: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{discreet, without_tags};
+    use proptest::prelude::{any, prop_assert, proptest};
+
+    use super::{PAGE_CHARS, discreet, without_tags, words};
 
     #[test]
     fn a_page_is_told_in_its_words() {
@@ -79,5 +81,14 @@ mod tests {
         assert_eq!(discreet("买家13800000000余额不足"), "买家***余额不足");
         assert_eq!(discreet("order 123 of 2026"), "order 123 of 2026");
         assert_eq!(discreet("证件11010119900101001X"), "证件***X");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_told_in_a_line(bytes in any::<Vec<u8>>(), page in "[<>/a1猫\n]{0,80}|<script>.{0,20}|<style>.{0,20}</style>.{0,9}") {
+            for shown in [words(&bytes), words(page.as_bytes())] {
+                prop_assert!(shown.chars().count() <= PAGE_CHARS && !shown.contains('\n'), "{shown}");
+            }
+        }
     }
 }

@@ -284,11 +284,6 @@ impl Ui {
         self.bars.clone()
     }
 
-    /// True when nobody reads stdout any more, so a long listing may stop.
-    pub fn is_closed(&self) -> bool {
-        self.lock().end != End::Open
-    }
-
     /// Brings everything out.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use rusqlite::{Row, named_params};
 use serde::{Deserialize, Serialize};
 
 use crate::db::Conn;
-use crate::db::customer::{label_of, open_for, seal_for};
+use crate::db::customer::{label_of, seal_for};
 use crate::db::types::{Day, Instant, day, maybe_at, word};
 use crate::domain::credit::{Review, Verdict};
 use crate::domain::date::At;
@@ -181,30 +181,35 @@ pub fn of_agreement(conn: &Conn, agreement: AgreementId) -> Result<Option<Check>
     Ok(rows.next()?.map(from_row).transpose()?)
 }
 
-/// What was seen at the check of an agreement, unsealed.
-pub fn seen(conn: &Conn, check: &Check) -> Result<Option<Seen>> {
-    let mut query = conn.sql().prepare_cached("SELECT seen FROM credit_check WHERE agreement_id = :agreement")?;
-    let sealed: Option<Vec<u8>> =
-        query.query_row(named_params! { ":agreement": check.agreement }, |row| row.get("seen"))?;
-    match sealed {
-        Some(sealed) => Ok(Some(serde_json::from_str(&open_for(conn, check.customer, "credit_seen", &sealed)?)?)),
-        None => Ok(None),
-    }
-}
+/// Checks that wait for a decision on an agreement that still waits.
+const OPEN: &str =
+    "credit_check c JOIN agreement a ON a.id = c.agreement_id WHERE c.review = 'open' AND a.state = 'waiting'";
 
-/// Checks that wait for a decision on an agreement that still waits, oldest first, with the customer's masked label.
-pub fn open(conn: &Conn) -> Result<Vec<(Check, String)>> {
+/// Checks that wait for a decision, oldest first, with the customer's masked label and what was seen.
+pub fn open(conn: &Conn) -> Result<Vec<(Check, String, Seen)>> {
     let mut query = conn.sql().prepare(&format!(
-        "SELECT {COLUMNS}, u.wrapped_key, u.name, u.phone
-         FROM credit_check c JOIN agreement a ON a.id = c.agreement_id JOIN customer u ON u.id = c.customer_id
-         WHERE c.review = 'open' AND a.state = 'waiting' ORDER BY c.agreement_id"
+        "SELECT {COLUMNS}, c.seen, u.wrapped_key, u.name, u.phone
+         FROM (SELECT c.* FROM {OPEN}) c JOIN customer u ON u.id = c.customer_id ORDER BY c.agreement_id"
     ))?;
     let mut rows = query.query([])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push((from_row(row)?, label_of(conn, row)?));
+        let column = |name: &str| row.get::<_, Option<Vec<u8>>>(name);
+        let seen = match (column("wrapped_key")?, column("seen")?) {
+            (Some(wrapped), Some(sealed)) => {
+                serde_json::from_str(&conn.keys().customer_key(&wrapped)?.open_text("credit_seen", &sealed)?)?
+            }
+            _ => Seen::default(),
+        };
+        found.push((from_row(row)?, label_of(conn, row)?, seen));
     }
     Ok(found)
+}
+
+/// How many checks wait for a decision.
+pub fn count_open(conn: &Conn) -> Result<u64> {
+    let mut query = conn.sql().prepare(&format!("SELECT CAST(count(*) AS BIGINT) AS number FROM {OPEN}"))?;
+    Ok(query.query_row([], |row| row.get::<_, i64>("number"))?.unsigned_abs())
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Check> {

@@ -36,7 +36,7 @@ pub fn file_state(db: &Db) -> Result<FileState> {
     Ok(FileState { has_log: mode == "wal", damage: (said != "ok").then_some(said) })
 }
 
-/// Charges whose outcome nobody knows.
+/// Charges whose outcome nobody knows. The first condition is that of the index of open ones, here and for refunds.
 pub fn unknown_charges(conn: &Conn) -> Result<Backlog> {
     backlog(
         conn,

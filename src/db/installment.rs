@@ -190,8 +190,8 @@ fn page(conn: &Conn, condition: &str, run: RunId, until: NaiveDate, after: Place
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The same for one installment, whatever its state.
-pub fn due_one(conn: &Conn, run: RunId, id: InstallmentId) -> Result<Option<DueRow>> {
+/// The same for one installment, whatever its state; `run` is the debit run that asks, where it is one.
+pub fn due_one(conn: &Conn, run: Option<RunId>, id: InstallmentId) -> Result<Option<DueRow>> {
     let mut query =
         conn.sql().prepare_cached(&format!("{DUE_SQL} WHERE i.agreement_id = :agreement AND i.term = :term"))?;
     let mut rows = query.query(named_params! { ":run": run, ":agreement": id.agreement, ":term": id.term })?;

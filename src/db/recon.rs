@@ -16,7 +16,7 @@ use crate::domain::charge::{ChargeKind, ChargeState, InstallmentState};
 use crate::domain::date::At;
 use crate::domain::id::{BillId, ChargeId, CustomerId, EntryId, InstallmentId, LineId, RefundId};
 use crate::domain::money::Money;
-use crate::domain::recon::{Class, Decision, Ours, Subject};
+use crate::domain::recon::{Class, Decision, Ours, Pair, Subject, is_done};
 use crate::domain::refund::RefundState;
 
 /// Finds the charge and the refund of every line of `rail` that has none yet. A number of another rail's is nobody's here.
@@ -82,6 +82,20 @@ pub struct OpenLine {
     pub installment: Option<InstallmentId>,
     /// Whose charge or refund it is.
     pub customer: Option<CustomerId>,
+}
+
+impl OpenLine {
+    /// The pair that the domain judges.
+    pub fn pair(&self) -> Pair {
+        Pair {
+            kind: self.line.kind,
+            amount: self.line.amount,
+            is_first: self.is_first,
+            is_sound: self.line.is_sound,
+            is_done: is_done(&self.line.said),
+            ours: self.ours,
+        }
+    }
 }
 
 /// Lines that are not explained, in the order of their numbers.

@@ -1,7 +1,7 @@
 //! The rules of a payment channel as data (a profile), and the words in which every rail answers. Owns no protocol:
 //! adapters speak to providers and translate into these words.
 
-use chrono::{Datelike, NaiveDate};
+use chrono::{Datelike, NaiveDate, NaiveTime};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -165,6 +165,13 @@ impl Profile {
     pub fn notice_covers(&self, noticed: At) -> (NaiveDate, NaiveDate) {
         let first = plus_days(day_of(noticed, self.timezone), i64::from(self.notice_days));
         (first, plus_days(first, i64::from(self.notice_valid_days.max(1)) - 1))
+    }
+
+    /// From when the bill of `day` can be had. An hour that cannot be read counts as ten o'clock, the providers' own.
+    pub fn bill_ready_at(&self, day: NaiveDate) -> At {
+        let ten = NaiveTime::from_hms_opt(10, 0, 0).expect("ten o'clock exists");
+        let hour = NaiveTime::parse_from_str(&self.bill_ready, "%H:%M").unwrap_or(ten);
+        moment(plus_days(day, 1), hour, self.timezone)
     }
 }
 

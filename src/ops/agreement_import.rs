@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use chrono::{NaiveDate, NaiveTime};
 use serde::Serialize;
 
+use crate::adapters::keys::hex;
 use crate::adapters::rail::{SignLink, SignRequest, Trouble};
 use crate::config::Config;
 use crate::db::agreement::NewAgreement;
@@ -494,8 +495,4 @@ impl<'p> LinkFile<'p> {
 
 fn is_called(plan: &Plan, name: &str) -> bool {
     [&plan.code, &plan.name_zh, &plan.name_en].iter().any(|it| *it == name)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -227,8 +227,7 @@ pub fn decide_hint(agreement: AgreementId) -> String {
 pub fn waiting(ctx: &Ctx) -> Result<Vec<Waiting>> {
     let conn = ctx.db.read();
     let mut waiting = Vec::new();
-    for (check, label) in db::credit::open(conn)? {
-        let seen = db::credit::seen(conn, &check)?.unwrap_or_default();
+    for (check, label, seen) in db::credit::open(conn)? {
         let near = seen.score.is_some_and(|score| is_near(score, check.threshold));
         waiting.push(Waiting { check, label, score: seen.score, reference: seen.reference, near });
     }

@@ -382,7 +382,7 @@ fn of_messages(ctx: &Ctx, now: At, notes: &mut Notes) -> Result<()> {
 }
 
 fn of_credit(ctx: &Ctx, _now: At, notes: &mut Notes) -> Result<()> {
-    let waiting = db::credit::open(ctx.db.read())?.len();
+    let waiting = db::credit::count_open(ctx.db.read())?;
     if waiting > 0 {
         notes.warn(
             "credit",

@@ -14,7 +14,6 @@ use crate::adapters::rail::{Capability, MandateState, Noticed, SavedNotice, Trou
 use crate::db;
 use crate::domain::charge::{Charge, ChargeState};
 use crate::domain::date::At;
-use crate::domain::id::RunId;
 use crate::domain::mandate::{Mandate, MandateStatus};
 use crate::domain::money::Money;
 use crate::domain::op::Op;
@@ -253,7 +252,7 @@ fn late(ctx: &Ctx, charge: &Charge, now: At) -> Result<(Outcome, String)> {
         if let Some(link) = link {
             db::charge::void(tx, link, "CLOSED", now)?;
         }
-        let row = db::installment::due_one(tx, RunId::new(0), charge.installment)?
+        let row = db::installment::due_one(tx, None, charge.installment)?
             .with_context(|| format!("{} of {}", charge.installment, charge.id))?;
         let effect = match row.open {
             Some(_) => Effect::Nothing,
@@ -292,10 +291,9 @@ fn write(ctx: &Ctx, charge: &Charge, reply: &Reply, now: At) -> Result<Effect> {
             let answers = vec![(charge.id, Effect::Nothing.word())];
             return Ok((Effect::Nothing, Op::ChargesWritten { noted: Vec::new(), answers }));
         }
-        let row = db::installment::due_one(tx, RunId::new(0), charge.installment)?
-            .with_context(|| format!("{} of {}", charge.installment, charge.id))?;
-        let (kind, rail, amount) = (charge.kind, charge.rail.clone(), charge.amount);
-        let effect = book::apply(ctx, tx, &Asked { charge: charge.id, kind, rail, amount, row }, reply, None, now)?;
+        let asked =
+            Asked::about(tx, None, charge)?.with_context(|| format!("{} of {}", charge.installment, charge.id))?;
+        let effect = book::apply(ctx, tx, &asked, reply, None, now)?;
         Ok((effect, Op::ChargesWritten { noted: Vec::new(), answers: vec![(charge.id, effect.word())] }))
     })
 }
@@ -370,6 +368,8 @@ fn refunded(ctx: &Ctx, rail: &str, refund_no: String, now: At) -> Result<Heard> 
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{any, prop_assert, proptest};
+
     use super::saved;
 
     #[test]
@@ -388,6 +388,17 @@ mod tests {
             let it = saved(file);
             assert_eq!(it.headers[0], ("wechatpay-nonce".to_owned(), "a:b".to_owned()));
             assert_eq!(it.body, b"{\"\"}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_was_saved_is_a_body(bytes in any::<Vec<u8>>(), head in "[a:\r\n-]{0,40}", length in any::<u64>()) {
+            let with = [format!("x: 1\r\ncontent-length: {length}\r\n{head}\r\n\r\n").as_bytes(), &bytes].concat();
+            for file in [&bytes, &with] {
+                let it = saved(file);
+                prop_assert!(file.windows(it.body.len().max(1)).any(|part| part == it.body) || it.body.is_empty());
+            }
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::domain::refund::RefundState;
 use crate::fault::Fault;
 use crate::ops::debit::refuse_copies;
 use crate::ops::mandate::params;
+use crate::ops::recon::BY_BILL;
 use crate::ops::remind::{Letter, tell};
 use crate::ops::{Ctx, agreement};
 use crate::t;
@@ -99,7 +100,7 @@ pub(super) fn made_elsewhere(
 ) -> Result<Refund> {
     let number = Some(line.refund_no.as_str()).filter(|number| !number.is_empty());
     let refund = note_out_of_wallet(ctx, tx, charge, -line.amount, why, number, now)?;
-    let reply = Reply { at: Some(line.at.min(now)), ..Reply::said(Answer::Paid, "BILL", line.bill.to_string()) };
+    let reply = Reply { at: Some(line.at.min(now)), ..Reply::said(Answer::Paid, BY_BILL, line.bill.to_string()) };
     answer_in(ctx, tx, &refund, &reply, now)?;
     get(tx, refund.id)
 }

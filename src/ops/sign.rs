@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use chrono::{Datelike, NaiveDate};
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
-use ring::digest;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::adapters::keys::sha256_hex;
 use crate::config::AdapterKind;
 use crate::db::agreement::NewAgreement;
 use crate::db::customer::{Customer, NewCustomer};
@@ -591,12 +591,7 @@ pub fn again(ctx: &Ctx, id: AgreementId, rail: Option<&str>, now: At) -> Result<
 
 /// The digest of a text whose digest line holds `-`: lower-case hex of SHA-256.
 pub fn digest_of(text: &str) -> String {
-    use std::fmt::Write;
-    let hash = digest::digest(&digest::SHA256, text.as_bytes());
-    hash.as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
-        write!(hex, "{byte:02x}").expect("writing to a string cannot fail");
-        hex
-    })
+    sha256_hex(text.as_bytes())
 }
 
 /// Whether a sealed text is the one whose digest was recorded.

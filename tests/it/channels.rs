@@ -23,8 +23,9 @@ use kibble::ops::remind::{self, Delivered, Letter};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
+use crate::provider::alipay::form;
 use crate::provider::tls::{Flaw, Tls};
-use crate::provider::{Answered, Asked, Provider, Server};
+use crate::provider::{Answered, Asked, Provider, Server, private, vectors};
 use crate::remind::{announcement, tell};
 use crate::shop::Shop;
 use crate::stage::{self, Cast};
@@ -70,7 +71,7 @@ impl Desk {
     }
 
     fn aliyun(&self, asked: &Asked) -> Value {
-        let values: BTreeMap<String, String> = asked.query.split('&').map(pair).collect();
+        let values: BTreeMap<String, String> = form(&asked.query);
         let canonical = asked.query.clone();
         assert!(canonical.split('&').is_sorted(), "{canonical}");
         let signer = aliyun::Signer {
@@ -204,7 +205,7 @@ impl Post {
         let desk = Arc::new(Desk::default());
         let server = Server::start(desk.clone());
         let shop = Shop::opened();
-        secret(&shop, "sms.key");
+        private(&shop.path("sms.key"), SECRET);
         let url = server.url();
         let settings = shop.read("shop.toml").replace("channels = [\"print\"]", &format!("channels = {order}"));
         let texts = "debit_success = { code = \"SMS_1\", params = [\"n\", \"amount\"] }\n\
@@ -234,33 +235,6 @@ impl Post {
     }
 }
 
-fn secret(shop: &Shop, name: &str) {
-    let path = shop.write(name, SECRET);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
-    }
-    #[cfg(not(unix))]
-    drop(path);
-}
-
-fn pair(text: &str) -> (String, String) {
-    let (name, value) = text.split_once('=').unwrap();
-    let mut bytes = Vec::new();
-    let mut rest = value.as_bytes();
-    while let Some((first, more)) = rest.split_first() {
-        rest = more;
-        if *first == b'%' {
-            bytes.push(u8::from_str_radix(std::str::from_utf8(&rest[..2]).unwrap(), 16).unwrap());
-            rest = &rest[2..];
-        } else {
-            bytes.push(*first);
-        }
-    }
-    (name.to_owned(), String::from_utf8(bytes).unwrap())
-}
-
 fn paid(cast: &Cast, term: u32) -> Letter {
     Letter {
         event: format!("debit_success:{}", stage::term(cast, term)),
@@ -277,10 +251,6 @@ fn deliver(ctx: &Ctx) -> Delivered {
 fn message(ctx: &Ctx, number: i64) -> (MessageState, String, String) {
     let it = db::message::get(ctx.db.read(), MessageId::new(number)).unwrap().unwrap();
     (it.state, it.channel.unwrap_or_default(), it.said)
-}
-
-fn vectors() -> Value {
-    serde_json::from_str(include_str!("../data/payment-vectors.json")).unwrap()
 }
 
 #[test]
@@ -669,7 +639,7 @@ fn a_channel_that_refuses_our_settings_is_named_and_the_next_takes_over() {
     let ran = post.shop.lang("zh").run("config show");
     ran.ok("channel.sms.access_key_secret").says("没有报备模板").hides(SECRET);
     // Nothing was lost: with the key back everything goes out.
-    secret(&post.shop, "sms.key");
+    private(&post.shop.path("sms.key"), SECRET);
     assert_eq!(deliver(&post.at("2026-11-02T10:00")).sent, 2);
 }
 

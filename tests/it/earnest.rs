@@ -1,19 +1,17 @@
 //! A shop that was rehearsed on its sandbox and then goes over to Alipay in earnest: the sandbox's book stands behind Alipay's gateway
 //! on this machine, so that customers, agreements and balances go on.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use kibble::adapters::rail::PROFILES;
 use kibble::adapters::rail::sandbox::Book;
 use kibble::clock::Clock;
 use kibble::config::Config;
 use kibble::domain::date::At;
-use kibble::domain::rail::Profile;
 use kibble::ops::{Ctx, read_now};
 
-use crate::provider::Server;
-use crate::provider::alipay::{APP_ID, Alipay as Gateway, SELLER, key};
+use crate::provider::alipay::{APP_ID, Alipay as Gateway, SELLER};
+use crate::provider::{Server, key, private};
+use crate::rails::suite::profile;
 use crate::shop::Shop;
 
 /// The shop with Alipay in earnest, and Alipay itself.
@@ -29,11 +27,9 @@ impl Till {
     /// ones.
     pub fn open(mut shop: Shop, now: &str, settings: &str) -> Till {
         shop.in_real_time();
-        let (_, text) = PROFILES.iter().find(|(name, _)| *name == "alipay").unwrap();
-        let profile: Profile = toml::from_str(text).unwrap();
         let clock = Clock::fixed(moment(now));
         let book = Arc::new(Book::open(&shop.path("sandbox.db")).unwrap());
-        let gateway = Arc::new(Gateway::new("alipay", profile, clock.clone(), book));
+        let gateway = Arc::new(Gateway::new("alipay", profile("alipay"), clock.clone(), book));
         let server = Server::start(gateway.clone());
         in_earnest(&shop, &server.url(), settings);
         let ctx = Ctx::wire(Config::load(&shop.dir()).unwrap(), clock).unwrap();
@@ -53,6 +49,8 @@ pub fn moment(text: &str) -> At {
 
 /// `shop.toml` names Alipay's account in place of the sandbox.
 fn in_earnest(shop: &Shop, url: &str, settings: &str) {
+    let keys = shop.path("keys");
+    std::fs::create_dir_all(&keys).unwrap();
     for (file, name) in [
         ("app", "app_private_pkcs8"),
         ("alipay", "alipay_public"),
@@ -61,7 +59,7 @@ fn in_earnest(shop: &Shop, url: &str, settings: &str) {
         ("app.crt", "app_cert"),
         ("alipay.crt", "wxplatform_cert"),
     ] {
-        private(&shop.write(&format!("keys/{file}"), key(name)));
+        private(&keys.join(file), &key(name));
     }
     let mut account = format!("[rail.alipay.account]\napp_id = \"{APP_ID}\"\nseller_id = \"{SELLER}\"\n{settings}");
     for (name, value) in [
@@ -79,15 +77,4 @@ fn in_earnest(shop: &Shop, url: &str, settings: &str) {
     let rail = rail.replacen("adapter = \"sandbox\"", "adapter = \"alipay\"", 1);
     let rail = rail.replacen("[rail.wechat]", &format!("{account}\n[rail.wechat]"), 1);
     shop.write("shop.toml", format!("{before}[rail.alipay]{rail}"));
-}
-
-fn private(path: &Path) {
-    #[cfg(unix)]
-    {
-        use std::fs;
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
-    }
-    #[cfg(not(unix))]
-    let _ = path;
 }

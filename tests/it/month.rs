@@ -23,7 +23,8 @@ use crate::import::BOOK;
 use crate::provider::alipay::Alipay;
 use crate::provider::wechat::WechatPay;
 use crate::provider::{Answered, Asked, Provider, Server};
-use crate::real::{connect, links, open, profile, take_over};
+use crate::rails::suite::profile;
+use crate::real::{connect, links, open, take_over};
 use crate::shop::Shop;
 
 /// Of 100 calls, how many are cut before the work.

@@ -4,12 +4,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use kibble::adapters::rail::PROFILES;
 use kibble::adapters::rail::sandbox::Book;
 use kibble::clock::Clock;
 use kibble::config::Config;
 use kibble::domain::date::FirstDebit;
-use kibble::domain::rail::Profile;
 use kibble::ops::agreement_import::{ImportOptions, Imported, import};
 use kibble::ops::debit::report::RunReport;
 use kibble::ops::debit::{self, Options, Outcome};
@@ -19,13 +17,8 @@ use crate::due::id_number;
 use crate::provider::Server;
 use crate::provider::alipay::{self, Alipay};
 use crate::provider::wechat::{self, WechatPay};
+use crate::rails::suite::profile;
 use crate::shop::Shop;
-
-/// A built-in profile.
-pub fn profile(name: &str) -> Profile {
-    let (_, text) = PROFILES.iter().find(|(known, _)| *known == name).unwrap();
-    toml::from_str(text).unwrap()
-}
 
 /// Puts real accounts into the place of the shop's sandbox rails. `more` goes before them.
 pub fn connect(shop: &Shop, more: &str, alipay: &str, wechat: &str) {

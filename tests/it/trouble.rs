@@ -9,7 +9,8 @@ use crate::due::{ask, holds};
 use crate::provider::Server;
 use crate::provider::alipay::Alipay;
 use crate::provider::tls::{Flaw, Tls};
-use crate::real::{Eve, profile};
+use crate::rails::suite::profile;
+use crate::real::Eve;
 
 /// What the report says about a rail that it left alone.
 fn said(report: &RunReport, rail: &str) -> String {

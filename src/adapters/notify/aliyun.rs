@@ -5,15 +5,15 @@
 //! some minutes later (payment facts 4.1).
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{Duration, FixedOffset};
 use serde::Deserialize;
 
-use crate::adapters::keys;
+use crate::adapters::keys::{self, Nonces};
 use crate::adapters::notify::call::{Caller, host, inspected, is_mobile, looked_up};
 use crate::adapters::notify::registered::{Filled, Registered, Texts};
 use crate::adapters::notify::{Handed, Notify, Parcel, Receipt, Trace, Wait, scrubbed};
+use crate::adapters::percent::encoded;
 use crate::adapters::rail::Finding;
 use crate::clock::Clock;
 use crate::config::{HttpSettings, SecretRef};
@@ -62,7 +62,7 @@ pub struct Aliyun {
     texts: Texts,
     caller: Caller,
     clock: Clock,
-    calls: AtomicU64,
+    nonces: Nonces,
 }
 
 /// What a call is signed with.
@@ -121,7 +121,7 @@ impl Aliyun {
             account: account.clone(),
             caller: Caller::new(http),
             clock,
-            calls: AtomicU64::new(0),
+            nonces: Nonces::default(),
         }
     }
 
@@ -134,10 +134,8 @@ impl Aliyun {
         };
         let now = self.clock.now();
         let query = query(values);
-        // Unique by time, action, message and count: the provider refuses a nonce that it has seen.
-        let count = self.calls.fetch_add(1, Ordering::Relaxed);
-        let nonce =
-            keys::sha256_hex(format!("{} {} {now} {action} {count}", std::process::id(), parcel.key).as_bytes());
+        // The provider refuses a nonce that it has seen.
+        let nonce = self.nonces.next(now, &format!("{action} {}", parcel.key));
         let host = host(&self.account.endpoint);
         let signer = Signer {
             id: &self.account.access_key_id,
@@ -145,7 +143,7 @@ impl Aliyun {
             host,
             action,
             date: &now.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            nonce: &nonce[..32],
+            nonce: &nonce,
         };
         let url = format!("{}/?{query}", self.account.endpoint.trim_end_matches('/'));
         // The client writes the host by itself, from the same address.
@@ -323,17 +321,6 @@ fn judged(code: &str, message: &str, parcel: &Parcel) -> Receipt {
         _ if code.starts_with("InvalidAccessKeyId") || code.starts_with("Forbidden") => Receipt::Broken { said },
         _ => Receipt::Unknown { said },
     }
-}
-
-fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(char::from(byte)),
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
 }
 
 /// The provider's date of a moment: Beijing's.

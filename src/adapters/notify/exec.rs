@@ -10,9 +10,9 @@
 //! message it did not answer. After any other end, or when time is up, nobody knows about the messages it did not answer.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::notify::call::bad;
 use crate::adapters::notify::{Notify, Parcel, Receipt, scrubbed};
+use crate::adapters::program;
 use crate::adapters::rail::Finding;
 use crate::fault::io_reason;
 use crate::t;
@@ -34,6 +35,8 @@ const NOTHING_SENT: i32 = 75;
 const END_MS: u64 = 1_000;
 /// How often its end is looked for, in milliseconds.
 const LOOK_MS: u64 = 10;
+/// Most that a program may write in one run, in bytes; a program that writes more is ended with what it has answered.
+const ANSWERS_MAX_BYTES: u64 = 4 << 20;
 /// Messages handed over in one run of the program.
 const BATCH: usize = 200;
 
@@ -84,17 +87,6 @@ impl Exec {
         Exec { name: name.to_owned(), command, timeout_seconds }
     }
 
-    fn start(&self) -> std::io::Result<Child> {
-        let (program, arguments) = self.command.split_first().ok_or(std::io::ErrorKind::NotFound)?;
-        Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            // What a program complains about may hold phone numbers, and nobody reads it.
-            .stderr(Stdio::null())
-            .spawn()
-    }
-
     /// The program's answers by message, and how it ended.
     fn talk(&self, mut child: Child, parcels: &[Parcel]) -> (BTreeMap<String, Answer>, Ended) {
         let lines: String = parcels.iter().map(|parcel| line(parcel) + "\n").collect();
@@ -107,7 +99,7 @@ impl Exec {
         if let Some(stdout) = child.stdout.take() {
             let answers = answers.clone();
             thread::spawn(move || {
-                for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
+                for line in BufReader::new(stdout.take(ANSWERS_MAX_BYTES)).split(b'\n').map_while(Result::ok) {
                     if let Ok(answer) = serde_json::from_slice::<Answer>(&line) {
                         answers.lock().unwrap_or_else(PoisonError::into_inner).insert(answer.id.clone(), answer);
                     }
@@ -121,8 +113,7 @@ impl Exec {
             Ok(()) | Err(RecvTimeoutError::Disconnected) => end_of(&mut child),
         };
         if matches!(ended, Ended::TimeUp) {
-            drop(child.kill());
-            drop(child.wait());
+            program::end(&mut child);
         }
         let answers = std::mem::take(&mut *answers.lock().unwrap_or_else(PoisonError::into_inner));
         (answers, ended)
@@ -150,7 +141,7 @@ impl Notify for Exec {
     }
 
     fn send(&self, parcels: &[Parcel]) -> Vec<Receipt> {
-        let child = match self.start() {
+        let child = match program::start(&self.command) {
             Ok(child) => child,
             Err(error) => {
                 let said = t!("the program cannot be started: {why}", why = io_reason(&error));

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::db::charge::Outcome;
 use crate::db::installment::{DueRow, Progress};
 use crate::db::{self, Conn};
-use crate::domain::charge::{ChargeKind, ChargeState, Course, InstallmentState};
+use crate::domain::charge::{Charge, ChargeKind, ChargeState, Course, InstallmentState};
 use crate::domain::date::At;
 use crate::domain::id::{ChargeId, RunId};
 use crate::domain::journal::{Account, Entry, EntryKind, WALLET_PRINCIPAL};
@@ -35,6 +35,20 @@ pub struct Asked {
     pub amount: Money,
     /// The installment and its agreement.
     pub row: DueRow,
+}
+
+impl Asked {
+    /// A charge as it stands, asked about outside of a run or in `run`; `None` when its installment is gone.
+    pub fn about(tx: &Conn, run: Option<RunId>, charge: &Charge) -> Result<Option<Asked>> {
+        let row = db::installment::due_one(tx, run, charge.installment)?;
+        Ok(row.map(|row| Asked {
+            charge: charge.id,
+            kind: charge.kind,
+            rail: charge.rail.clone(),
+            amount: charge.amount,
+            row,
+        }))
+    }
 }
 
 /// What an answer did.

@@ -229,7 +229,7 @@ impl<'a> Desk<'a> {
             if unseen || agreements.contains(&id.agreement) || self.stopped.contains(&row.rail) {
                 continue;
             }
-            let row = if stale { db::installment::due_one(self.ctx.db.read(), self.run, id)? } else { Some(row) };
+            let row = if stale { db::installment::due_one(self.ctx.db.read(), Some(self.run), id)? } else { Some(row) };
             let Some(row) = row.map(without_unheard).filter(|row| self.may_charge(row)) else { continue };
             if row.is_disputed {
                 disputed(&row, report);
@@ -454,7 +454,7 @@ impl<'a> Desk<'a> {
     fn still(&self, tx: &db::Conn, it: Ready, untouched: bool) -> Result<Option<Ready>> {
         let mut row = match untouched {
             true => it.row,
-            false => match db::installment::due_one(tx, self.run, it.row.installment.id)? {
+            false => match db::installment::due_one(tx, Some(self.run), it.row.installment.id)? {
                 Some(row) if row.candidate.mandate == it.row.candidate.mandate => row,
                 _ => return Ok(None),
             },

@@ -12,7 +12,7 @@ use crate::db::message::Message;
 use crate::db::refund::Refund;
 use crate::domain::charge::{Charge, ChargeKind, ChargeState, Course, InstallmentState, order_no};
 use crate::domain::date::{At, plus_days};
-use crate::domain::id::{ChargeId, CustomerId, InstallmentId, RunId};
+use crate::domain::id::{ChargeId, CustomerId, InstallmentId};
 use crate::domain::mandate::MandateStatus;
 use crate::domain::money::Money;
 use crate::domain::op::Op;
@@ -179,7 +179,7 @@ pub fn refund(ctx: &Ctx, id: InstallmentId, amount: Option<Money>, why: &str, no
 }
 
 fn open_row(ctx: &Ctx, id: InstallmentId) -> Result<DueRow> {
-    let row = db::installment::due_one(ctx.db.read(), RunId::new(0), id)?.ok_or_else(|| unknown(id))?;
+    let row = db::installment::due_one(ctx.db.read(), None, id)?.ok_or_else(|| unknown(id))?;
     if row.installment.state != InstallmentState::Open {
         return Err(Fault::refused(t!("{installment} is not open any more", installment = id))
             .hint(t!("see what happened with `kibble debit show {installment}`", installment = id))
@@ -204,7 +204,7 @@ fn open_row(ctx: &Ctx, id: InstallmentId) -> Result<DueRow> {
 /// # Errors
 /// When a debit of it is in the air, or the link was paid or cannot be closed.
 pub(in crate::ops) fn close_other_link(ctx: &Ctx, id: InstallmentId) -> Result<Option<ChargeId>> {
-    let row = db::installment::due_one(ctx.db.read(), RunId::new(0), id)?.ok_or_else(|| unknown(id))?;
+    let row = db::installment::due_one(ctx.db.read(), None, id)?.ok_or_else(|| unknown(id))?;
     let Some(open) = &row.open else { return Ok(None) };
     if !matches!(row.candidate.open_charge, Some((_, ChargeKind::Link))) {
         return Err(Fault::refused(t!("another attempt of {installment} is open", installment = id))
@@ -282,7 +282,7 @@ pub struct History {
 /// When there is no such installment.
 pub fn history(ctx: &Ctx, id: InstallmentId) -> Result<History> {
     let conn = ctx.db.read();
-    let row = db::installment::due_one(conn, RunId::new(0), id)?.ok_or_else(|| unknown(id))?;
+    let row = db::installment::due_one(conn, None, id)?.ok_or_else(|| unknown(id))?;
     let charges = db::charge::of_installment(conn, id)?;
     let mut refunds = Vec::new();
     for charge in charges.iter().filter(|charge| charge.refunded.is_positive()) {

@@ -95,9 +95,7 @@ fn write(
     ctx.db.write(now, |tx| {
         let mut answers = Vec::with_capacity(changed.len());
         for (charge, reply) in &changed {
-            let Some(row) = db::installment::due_one(tx, run, charge.installment)? else { continue };
-            let asked =
-                Asked { charge: charge.id, kind: charge.kind, rail: charge.rail.clone(), amount: charge.amount, row };
+            let Some(asked) = Asked::about(tx, Some(run), charge)? else { continue };
             let effect = match reply.answer {
                 // A link nobody can open is given up; a debit is sent again under the same number by the charge step.
                 Answer::NotFound if charge.kind == ChargeKind::Link => {

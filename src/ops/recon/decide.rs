@@ -4,17 +4,18 @@
 use anyhow::Result;
 use serde::Serialize;
 
+use super::import::{BY_BILL, by_bill};
 use super::list::Difference;
 use crate::db::recon::Decided;
 use crate::db::{self, Conn};
 use crate::domain::bill::LineKind;
 use crate::domain::charge::ChargeState;
 use crate::domain::date::At;
-use crate::domain::id::{ChargeId, EntryId, LineId, RunId};
+use crate::domain::id::{ChargeId, EntryId, LineId};
 use crate::domain::journal::{Account, Entry, EntryKind};
 use crate::domain::money::Money;
 use crate::domain::op::Op;
-use crate::domain::rail::{Answer, Reply};
+use crate::domain::rail::Answer;
 use crate::domain::recon::{Class, Decision, Ours, Subject};
 use crate::domain::refund::RefundState;
 use crate::fault::Fault;
@@ -139,17 +140,15 @@ fn accept_paid(ctx: &Ctx, it: &Difference, line: LineId, now: At) -> Result<(Did
         let charge = line.charge.map(|id| db::charge::get(tx, id)).transpose()?.flatten();
         let charge = charge.ok_or_else(|| Fault::refused(t!("its charge is gone")))?;
         let id = charge.installment;
-        let Some(row) = db::installment::due_one(tx, RunId::new(0), id)? else {
+        let Some(asked) = Asked::about(tx, None, &charge)? else {
             return Err(Fault::not_found(t!("there is no installment {installment}", installment = id)).into());
         };
-        if row.open.is_some() {
+        if asked.row.open.is_some() {
             return Err(Fault::refused(t!("another attempt of {installment} is open", installment = id))
                 .hint(t!("run `kibble debit run` first; it asks the rail"))
                 .into());
         }
-        db::charge::reopen(tx, charge.id, super::import::BY_BILL)?;
-        let (kind, rail) = (charge.kind, charge.rail.clone());
-        let asked = Asked { charge: charge.id, kind, rail, amount: charge.amount, row };
+        db::charge::reopen(tx, charge.id, BY_BILL)?;
         let effect = apply(ctx, tx, &asked, &by_bill(&line, now), None, now)?;
         if effect != Effect::Paid {
             // Another attempt was paid since the difference was looked at: this money came once too often, and is no payment of it.
@@ -295,14 +294,6 @@ fn line_of(tx: &Conn, id: LineId) -> Result<db::bill::Line> {
     db::bill::line(tx, id)?.ok_or_else(|| Fault::not_found(t!("there is no record {id}", id = id)).into())
 }
 
-fn by_bill(line: &db::bill::Line, now: At) -> Reply {
-    Reply {
-        at: Some(line.at.min(now)),
-        trade_no: Some(line.trade_no.clone()).filter(|number| !number.is_empty()),
-        ..Reply::said(Answer::Paid, super::import::BY_BILL, line.bill.to_string())
-    }
-}
-
 /// Asks the rail, and books its answer where something is open here.
 fn ask(ctx: &Ctx, it: &Difference, now: At) -> Result<(Did, String)> {
     let rail = ctx.rail(&it.rail)?;
@@ -332,11 +323,9 @@ fn ask_charge(ctx: &Ctx, id: ChargeId, now: At) -> Result<Answer> {
     // What the debit run would do with it, it does at its next hour; only money that came is booked at once.
     if is_open && reply.answer == Answer::Paid {
         ctx.db.write(now, |tx| {
-            let Some(row) = db::installment::due_one(tx, RunId::new(0), charge.installment)? else {
+            let Some(asked) = Asked::about(tx, None, &charge)? else {
                 return Ok(((), Op::ChargesWritten { noted: Vec::new(), answers: Vec::new() }));
             };
-            let (kind, rail) = (charge.kind, charge.rail.clone());
-            let asked = Asked { charge: id, kind, rail, amount: charge.amount, row };
             let effect = apply(ctx, tx, &asked, &reply, None, now)?;
             Ok(((), Op::ChargesWritten { noted: Vec::new(), answers: vec![(id, effect.word())] }))
         })?;

@@ -4,7 +4,7 @@ use anyhow::Result;
 use chrono::{NaiveDate, TimeDelta};
 use serde::Serialize;
 
-use super::import::{self, Taken, ready_at};
+use super::import::{self, Taken};
 use crate::adapters::rail::{BillPeriod, Trouble};
 use crate::config::AdapterKind;
 use crate::db;
@@ -104,7 +104,7 @@ fn of_month(ctx: &Ctx, rail: &str, month: Period, now: At, fetched: &mut Vec<Fet
         return Ok(());
     }
     let profile = &ctx.config.rail(rail)?.profile;
-    let over = |day: &NaiveDate| *day <= month.to() && now >= ready_at(profile, *day);
+    let over = |day: &NaiveDate| *day <= month.to() && now >= profile.bill_ready_at(*day);
     for day in month.from().iter_days().take_while(over) {
         let day = one(ctx, rail, BillPeriod::Day(day), (day, day), now);
         let unsupported = matches!(day.outcome, FetchOutcome::Unsupported);
@@ -140,7 +140,7 @@ fn one(ctx: &Ctx, rail: &str, period: BillPeriod, days: (NaiveDate, NaiveDate), 
 
 fn ask(ctx: &Ctx, rail: &str, period: BillPeriod, days: (NaiveDate, NaiveDate), now: At) -> Result<FetchOutcome> {
     let profile: &Profile = &ctx.config.rail(rail)?.profile;
-    let ready_at = ready_at(profile, days.1);
+    let ready_at = profile.bill_ready_at(days.1);
     if now < ready_at {
         return Ok(FetchOutcome::NotReady { ready_at });
     }

@@ -9,6 +9,7 @@ use encoding_rs::{DecoderResult, Encoding, GB18030, GBK, UTF_8, UTF_16BE, UTF_16
 use ring::digest;
 use zip::ZipArchive;
 
+use crate::adapters::keys::hex;
 use crate::domain::bill::{BillError, CellName, Dialect, Figures, Line, Reader};
 use crate::fault::Fault;
 use crate::t;
@@ -233,7 +234,7 @@ fn hash(name: &str, bytes: &mut dyn Read) -> Result<String> {
         }
         context.update(&chunk[..count]);
     }
-    Ok(context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(context.finish().as_ref()))
 }
 
 /// How the text spells its characters: by its mark, else UTF-8 when all of it is, else GBK.

@@ -10,22 +10,22 @@ use std::io::{BufReader, Cursor};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use chrono::{NaiveDate, NaiveTime, TimeDelta};
+use chrono::{NaiveDate, TimeDelta};
 use serde::Serialize;
 
 use super::file::{Opened, refused};
 use crate::config::AdapterKind;
-use crate::db::bill::{NewBill, Staged};
+use crate::db::bill::{Line, NewBill, Staged};
 use crate::db::recon::Wanted;
 use crate::db::{self, Conn};
 use crate::domain::bill::{Dialect, Figures};
 use crate::domain::date::{At, day_of, moment, plus_days};
-use crate::domain::id::{BillId, ChargeId, RunId};
+use crate::domain::id::{BillId, ChargeId};
 use crate::domain::journal::{Account, Entry, EntryKind};
 use crate::domain::money::Money;
 use crate::domain::op::Op;
 use crate::domain::rail::{Answer, Profile, Reply};
-use crate::domain::recon::{Ours, Verdict, WAIT_DAYS, expected_fee, is_done, is_sound, judge};
+use crate::domain::recon::{Ours, Verdict, WAIT_DAYS, expected_fee, is_sound, judge};
 use crate::domain::report::Period;
 use crate::fault::Fault;
 use crate::ops::debit::book::{Asked, apply};
@@ -33,8 +33,8 @@ use crate::ops::debit::refuse_copies;
 use crate::ops::{Ctx, Event, refund};
 use crate::t;
 
-/// Code on a charge that a bill settled.
-pub(super) const BY_BILL: &str = "BILL";
+/// Code on a charge or a refund that a bill settled.
+pub const BY_BILL: &str = "BILL";
 /// Code on a charge that was given up because complete bills have no line of it.
 pub const NOT_ON_BILL: &str = "NOT_ON_BILL";
 
@@ -294,7 +294,7 @@ fn keep(
     db::bill::add_days(tx, rail, bill, &complete)?;
     db::recon::link(tx, rail)?;
     taken.matched = db::recon::mark_matched(tx, rail)?;
-    taken.settled = settle(ctx, tx, rail, bill, now)?;
+    taken.settled = settle(ctx, tx, rail, now)?;
     if !taken.settled.is_empty() {
         taken.matched += db::recon::mark_matched(tx, rail)?;
     }
@@ -374,14 +374,7 @@ fn day_in(name: &str) -> Option<(NaiveDate, NaiveDate)> {
 
 /// Days of the bill that are over, and whose bill was ready when it was taken over.
 fn complete_days(profile: &Profile, days: (NaiveDate, NaiveDate), now: At) -> Vec<NaiveDate> {
-    days.0.iter_days().take_while(|day| *day <= days.1 && now >= ready_at(profile, *day)).collect()
-}
-
-/// From when the bill of `day` can be had. An hour that cannot be read counts as ten o'clock, the providers' own.
-pub(super) fn ready_at(profile: &Profile, day: NaiveDate) -> At {
-    let ten = NaiveTime::from_hms_opt(10, 0, 0).expect("ten o'clock exists");
-    let hour = NaiveTime::parse_from_str(&profile.bill_ready, "%H:%M").unwrap_or(ten);
-    moment(plus_days(day, 1), hour, profile.timezone)
+    days.0.iter_days().take_while(|day| *day <= days.1 && now >= profile.bill_ready_at(*day)).collect()
 }
 
 fn contradicts(lost: &db::bill::Named) -> String {
@@ -395,25 +388,19 @@ fn contradicts(lost: &db::bill::Named) -> String {
 }
 
 /// Lines that tell the outcome of something that is open here: booked through the same doors as the answers of a debit run.
-fn settle(ctx: &Ctx, tx: &Conn, rail: &str, bill: BillId, now: At) -> Result<Vec<(String, &'static str)>> {
+fn settle(ctx: &Ctx, tx: &Conn, rail: &str, now: At) -> Result<Vec<(String, &'static str)>> {
     let mut settled = Vec::new();
     for open in db::recon::open_lines(tx, Wanted { rail: Some(rail), ..Wanted::default() })? {
         let line = &open.line;
-        if judge(&pair(&open)) != Verdict::Settles {
+        if judge(&open.pair()) != Verdict::Settles {
             continue;
         }
-        let reply = Reply {
-            at: Some(line.at.min(now)),
-            trade_no: Some(line.trade_no.clone()).filter(|number| !number.is_empty()),
-            ..Reply::said(Answer::Paid, BY_BILL, bill.to_string())
-        };
+        let reply = by_bill(line, now);
         match (open.ours, line.charge, line.refund) {
             (Ours::Charge { .. }, Some(id), _) => {
                 // Two lines may settle two charges of one term: what is open is read anew each time.
                 let Some(charge) = db::charge::get(tx, id)? else { continue };
-                let Some(row) = db::installment::due_one(tx, RunId::new(0), charge.installment)? else { continue };
-                let (kind, rail) = (charge.kind, charge.rail.clone());
-                let asked = Asked { charge: id, kind, rail, amount: charge.amount, row };
+                let Some(asked) = Asked::about(tx, None, &charge)? else { continue };
                 let effect = apply(ctx, tx, &asked, &reply, None, now)?;
                 settled.push((id.to_string(), effect.word()));
             }
@@ -429,15 +416,12 @@ fn settle(ctx: &Ctx, tx: &Conn, rail: &str, bill: BillId, now: At) -> Result<Vec
     Ok(settled)
 }
 
-/// The pair that the domain judges.
-pub(super) fn pair(open: &db::recon::OpenLine) -> crate::domain::recon::Pair {
-    crate::domain::recon::Pair {
-        kind: open.line.kind,
-        amount: open.line.amount,
-        is_first: open.is_first,
-        is_sound: open.line.is_sound,
-        is_done: is_done(&open.line.said),
-        ours: open.ours,
+/// A line that says paid, as the answer of its rail.
+pub(super) fn by_bill(line: &Line, now: At) -> Reply {
+    Reply {
+        at: Some(line.at.min(now)),
+        trade_no: Some(line.trade_no.clone()).filter(|number| !number.is_empty()),
+        ..Reply::said(Answer::Paid, BY_BILL, line.bill.to_string())
     }
 }
 

@@ -7,7 +7,6 @@ use anyhow::Result;
 use chrono::{NaiveDate, NaiveTime};
 use serde::Serialize;
 
-use super::import::pair;
 use crate::db;
 use crate::db::bill::Bill;
 use crate::db::recon::{OpenLine, Unbilled, Wanted};
@@ -98,7 +97,7 @@ pub fn differences(ctx: &Ctx, filter: Filter<'_>, now: At) -> Result<Vec<Differe
     if line.is_some() || filter.subject.is_none() {
         let own = Own::new(ctx)?;
         for open in db::recon::open_lines(conn, Wanted { rail: filter.rail, bill: filter.bill, line })? {
-            if let Verdict::Differs(class) = judge(&pair(&open)) {
+            if let Verdict::Differs(class) = judge(&open.pair()) {
                 found.push(of_line(ctx, &own, open, class, now)?);
             }
         }

@@ -23,7 +23,7 @@ use kibble::domain::date::{At, day_of, moment, plus_days};
 use kibble::domain::money::Money;
 use kibble::domain::rail::{Answer, Profile};
 
-use super::{Answered, Asked, Provider};
+use super::{Answered, Asked, Provider, key, key_file};
 use crate::rails::suite::Trick;
 
 /// The merchant's app.
@@ -33,19 +33,9 @@ pub const SELLER: &str = "2088000000000022";
 /// How far the caller's clock may be off, in minutes.
 const SKEW_MINUTES: i64 = 5;
 
-/// Fixed throw-away keys, and what the providers' own programs made of fixed inputs.
-pub fn vectors() -> Value {
-    serde_json::from_str(include_str!("../../data/payment-vectors.json")).unwrap()
-}
-
-/// A key of the vectors' file.
-pub fn key(name: &str) -> String {
-    vectors()["keys"][name].as_str().unwrap().to_owned()
-}
-
 /// What stands in `[rail.NAME.account]` of a shop with this gateway at `url`; its key files are written into `folder`.
 pub fn account(folder: &Path, url: &str) -> toml::Table {
-    let file = |name: &str, text: &str| super::wechat::key_file(folder, name, text);
+    let file = |name: &str, text: &str| key_file(folder, name, text);
     toml::Table::from_iter([
         ("app_id".to_owned(), APP_ID.into()),
         ("seller_id".to_owned(), SELLER.into()),

@@ -1,13 +1,13 @@
 //! A provider on this machine: a small HTTP/1.1 server whose answers come from a [`Provider`], and which can lose calls and answers on
 //! the way. Owns the wire, with TLS in `tls.rs`; what a provider checks and says is in the file of its name.
 
+pub mod alipay;
 pub mod tls;
 pub mod wechat;
 
-pub mod alipay;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -15,8 +15,36 @@ use std::time::Duration;
 
 use kibble::domain::date::At;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use serde_json::Value;
 
 use self::tls::Tls;
+
+/// Fixed throw-away keys, and what the providers' own programs made of fixed inputs.
+pub fn vectors() -> Value {
+    serde_json::from_str(include_str!("../../data/payment-vectors.json")).unwrap()
+}
+
+/// A key of the vectors' file.
+pub fn key(name: &str) -> String {
+    vectors()["keys"][name].as_str().unwrap().to_owned()
+}
+
+/// Writes a file that only its owner can read.
+pub fn private(path: &Path, content: &str) {
+    std::fs::write(path, content).unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+}
+
+/// The same in `folder`, as an account names it.
+pub fn key_file(folder: &Path, name: &str, content: &str) -> toml::Table {
+    let path = folder.join(name);
+    private(&path, content);
+    toml::Table::from_iter([("file".to_owned(), path.to_string_lossy().into_owned().into())])
+}
 
 /// A call as it arrived.
 #[derive(Clone, Debug)]

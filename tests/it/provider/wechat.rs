@@ -21,7 +21,7 @@ use kibble::domain::money::Money;
 use kibble::domain::rail::{Answer, Profile};
 use serde_json::{Value, json};
 
-use super::{Answered, Asked, Provider};
+use super::{Answered, Asked, Provider, key, key_file};
 
 pub const APPID: &str = "wx0000000000000001";
 /// The one that the sandbox writes into its bills.
@@ -892,29 +892,20 @@ impl WechatPay {
 
 impl Keys {
     fn read() -> Keys {
-        let keys = vectors()["keys"].clone();
-        let text = |name: &str| keys[name].as_str().unwrap().to_owned();
-        let certificate = text("wxplatform_cert");
+        let certificate = key("wxplatform_cert");
         let serial = kibble::adapters::keys::Certificate::read(&certificate).unwrap().serial_hex;
         Keys {
-            merchant: PublicKey::read(&text("mch_public")).unwrap(),
-            platform: PrivateKey::read(&text("wxplatform_private_pkcs8")).unwrap(),
-            stranger: PrivateKey::read(&text("alipay_private_pkcs8")).unwrap(),
+            merchant: PublicKey::read(&key("mch_public")).unwrap(),
+            platform: PrivateKey::read(&key("wxplatform_private_pkcs8")).unwrap(),
+            stranger: PrivateKey::read(&key("alipay_private_pkcs8")).unwrap(),
             certificate,
             certificate_serial: serial,
         }
     }
 }
 
-/// The fixed vectors, and the throw-away keys in them.
-pub fn vectors() -> Value {
-    serde_json::from_str(include_str!("../../data/payment-vectors.json")).unwrap()
-}
-
 /// What stands in `[rail.NAME.account]` of a shop with this provider at `host`; its key files are written into `folder`.
 pub fn account(folder: &Path, host: &str) -> toml::Table {
-    let keys = vectors()["keys"].clone();
-    let key = |name: &str| keys[name].as_str().unwrap().to_owned();
     let file = |name: &str, text: &str| key_file(folder, name, text);
     let mut account = toml::Table::new();
     let texts = [
@@ -942,17 +933,9 @@ pub fn account(folder: &Path, host: &str) -> toml::Table {
     account
 }
 
-/// A file that only its owner can read, as an account names it.
-pub fn key_file(folder: &Path, name: &str, text: &str) -> toml::Table {
-    let path = folder.join(name);
-    std::fs::write(&path, text).unwrap();
-    owner_only(&path);
-    toml::Table::from_iter([("file".to_owned(), path.to_string_lossy().into_owned().into())])
-}
-
 /// Certificate and key of the merchant as PEM.
 pub fn merchant_pem() -> (String, String) {
-    let key = vectors()["keys"]["mch_private_pkcs8"].as_str().unwrap().to_owned();
+    let key = key("mch_private_pkcs8");
     let lines: Vec<&str> = key.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
     let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"));
     let pair = rcgen::KeyPair::from_pkcs8_pem_and_sign_algo(&pem, &rcgen::PKCS_RSA_SHA256).unwrap();
@@ -968,16 +951,6 @@ pub fn merchant_pem() -> (String, String) {
 /// A v2 message of WeChat Pay's, signed.
 pub fn signed_xml(pairs: &[(&str, &str)]) -> String {
     written(&signed(fields(pairs), V2_KEY, true))
-}
-
-fn owner_only(path: &Path) {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
-    }
-    #[cfg(not(unix))]
-    let _ = path;
 }
 
 fn mandate_of(contract: &Contract) -> MandateRef {

@@ -1,15 +1,13 @@
 //! The shared suite on Alipay's gateway protocol, against a gateway on this machine: with bare keys, with certificates and encrypted
 //! bodies, and where debits are only accepted at first; and what only Alipay has.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use kibble::adapters::rail::alipay::{Account, Alipay};
 use kibble::adapters::rail::sandbox::{Book, FaultKind, FaultSpan};
 use kibble::adapters::rail::{
-    BillPeriod, Closed, Level, MandateRef, MandateState, Noticed, PROFILES, PayLinkRequest, Rail, SavedNotice,
-    SignLink, Trouble,
+    BillPeriod, Closed, Level, MandateRef, MandateState, Noticed, PayLinkRequest, Rail, SavedNotice, SignLink, Trouble,
 };
 use kibble::clock::Clock;
 use kibble::config::HttpSettings;
@@ -18,9 +16,11 @@ use kibble::domain::money::Money;
 use kibble::domain::rail::{Acceptance, Answer, Profile, Reason};
 use tempfile::TempDir;
 
-use crate::provider::Server;
-use crate::provider::alipay::{APP_ID, Alipay as Gateway, Certificates, SELLER, form, key, vectors};
-use crate::rails::suite::{Mishap, Stage, Trick, at, charge, due, rail_suite, ready, refund, request, sign_request};
+use crate::provider::alipay::{APP_ID, Alipay as Gateway, Certificates, SELLER, form};
+use crate::provider::{Server, key, private, vectors};
+use crate::rails::suite::{
+    self, Mishap, Stage, Trick, at, charge, due, rail_suite, ready, refund, request, sign_request,
+};
 
 rail_suite!(bare_keys, till());
 rail_suite!(certificates_and_encrypted_bodies, sealed_till());
@@ -113,8 +113,7 @@ impl Stage for Till {
 }
 
 fn profile() -> Profile {
-    let (_, text) = PROFILES.iter().find(|(known, _)| *known == "alipay").unwrap();
-    toml::from_str(text).unwrap()
+    suite::profile("alipay")
 }
 
 fn till() -> Till {
@@ -168,15 +167,6 @@ pub(super) fn keys() -> TempDir {
         private(&folder.path().join(name), &content);
     }
     folder
-}
-
-fn private(path: &PathBuf, content: &str) {
-    fs::write(path, content).unwrap();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
-    }
 }
 
 /// The account; settings that are not given stand for bare keys.

@@ -2,19 +2,18 @@
 
 use kibble::adapters::rail::cash::Cash;
 use kibble::adapters::rail::{
-    BillPeriod, DebitNotice, Health, MandateRef, PROFILES, PayLinkRequest, Rail, SavedNotice, SignRequest, Trouble,
+    BillPeriod, DebitNotice, Health, MandateRef, PayLinkRequest, Rail, SavedNotice, SignRequest, Trouble,
 };
 use kibble::clock::Clock;
 use kibble::domain::money::Money;
 use kibble::domain::rail::Answer;
 
-use crate::rails::suite::{at, due, refund, request};
+use crate::rails::suite::{at, due, profile, refund, request};
 
 const AMOUNT: Money = Money::from_fen(19_900);
 
 fn counter() -> Cash {
-    let (_, text) = PROFILES.iter().find(|(name, _)| *name == "cash").unwrap();
-    Cash::open("cash", toml::from_str(text).unwrap(), Clock::fixed(at(due(), 10)))
+    Cash::open("cash", profile("cash"), Clock::fixed(at(due(), 10)))
 }
 
 fn mandate() -> MandateRef {

@@ -9,18 +9,18 @@ use std::sync::OnceLock;
 use chrono_tz::Asia::Shanghai;
 use kibble::adapters::rail::exec::{Account, Exec};
 use kibble::adapters::rail::sandbox::{Book, Dialect, FaultKind, FaultSpan};
-use kibble::adapters::rail::{BillPeriod, Capability, Level, PROFILES, Rail};
+use kibble::adapters::rail::{BillPeriod, Capability, Level, Rail};
 use kibble::clock::Clock;
 use kibble::config::Config;
 use kibble::domain::date::plus_days;
 use kibble::domain::money::Money;
-use kibble::domain::rail::{Answer, Profile, Reason};
+use kibble::domain::rail::{Answer, Reason};
 use kibble::ops::sign::{self, Acknowledged, Form};
 use kibble::ops::{Ctx, mandate, read_now};
 use tempfile::TempDir;
 
 use crate::november::run_here;
-use crate::rails::suite::{Mishap, Stage, Trick, at, charge, due, rail_suite, ready};
+use crate::rails::suite::{Mishap, Stage, Trick, at, charge, due, profile, rail_suite, ready};
 use crate::shop::Shop;
 use crate::signing::rows;
 
@@ -109,11 +109,6 @@ impl Stage for Play {
         let totals = self.book.totals(BANK).unwrap();
         totals.paid - totals.refunded
     }
-}
-
-fn profile(name: &str) -> Profile {
-    let (_, text) = PROFILES.iter().find(|(known, _)| *known == name).unwrap();
-    toml::from_str(text).unwrap()
 }
 
 fn stage(name: &str) -> Play {

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 
-use crate::rails::suite::{Mishap, Stage, at, charge, due, rail_suite, ready, refund, request, sign_request, signed};
+use crate::rails::suite::{
+    Mishap, Stage, at, charge, due, profile, rail_suite, ready, refund, request, sign_request, signed,
+};
 use kibble::adapters::rail::sandbox::rows::{Card, CardKind, OrderState};
 use kibble::adapters::rail::sandbox::{Book, Dialect, FaultKind, FaultSpan, Sandbox, Temper};
-use kibble::adapters::rail::{
-    BillPeriod, ChargeRequest, MandateRef, MandateState, PROFILES, Rail, SignRequest, Trouble,
-};
+use kibble::adapters::rail::{BillPeriod, ChargeRequest, MandateRef, MandateState, Rail, SignRequest, Trouble};
 use kibble::clock::Clock;
 use kibble::domain::date::plus_days;
 use kibble::domain::money::Money;
@@ -82,11 +82,6 @@ impl Stage for Play {
         let totals = self.book().totals(self.rail.name()).unwrap();
         totals.paid - totals.refunded
     }
-}
-
-fn profile(name: &str) -> Profile {
-    let (_, text) = PROFILES.iter().find(|(known, _)| *known == name).unwrap();
-    toml::from_str(text).unwrap()
 }
 
 fn stage(name: &str) -> Play {

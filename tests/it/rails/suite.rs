@@ -6,13 +6,19 @@ use chrono::{NaiveDate, NaiveTime, TimeZone};
 use chrono_tz::Asia::Shanghai;
 
 use kibble::adapters::rail::{
-    ChargeRequest, Closed, DebitNotice, MandateRef, MandateState, PayLinkRequest, Rail, RefundRequest, SignLink,
-    SignRequest, Trouble,
+    ChargeRequest, Closed, DebitNotice, MandateRef, MandateState, PROFILES, PayLinkRequest, Rail, RefundRequest,
+    SignLink, SignRequest, Trouble,
 };
 use kibble::clock::Clock;
 use kibble::domain::date::{At, moment, plus_days};
 use kibble::domain::money::Money;
-use kibble::domain::rail::{Acceptance, Answer, RailNotice, Reason, Reply};
+use kibble::domain::rail::{Acceptance, Answer, Profile, RailNotice, Reason, Reply};
+
+/// A built-in profile.
+pub fn profile(name: &str) -> Profile {
+    let (_, text) = PROFILES.iter().find(|(known, _)| *known == name).unwrap();
+    toml::from_str(text).unwrap()
+}
 
 /// What can go wrong between the rail and us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

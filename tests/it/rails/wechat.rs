@@ -7,7 +7,7 @@ use chrono::Duration;
 use kibble::adapters::rail::sandbox::{Book, FaultKind, FaultSpan};
 use kibble::adapters::rail::wechat::Wechat;
 use kibble::adapters::rail::{
-    BillPeriod, Closed, DebitNotice, Finding, Level, MandateRef, MandateState, Noticed, PROFILES, PayLinkRequest, Rail,
+    BillPeriod, Closed, DebitNotice, Finding, Level, MandateRef, MandateState, Noticed, PayLinkRequest, Rail,
     SavedNotice, SignRequest, Trouble,
 };
 use kibble::clock::Clock;
@@ -18,11 +18,11 @@ use kibble::domain::rail::{Acceptance, Answer, Profile, Reason};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::provider::Server;
 use crate::provider::tls::Tls;
 use crate::provider::wechat::{self, Trick, WechatPay};
+use crate::provider::{Server, key, key_file};
 use crate::rails::suite::{
-    self, Mishap, Stage, at, charge, due, rail_suite, ready, refund, request, sign_request, signed,
+    self, Mishap, Stage, at, charge, due, profile, rail_suite, ready, refund, request, sign_request, signed,
 };
 
 rail_suite!(prenotify, stage("wechat-prenotify"));
@@ -51,7 +51,7 @@ impl Play {
 
     /// A secret of the account is another text.
     fn with_key(self, name: &str, text: &str) -> Play {
-        let file = wechat::key_file(self.keys.path(), &format!("{name}.other"), text);
+        let file = key_file(self.keys.path(), &format!("{name}.other"), text);
         self.with(|account| drop(account.insert(name.to_owned(), file.into())))
     }
 }
@@ -133,11 +133,6 @@ impl Stage for Play {
     fn moved(&self) -> Money {
         self.provider.moved()
     }
-}
-
-fn profile(name: &str) -> Profile {
-    let (_, text) = PROFILES.iter().find(|(known, _)| *known == name).unwrap();
-    toml::from_str(text).unwrap()
 }
 
 fn stage(name: &str) -> Play {
@@ -402,14 +397,14 @@ fn a_wrong_key_stops_the_rail_before_any_harm() {
     assert!(matches!(stage.rail.health(), Err(Trouble::Refused { reason: Reason::OurConfiguration, .. })));
     assert_eq!(stage.rail.charge(&request(&mandate, "n1")).answer, Answer::Unknown, "turned away without proof");
     assert_eq!(stage.moved(), Money::ZERO);
-    let strange = wechat::vectors()["keys"]["app_private_pkcs8"].as_str().unwrap().to_owned();
+    let strange = key("app_private_pkcs8");
     let stage = stage.with_key("merchant_key", &strange);
     let Err(Trouble::Refused { reason, code, text }) = stage.rail.announce(&announced(&mandate)) else {
         panic!("refused")
     };
     assert_eq!((reason, code.as_str()), (Reason::OurConfiguration, "SIGN_ERROR"));
     assert!(text.contains("look at rail.wechat.account.merchant_key"), "{text}");
-    let own = wechat::vectors()["keys"]["mch_public"].as_str().unwrap().to_owned();
+    let own = key("mch_public");
     let stage = stage.with_key("platform_public_key", &own);
     let Err(trouble) = stage.rail.announce(&announced(&mandate)) else { panic!("not believed") };
     assert!(trouble.to_string().contains("look at rail.wechat.account.platform_public_key"), "{trouble}");
@@ -503,7 +498,7 @@ fn a_v2_refund_is_made_over_mutual_tls_and_by_nobody_without_the_certificate() {
         let mut account = wechat::account(stage.keys.path(), &server.url());
         let files = [("merchant_certificate", certificate), ("merchant_key", key)];
         for (name, pem) in files {
-            account.insert(name.to_owned(), wechat::key_file(stage.keys.path(), &format!("{name}.pem"), pem).into());
+            account.insert(name.to_owned(), key_file(stage.keys.path(), &format!("{name}.pem"), pem).into());
         }
         account.insert("refund_way".to_owned(), "v2".into());
         let http = HttpSettings { ca_file: ca_file.clone(), ..HttpSettings::default() };
@@ -537,7 +532,7 @@ fn platform_certificates_are_fetched_once_and_only_from_who_has_our_key() {
         rail: {
             let mut account = wechat::account(stage.keys.path(), &stage.server.url());
             without_platform_keys(&mut account);
-            let file = wechat::key_file(stage.keys.path(), "v3.other", "00000000000000000000000000000000");
+            let file = key_file(stage.keys.path(), "v3.other", "00000000000000000000000000000000");
             account.insert("api_v3_key".to_owned(), file.into());
             open(stage.rail.profile().clone(), &stage.clock, account)
         },
@@ -792,14 +787,12 @@ fn a_sound_account_has_nothing_to_mend() {
 
 #[test]
 fn what_is_wrong_with_an_account_is_named() {
-    let keys = wechat::vectors()["keys"].clone();
-    let key = |name: &str| keys[name].as_str().unwrap().to_owned();
     let text = |name: &'static str, value: &'static str| {
         move |account: &mut toml::Table, _: &Path| drop(account.insert(name.to_owned(), value.into()))
     };
     let secret = |name: &'static str, value: String| {
         move |account: &mut toml::Table, folder: &Path| {
-            drop(account.insert(name.to_owned(), wechat::key_file(folder, "wrong", &value).into()));
+            drop(account.insert(name.to_owned(), key_file(folder, "wrong", &value).into()));
         }
     };
     type Change = Box<dyn Fn(&mut toml::Table, &Path)>;
@@ -838,7 +831,7 @@ fn what_is_wrong_with_an_account_is_named() {
 
 #[test]
 fn certificates_are_told_with_their_end() {
-    let certificate = wechat::vectors()["keys"]["wxplatform_cert"].as_str().unwrap().to_owned();
+    let certificate = key("wxplatform_cert");
     let stage = stage("wechat-prenotify").with_key("platform_certificates", &certificate);
     let about = |stage: &Play| {
         let found = stage.rail.inspect();
@@ -922,7 +915,7 @@ fn refunding(stage: Play, way: &str) -> Play {
     stage.with(move |account| {
         let files = [("merchant_certificate", certificate), ("merchant_key", key)];
         for (name, pem) in files {
-            account.insert(name.to_owned(), wechat::key_file(&folder, &format!("{name}.pem"), &pem).into());
+            account.insert(name.to_owned(), key_file(&folder, &format!("{name}.pem"), &pem).into());
         }
         account.insert("refund_way".to_owned(), way.into());
     })

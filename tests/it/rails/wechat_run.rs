@@ -4,20 +4,19 @@
 use std::sync::Arc;
 
 use chrono::Duration;
-use kibble::adapters::rail::PROFILES;
 use kibble::adapters::rail::sandbox::Book;
 use kibble::clock::Clock;
 use kibble::config::Config;
 use kibble::domain::money::Money;
-use kibble::domain::rail::Profile;
 use kibble::ops::debit::report::{Concern, RunReport};
 use kibble::ops::debit::{self, Options, Outcome};
 use kibble::ops::{Ctx, notice, read_now};
 use tempfile::TempDir;
 
 use crate::due::{ALIPAY, Row, WECHAT, ask, charges, holds, shop, wallet};
-use crate::provider::Server;
 use crate::provider::wechat::{self, Trick, WechatPay};
+use crate::provider::{Server, key_file};
+use crate::rails::suite::profile;
 use crate::shop::Shop;
 
 /// A shop with WeChat Pay in earnest.
@@ -33,11 +32,9 @@ impl Till {
     fn open(rows: &[Row<'_>], mode: &str) -> Till {
         let mut shop = shop(rows);
         shop.in_real_time();
-        let (_, text) = PROFILES.iter().find(|(name, _)| *name == mode).unwrap();
-        let profile: Profile = toml::from_str(text).unwrap();
         let clock = Clock::fixed(at("2026-11-01T12:00"));
         let book = Arc::new(Book::open(&shop.path("sandbox.db")).unwrap());
-        let provider = Arc::new(WechatPay::new("wechat", profile, clock.clone(), book));
+        let provider = Arc::new(WechatPay::new("wechat", profile(mode), clock.clone(), book));
         let server = Server::start(provider.clone());
         let till = Till { shop, clock, provider, server, keys: TempDir::new().unwrap() };
         till.settings(mode, |_| {});
@@ -140,7 +137,7 @@ fn a_wrong_key_or_clock_or_a_page_stops_this_rail_alone_and_says_where_to_look()
     let cases: [(Break, &str); 4] = [
         (
             |till| {
-                let file = wechat::key_file(till.keys.path(), "wrong", "ffffffffffffffffffffffffffffffff");
+                let file = key_file(till.keys.path(), "wrong", "ffffffffffffffffffffffffffffffff");
                 till.settings("wechat-prenotify", |account| drop(account.insert("api_v2_key".to_owned(), file.into())));
             },
             "rail.wechat.account.api_v2_key",

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use kibble::adapters::credit::zhima::Zhima;
 use kibble::adapters::credit::{Answer, Credit, Question};
-use kibble::adapters::rail::PROFILES;
 use kibble::adapters::rail::sandbox::{Book, CreditTold};
 use kibble::clock::Clock;
 use kibble::config::HttpSettings;
@@ -15,7 +14,7 @@ use tempfile::TempDir;
 use crate::provider::Server;
 use crate::provider::alipay::Alipay as Gateway;
 use crate::rails::alipay::{account, keys};
-use crate::rails::suite::{Trick, at, due};
+use crate::rails::suite::{Trick, at, due, profile};
 
 const ID_NUMBER: &str = "119999198506150016";
 
@@ -29,9 +28,8 @@ struct Office {
 
 fn office() -> Office {
     let clock = Clock::fixed(at(due(), 10));
-    let (_, rules) = PROFILES.iter().find(|(name, _)| *name == "alipay").unwrap();
     let book = Arc::new(Book::in_memory().unwrap());
-    let gateway = Arc::new(Gateway::new("alipay", toml::from_str(rules).unwrap(), clock.clone(), book));
+    let gateway = Arc::new(Gateway::new("alipay", profile("alipay"), clock.clone(), book));
     let server = Server::start(gateway.clone());
     let keys = keys();
     let account = account(&server.url(), keys.path(), "");

@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 pub use self::account::{Account, LinkKind};
 use self::codes::{Code, RefundRefusal, Refusal};
 use self::gateway::{Gateway, Heard, Said};
+use crate::adapters::percent::encoded;
 use crate::adapters::rail::{
     BillFile, BillPeriod, Capability, ChargeRequest, Closed, DebitNotice, Finding, Health, Level, MandateRef,
     MandateState, Noticed, PayLink, PayLinkRequest, Rail, RefundRequest, SavedNotice, SignLink, SignRequest, Trouble,
@@ -386,17 +387,16 @@ impl Rail for Alipay {
             Err(heard) => return Err(self.trouble(heard)),
         };
         let web = format!("{}?{query}", account.gateway);
-        let in_wallet =
-            || format!("alipays://platformapi/startapp?appId={OPEN_IN_WALLET}&url={}", wire::encoded(&web, false));
+        let in_wallet = || format!("alipays://platformapi/startapp?appId={OPEN_IN_WALLET}&url={}", encoded(&web));
         let url = match account.sign_link {
             LinkKind::Web => web.clone(),
             LinkKind::Scheme => in_wallet(),
             LinkKind::App => format!(
                 "alipays://platformapi/startapp?appId={SIGN_IN_WALLET}&appClearTop=false&startMultApp=YES&sign_params={}",
-                wire::encoded(&query, false)
+                encoded(&query)
             ),
             LinkKind::Wrapped => {
-                format!("https://render.alipay.com/p/s/i/?scheme={}", wire::encoded(&in_wallet(), false))
+                format!("https://render.alipay.com/p/s/i/?scheme={}", encoded(&in_wallet()))
             }
         };
         let good_until = Some(now + chrono::Duration::minutes(i64::from(account.sign_link_minutes)));

@@ -5,6 +5,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::adapters::percent::in_form;
+
+/// Most members of an answer beside and with the one that is signed: Alipay's has three.
+const MOST_MEMBERS: usize = 64;
+
 /// Parameters of a request, in the order in which they are sent.
 pub type Params = Vec<(String, String)>;
 
@@ -29,24 +34,11 @@ pub fn form(params: &[(String, String)]) -> String {
         if !text.is_empty() {
             text.push('&');
         }
-        text.push_str(&encoded(name, true));
+        text.push_str(&in_form(name));
         text.push('=');
-        text.push_str(&encoded(value, true));
+        text.push_str(&in_form(value));
     }
     text
-}
-
-/// A text inside a link: everything but letters, digits and `-_.~` as `%XX`; a space as `+` in a form, else `%20`.
-pub fn encoded(text: &str, in_form: bool) -> String {
-    let mut out = String::with_capacity(text.len() * 3 / 2);
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
-            b' ' if in_form => out.push('+'),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
 }
 
 /// Reads a form. `None` where it is none: a broken `%XX`, bytes that are no UTF-8, a name given twice.
@@ -131,7 +123,7 @@ fn members(body: &str) -> Option<Vec<(&str, &str)>> {
         let name = &rest[1..name_end - 1];
         rest = rest[name_end..].trim_start().strip_prefix(':')?.trim_start();
         let value_end = value_end(rest)?;
-        if members.iter().any(|(known, _)| *known == name) {
+        if members.len() == MOST_MEMBERS || members.iter().any(|(known, _)| *known == name) {
             return None;
         }
         members.push((name, rest[..value_end].trim_end()));
@@ -203,7 +195,9 @@ fn joined<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{encoded, fields, form, parts};
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+
+    use super::{fields, form, parts};
 
     #[test]
     fn values_are_cut_at_their_own_brackets() {
@@ -243,6 +237,36 @@ mod tests {
         for broken in ["a=%", "a=%4", "a=%zz", "a=%ff", "a=1&a=2", "no value"] {
             assert_eq!(fields(broken), None, "{broken}");
         }
-        assert_eq!(encoded("a b/c", false), "a%20b%2Fc");
+    }
+
+    #[test]
+    fn an_answer_without_end_is_given_up_early() {
+        let many: String = (0..100_000).map(|it| format!("\"a{it}\":1,")).collect();
+        assert_eq!(parts(&format!(r#"{{{many}"x_y_response":{{}},"sign":"s"}}"#), "x.y"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_an_answer_or_none(
+            text in "[{}\\[\\]\",:\\\\a1猫 \n]{0,80}", at in 0usize..100, put in any::<char>(),
+        ) {
+            parts(&text, "x.y");
+            parts(&format!("{{\"x_y_response\":{text},\"sign\":\"s\"}}"), "x.y");
+            let mut body: Vec<char> = r#"{"x_y_response":{"note":"} \" ]","list":[{"b":"}"}]},"sign":"Zg=="}"#.chars().collect();
+            let place = at % body.len();
+            body[place] = put;
+            let body: String = body.into_iter().collect();
+            if let Some(found) = parts(&body, "x.y") {
+                prop_assert!(serde_json::from_str::<serde_json::Value>(found.signed).is_ok(), "{}", found.signed);
+            }
+        }
+
+        #[test]
+        fn whatever_is_sent_as_a_form_is_read_back(name in ".{1,9}", value in ".{0,40}", noise in "[%+=&a0é]{0,20}") {
+            let params = vec![(name.clone(), value.clone())];
+            let read = fields(&form(&params)).unwrap();
+            prop_assert_eq!(read.get(&name), Some(&value));
+            fields(&noise);
+        }
     }
 }

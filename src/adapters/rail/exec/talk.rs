@@ -3,13 +3,14 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::process::Child;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError, channel, sync_channel};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::adapters::program;
 use crate::domain::date::At;
 use crate::fault::io_reason;
 use crate::t;
@@ -133,26 +134,20 @@ impl Drop for Talk {
     fn drop(&mut self) {
         self.questions = None;
         if !self.broken {
-            // Its output ends when it does. The group is killed before the program is reaped, while its number is still its own.
-            while self.answers.recv_timeout(Duration::from_millis(END_MS)).is_ok() {}
+            // Its output ends when it does; who has more to say than was asked is not waited for. The group is killed before the
+            // program is reaped, while its number is still its own.
+            drop(self.answers.recv_timeout(Duration::from_millis(END_MS)));
         }
-        kill_group(&mut self.child);
-        drop(self.child.wait());
+        program::end(&mut self.child);
     }
 }
 
 fn spawn(command: &[String]) -> Result<Talk, Failure> {
-    let Some((program, arguments)) = command.split_first() else {
+    let Some(name) = command.first() else {
         return Err(Failure::Setup(t!("no program is named")));
     };
-    let mut start = Command::new(program);
-    start.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
-    // What a program complains about may hold keys and names, and nobody would read it: it keeps its own log.
-    start.stderr(Stdio::null());
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(&mut start, 0);
-    let mut child = start.spawn().map_err(|error| {
-        Failure::Setup(t!("{program} cannot be started: {why}", program = program, why = io_reason(&error)))
+    let mut child = program::start(command).map_err(|error| {
+        Failure::Setup(t!("{program} cannot be started: {why}", program = name, why = io_reason(&error)))
     })?;
     let (questions, to_write) = channel::<String>();
     if let Some(mut stdin) = child.stdin.take() {
@@ -165,7 +160,8 @@ fn spawn(command: &[String]) -> Result<Talk, Failure> {
             }
         });
     }
-    let (heard, answers) = channel();
+    // No more is heard than was asked for: a program that talks without end fills its own pipe, not our memory.
+    let (heard, answers) = sync_channel(1);
     if let Some(stdout) = child.stdout.take() {
         thread::spawn(move || read_lines(stdout, &heard));
     }
@@ -173,7 +169,7 @@ fn spawn(command: &[String]) -> Result<Talk, Failure> {
     Ok(Talk { child, questions: Some(questions), answers, last_id: 0, broken: false, program: nobody })
 }
 
-fn read_lines(stdout: impl Read, heard: &Sender<Option<Vec<u8>>>) {
+fn read_lines(stdout: impl Read, heard: &SyncSender<Option<Vec<u8>>>) {
     let mut stdout = BufReader::new(stdout);
     loop {
         let mut line = Vec::new();
@@ -209,19 +205,4 @@ fn introduced(answer: &Map<String, Value>) -> Result<Program, Failure> {
     let listed = answer.get("can").and_then(Value::as_array);
     let can = listed.into_iter().flatten().filter_map(|it| it.as_str().map(str::to_owned)).collect();
     Ok(Program { name: text("name"), version: text("version"), can })
-}
-
-#[cfg(unix)]
-fn kill_group(child: &mut Child) {
-    use rustix::process::{Pid, Signal, kill_process_group};
-    // The program leads a group of its own, whose number is its own number.
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        // A group that is gone already is what was wanted.
-        kill_process_group(group, Signal::KILL).ok();
-    }
-}
-
-#[cfg(not(unix))]
-fn kill_group(child: &mut Child) {
-    drop(child.kill());
 }

@@ -7,7 +7,10 @@
 
 use std::fs;
 
-use super::{Account, Exec};
+use proptest::prelude::{Just, Strategy, prop_assert, prop_oneof, proptest};
+use serde_json::{Value, json};
+
+use super::{Account, Exec, outcome_of, state_of};
 use crate::adapters::rail::{ChargeRequest, MandateRef, MandateState, PROFILES, Rail, RefundRequest, Trouble};
 use crate::clock::Clock;
 use crate::domain::money::Money;
@@ -187,4 +190,40 @@ fn a_program_that_hangs_is_killed_with_everything_it_started() {
     // Reading ends when the last writer is gone. Should there never have been one, this one lets it begin.
     std::thread::spawn(move || fs::File::options().write(true).open(pipe));
     assert_eq!(reader.join().unwrap().unwrap(), b"");
+}
+
+#[test]
+fn a_program_that_never_stops_talking_is_ended() {
+    let rail = polite("yes '{}'");
+    assert!(rail.program().is_ok());
+    // What nobody asked for is neither believed nor kept nor waited for.
+    assert_eq!(rail.charge(&request()).answer, Answer::Unknown);
+    drop(rail);
+}
+
+fn anything() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(Value::Null),
+        Just(json!(19_900)),
+        Just(json!("no_funds")),
+        Just(json!("2026-12-05T02:00:00Z")),
+        Just(json!([{}])),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn only_a_whole_answer_is_paid(
+        result in "paid|declined|pending|unknown|not_found|live|ended|yes",
+        amount in anything(), at in anything(), reason in anything(), other in anything(),
+    ) {
+        let answer = json!({
+            "result": result, "amount_fen": amount, "paid_at": at, "ended_at": at, "pending_until": at, "reason": reason,
+            "provider_no": other, "trade_no": other, "code": other, "text": other, "by": other,
+        });
+        let answer = answer.as_object().unwrap();
+        let paid = outcome_of(answer, true, false).is_ok_and(|reply| reply.answer == Answer::Paid);
+        prop_assert!(!paid || (result == "paid" && !amount.is_null()));
+        state_of(answer).ok();
+    }
 }

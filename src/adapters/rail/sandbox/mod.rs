@@ -426,7 +426,7 @@ impl Rail for Sandbox {
                 return Ok(Err(Trouble::Unsupported));
             }
             let (first, last) = bill::days(period);
-            if now < rules::bill_ready(&self.profile, last) {
+            if now < self.profile.bill_ready_at(last) {
                 return Ok(Err(self.refused(Reason::Other, Word::BillNotReady)));
             }
             self.settle_all(page, now)?;

@@ -161,13 +161,6 @@ pub fn day_bounds(profile: &Profile, day: NaiveDate) -> (At, At) {
     (start(day), start(plus_days(day, 1)))
 }
 
-/// From when the bill of `day` can be had. An hour that cannot be read counts as 10:00, the providers' own.
-pub fn bill_ready(profile: &Profile, day: NaiveDate) -> At {
-    let ten = chrono::NaiveTime::from_hms_opt(10, 0, 0).expect("ten o'clock exists");
-    let hour = chrono::NaiveTime::parse_from_str(&profile.bill_ready, "%H:%M").unwrap_or(ten);
-    moment(plus_days(day, 1), hour, profile.timezone)
-}
-
 /// `length` digits after `prefix`, always the same for the same seed and parts: the provider's own numbers.
 pub fn number(prefix: &str, seed: u64, parts: &[&str], length: usize) -> String {
     let mut text = prefix.to_owned();

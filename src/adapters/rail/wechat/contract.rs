@@ -9,7 +9,8 @@ use super::door::{Miss, Said, Said3};
 use super::tables::{self, Verdict, find};
 use super::v2::{self, SignType};
 use super::xml::Fields;
-use super::{SignWay, Wechat, beijing, form};
+use super::{SignWay, Wechat, beijing};
+use crate::adapters::percent::encoded;
 use crate::adapters::rail::{DebitNotice, MandateRef, MandateState, Rail, SignLink, SignRequest, Trouble};
 use crate::domain::date::At;
 use crate::domain::rail::{RailNotice, Reason};
@@ -138,7 +139,7 @@ impl Wechat {
             "deduct_duration": { "count": self.profile.notice_valid_days, "unit": "DAY" },
             "estimated_amount": { "amount": notice.amount.fen(), "currency": "CNY" },
         });
-        let path = format!("/v3/papay/contracts/{}/notify", form::encoded(&contract_id));
+        let path = format!("/v3/papay/contracts/{}/notify", encoded(&contract_id));
         match self.v3("POST", &path, Some(&body)).map_err(Miss::trouble)? {
             Said3::Fine(_) => Ok(()),
             Said3::Refused(word) if tables::verdict(tables::NOTIFY, &word.code) == Some(Verdict::Fine) => Ok(()),
@@ -162,7 +163,7 @@ impl Wechat {
         let key = self.v2_key().map_err(Miss::trouble)?;
         let query: Vec<String> = v2::signed(fields, kind, key.text())
             .iter()
-            .map(|(name, value)| format!("{name}={}", form::encoded(value)))
+            .map(|(name, value)| format!("{name}={}", encoded(value)))
             .collect();
         Ok(format!("{}{path}?{}", self.account.host, query.join("&")))
     }

@@ -3,20 +3,20 @@
 //! Keys are read when the first call needs them, so that commands which ask no provider work without any.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde_json::Value;
 
+use super::Wechat;
 use super::account::{HOST, SPARE_HOST};
 use super::tables::{self, Table, Verdict};
 use super::v2::{self, SignType};
 use super::v3::{self, Seal};
 use super::xml::Fields;
-use super::{Wechat, form};
 use crate::adapters::http::{ClientPem, Failure, Http, Request, Response};
-use crate::adapters::keys::{Certificate, PrivateKey, PublicKey, open_gcm, sha256_hex, unbase64};
+use crate::adapters::keys::{Certificate, Nonces, PrivateKey, PublicKey, open_gcm, unbase64};
 use crate::adapters::page;
+use crate::adapters::percent::encoded;
 use crate::adapters::rail::{Health, MOST_SKEW_SECONDS, Trouble};
 use crate::config::Secret;
 use crate::domain::date::At;
@@ -156,8 +156,7 @@ pub(super) struct Keys {
     fetched: Mutex<BTreeMap<String, Platform>>,
     /// What the last proven v2 answer said about our clock, where that is wrong.
     skew: Mutex<Option<String>>,
-    /// Calls made, so that no two have the same nonce.
-    calls: AtomicU64,
+    nonces: Nonces,
 }
 
 /// What proves who we are in v3 calls.
@@ -235,7 +234,7 @@ impl Wechat {
 
     fn with_nonce(&self, path: &str, fields: Fields) -> Fields {
         let about = format!("{path} {}", fields.to_xml());
-        fields.with("nonce_str", self.nonce(&about))
+        fields.with("nonce_str", self.keys.nonces.next(self.clock.now(), &about))
     }
 
     fn post_xml(&self, http: &Http, path: &str, fields: Fields, kind: SignType) -> Result<Response, Miss> {
@@ -359,7 +358,7 @@ impl Wechat {
             return Err(Miss::Ours(self.wrong("merchant_certificate", &text)));
         }
         let timestamp = now.timestamp();
-        let nonce = self.nonce(&format!("{method} {path} {body}"));
+        let nonce = self.keys.nonces.next(now, &format!("{method} {path} {body}"));
         let signature = merchant.key.sign(v3::request_text(method, path, timestamp, &nonce, body).as_bytes());
         let authorization = v3::authorization(&self.account.mch_id, &merchant.serial, timestamp, &nonce, &signature);
         let mut headers = vec![
@@ -527,7 +526,7 @@ impl Wechat {
         let health = Health { provider_time: answer.date() };
         // A wrong clock shows in the time; by v3 it would only be turned away.
         if self.account.merchant_key.is_some() && self.skew(&answer).is_none() {
-            let path = format!("/v3/refund/domestic/refunds/{}", form::encoded(NOBODYS_ORDER));
+            let path = format!("/v3/refund/domestic/refunds/{}", encoded(NOBODYS_ORDER));
             match self.v3("GET", &path, None).map_err(Miss::trouble)? {
                 Said3::Refused(word) if word.code == SIGN_ERROR => return Err(word.refused(Reason::OurConfiguration)),
                 // Whatever else it says: it knows us, and we know it.
@@ -577,13 +576,6 @@ impl Wechat {
         let setting = self.setting(name);
         let text = if why.starts_with(&setting) { why.to_owned() } else { format!("{setting}: {why}") };
         Word::new(name, text)
-    }
-
-    /// 32 letters and digits that no other call of this process has: derived, so that a rehearsal repeats.
-    fn nonce(&self, about: &str) -> String {
-        let call = self.keys.calls.fetch_add(1, Ordering::Relaxed);
-        let seed = format!("{} {call} {about}", self.clock.now().timestamp());
-        sha256_hex(seed.as_bytes())[..32].to_owned()
     }
 
     /// What to say when WeChat Pay's clock and this machine's are too far apart.

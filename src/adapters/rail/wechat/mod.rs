@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `account.rs` | the settings of the merchant account, and what is wrong with them |
 //! | `door.rs` | making a call, and believing its answer or not |
-//! | `v2.rs`, `v3.rs`, `xml.rs`, `form.rs` | signatures and formats |
+//! | `v2.rs`, `v3.rs`, `xml.rs` | signatures and formats |
 //! | `tables.rs` | what the provider's words mean in ours |
 //! | `contract.rs`, `debit.rs`, `refund.rs`, `bill.rs`, `notice.rs` | the calls |
 //!
@@ -17,7 +17,6 @@ mod bill;
 mod contract;
 mod debit;
 mod door;
-mod form;
 mod notice;
 mod refund;
 mod tables;

@@ -7,7 +7,8 @@ use super::door::{Miss, Said, Said3, Word};
 use super::tables::{self, RefundState, Verdict, find};
 use super::v2::SignType;
 use super::xml::Fields;
-use super::{RefundWay, Wechat, beijing, form};
+use super::{RefundWay, Wechat, beijing};
+use crate::adapters::percent::encoded;
 use crate::adapters::rail::RefundRequest;
 use crate::domain::date::At;
 use crate::domain::rail::{Answer, Reason, Reply};
@@ -48,7 +49,7 @@ impl Wechat {
     }
 
     fn ask_refund_v3(&self, request: &RefundRequest) -> Reply {
-        let path = format!("/v3/refund/domestic/refunds/{}", form::encoded(&request.refund_no));
+        let path = format!("/v3/refund/domestic/refunds/{}", encoded(&request.refund_no));
         match self.v3("GET", &path, None) {
             Ok(Said3::Fine(answer)) => self.told_v3(&answer, request),
             Ok(Said3::Refused(word)) => not_told(tables::REFUND_QUERY_V3, word),

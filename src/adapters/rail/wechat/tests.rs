@@ -1,5 +1,6 @@
 //! The provider's fixed vectors, byte for byte: what its own kits made of fixed inputs (payment facts 6).
 
+use proptest::prelude::{any, prop_assert, proptest};
 use serde_json::Value;
 
 use super::v2::{self, SignType};
@@ -7,7 +8,7 @@ use super::v3::{self, Seal};
 use super::xml::Fields;
 use super::{Account, Wechat};
 use crate::adapters::keys::{PrivateKey, PublicKey, md5_hex};
-use crate::adapters::rail::PROFILES;
+use crate::adapters::rail::{PROFILES, SavedNotice};
 use crate::clock::Clock;
 use crate::config::HttpSettings;
 
@@ -157,4 +158,21 @@ fn a_v3_callback_opens() {
     assert_eq!(String::from_utf8(opened).unwrap(), text(vector, "plain"));
     let other = rail(folder.path(), "x", "00000000000000000000000000000000").opened(&resource);
     assert!(other.is_err(), "another key");
+}
+
+proptest! {
+    #[test]
+    fn whatever_comes_unsigned_is_no_notice(
+        bytes in any::<Vec<u8>>(), text in "[<>/&a1=\"{}:]{0,60}", timestamp in ".{0,12}", serial in "PUB_KEY_ID_1|[0-9A-F]{0,9}",
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let rail = rail(folder.path(), "x", "y");
+        let headers = [("timestamp", timestamp.as_str()), ("nonce", "n"), ("signature", "AAAA"), ("serial", serial.as_str())];
+        let headers: Vec<_> = headers.map(|(name, value)| (format!("wechatpay-{name}"), value.to_owned())).into();
+        let sealed = format!("<xml><req_info>{text}</req_info><mch_id>1900000001</mch_id></xml>");
+        for body in [bytes, text.into_bytes(), sealed.into_bytes(), br#"{"resource":{"ciphertext":"AAAA"}}"#.to_vec()] {
+            let noticed = rail.noticed(&SavedNotice { headers: headers.clone(), body });
+            prop_assert!(noticed.is_err(), "{noticed:?}");
+        }
+    }
 }

@@ -177,7 +177,9 @@ fn written(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Fields;
+    use proptest::prelude::{any, prop_assert_eq, proptest};
+
+    use super::{Fields, MOST_FIELDS};
 
     #[test]
     fn values_come_back_as_they_were_written() {
@@ -215,6 +217,33 @@ mod tests {
             ("", "it ends too early"),
         ] {
             assert_eq!(Fields::read(text, "xml"), Err(why), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_document_without_end_is_given_up_early() {
+        let many: String = (0..=MOST_FIELDS).map(|it| format!("<a{it}>1</a{it}>")).collect();
+        assert_eq!(Fields::read(&format!("<xml>{many}</xml>"), "xml"), Err("too many fields"));
+        assert!(Fields::read(&"<xml>".repeat(100_000), "xml").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_read_or_refused(
+            text in "[<>/!\\[\\]?&;#x=\"'a1 \n-]{0,80}", at in 0usize..100, put in any::<char>(),
+        ) {
+            Fields::read(&text, "xml").ok();
+            Fields::read(&format!("<xml><a>{text}</a></xml>"), "xml").ok();
+            let mut document: Vec<char> = "<xml><a><![CDATA[猫]]></a><b>&#x4e2d;&amp;</b><c/></xml>".chars().collect();
+            let place = at % document.len();
+            document[place] = put;
+            Fields::read(&document.into_iter().collect::<String>(), "xml").ok();
+        }
+
+        #[test]
+        fn every_value_comes_back(value in "[ -~猫\n]{0,40}") {
+            let fields = Fields::new().with("a", value);
+            prop_assert_eq!(Fields::read(&fields.to_xml(), "xml"), Ok(fields));
         }
     }
 }
