@@ -25,7 +25,10 @@ pub fn run(_args: &Args, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
         match broken {
             0 => ui.data(&t!("every law holds")),
             _ => {
-                ui.data(&t!("{count} laws are broken", count = broken));
+                ui.data(&match broken {
+                    1 => t!("1 law is broken"),
+                    _ => t!("{count} laws are broken", count = broken),
+                });
                 ui.hint(&t!(
                     "charge nothing before somebody has looked; `kibble audit list --record RECORD` shows what happened"
                 ));

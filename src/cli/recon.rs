@@ -99,7 +99,7 @@ struct ShowArgs {
 /// Write what differs into a file in which decisions can be entered
 #[derive(Debug, clap::Args)]
 struct ExportArgs {
-    /// The file
+    /// The file to write, for example `differences.csv`; one that is there already is only replaced with `--yes`
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Only this payment rail
@@ -113,7 +113,7 @@ struct ExportArgs {
 /// Carry out the decisions of a file; applying it twice changes nothing
 #[derive(Debug, clap::Args)]
 struct ApplyArgs {
-    /// The file
+    /// The file that `kibble recon export` wrote, with your decisions in it
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
@@ -130,7 +130,7 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
         Verb::List(args) => list(args, &ctx, ui),
         Verb::Bills(args) => bills(args, &ctx, ui),
         Verb::Show(args) => show(args, &ctx, ui),
-        Verb::Export(args) => export(args, &ctx, ui),
+        Verb::Export(args) => export(args, globals, &ctx, ui),
         Verb::Apply(args) => apply(args, &ctx, ui),
     }
 }
@@ -156,7 +156,10 @@ fn fetch(args: &FetchArgs, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
             }
         }
         for (rail, days) in quiet {
-            ui.data(&t!("{bill}  {count} days without anything new", bill = rail, count = days));
+            ui.data(&match days {
+                1 => t!("{bill}  1 day without anything new", bill = rail),
+                _ => t!("{bill}  {count} days without anything new", bill = rail, count = days),
+            });
         }
         Ok(())
     })?;
@@ -219,11 +222,15 @@ fn show_taken(ui: &Ui, taken: &Taken) {
         ui.data(&t!("{bill}  known already; nothing changed", bill = what));
     } else {
         let bill = taken.bill.map_or(String::new(), |bill| bill.to_string());
+        let lines = match taken.lines {
+            1 => t!("1 line"),
+            count => t!("{count} lines", count = count),
+        };
         ui.data(&t!(
-            "{bill}  {id}: {lines} lines, {new} new, {matched} as in our book; {came} came, {back} went back, fees {fees}",
+            "{bill}  {id}: {lines}, {new} new, {matched} as in our book; {came} came, {back} went back, fees {fees}",
             bill = what,
             id = bill,
-            lines = taken.lines,
+            lines = lines,
             new = taken.new_lines,
             matched = taken.matched,
             came = taken.came.yuan(),
@@ -249,10 +256,16 @@ fn rest(ctx: &Ctx, ui: &Ui, rail: Option<&str>, failed: bool, now: At) -> anyhow
     let found = recon::differences(ctx, Filter { rail, ..Filter::default() }, now)?;
     let open = found.iter().filter(|it| !it.is_waiting).count();
     if open > 0 {
-        ui.status(&t!("{count} differences need a decision", count = open));
+        ui.status(&match open {
+            1 => t!("1 difference needs a decision"),
+            _ => t!("{count} differences need a decision", count = open),
+        });
         ui.hint("kibble recon list");
     } else if !found.is_empty() {
-        ui.status(&t!("{count} differences wait for the next bills", count = found.len()));
+        ui.status(&match found.len() {
+            1 => t!("1 difference waits for the next bills"),
+            count => t!("{count} differences wait for the next bills", count = count),
+        });
     }
     Ok(if open > 0 || failed { Exit::NeedsPerson } else { Exit::Done })
 }
@@ -262,13 +275,23 @@ fn list(args: &ListArgs, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
     let waiting = all.iter().filter(|it| it.is_waiting).count();
     let shown: Vec<Difference> = all.into_iter().filter(|it| args.waiting || !it.is_waiting).collect();
     let open = shown.iter().filter(|it| !it.is_waiting).count();
+    let compared = !shown.is_empty() || !recon::bills(ctx, args.rail.as_deref())?.is_empty();
     ui.answer(&shown, |ui| {
         table(ui, &shown);
-        if shown.is_empty() {
-            ui.data(&t!("nothing differs"));
+        match (shown.is_empty(), compared) {
+            (false, _) => {}
+            (true, true) => ui.data(&t!("nothing differs")),
+            // Without a bill nothing was compared, and silence would look like a proof.
+            (true, false) => {
+                ui.data(&t!("no bill was taken over so far, so nothing was compared"));
+                ui.hint("kibble recon fetch");
+            }
         }
         if waiting > 0 && !args.waiting {
-            ui.status(&t!("{count} more wait for the next bills: `kibble recon list --waiting`", count = waiting));
+            ui.status(&match waiting {
+                1 => t!("1 more waits for the next bills: `kibble recon list --waiting`"),
+                _ => t!("{count} more wait for the next bills: `kibble recon list --waiting`", count = waiting),
+            });
         }
         if open > 0 {
             ui.status(&t!("decide about them with `kibble recon export --out FILE` and `kibble recon apply FILE`"));
@@ -288,17 +311,15 @@ fn table(ui: &Ui, differences: &[Difference]) {
         t!("Payment rail"),
         t!("Day"),
         t!("Days old"),
-        t!("Order number"),
+        t!("Term or order"),
         t!("Ours"),
         t!("Theirs"),
         t!("Proposed"),
     ];
     let mut table = Table::new(header).right(&[4, 6, 7]);
     for it in differences {
-        let order = match it.installment {
-            Some(term) => format!("{} {}", it.order_no, term),
-            None => it.order_no.clone(),
-        };
+        // The term says more to a person than its order number, which `show` and the export have.
+        let order = it.installment.map_or_else(|| it.order_no.clone(), |term| term.to_string());
         let what = match (it.fee, it.fee_expected) {
             (Some(fee), Some(expected)) if it.class == crate::domain::recon::Class::Fee => {
                 t!("fee {fee}, expected {expected}", fee = fee.yuan(), expected = expected.yuan())
@@ -342,8 +363,7 @@ fn bill_table(ui: &Ui, bills: &[BillStand]) {
     let header = [
         t!("Bill"),
         t!("Payment rail"),
-        t!("First day"),
-        t!("Last day"),
+        t!("Day"),
         t!("Lines"),
         t!("New"),
         t!("Came"),
@@ -351,13 +371,15 @@ fn bill_table(ui: &Ui, bills: &[BillStand]) {
         t!("Fees"),
         t!("Open"),
     ];
-    let mut table = Table::new(header).right(&[4, 5, 6, 7, 8, 9]);
+    let mut table = Table::new(header).right(&[3, 4, 5, 6, 7, 8]);
     for BillStand { bill, open_lines } in bills {
         table.row([
             bill.id.to_string(),
             bill.rail.clone(),
-            bill.first_day.to_string(),
-            bill.last_day.to_string(),
+            match bill.first_day == bill.last_day {
+                true => bill.first_day.to_string(),
+                false => format!("{} – {}", bill.first_day, bill.last_day),
+            },
             bill.lines.to_string(),
             bill.new_lines.to_string(),
             bill.came.grouped(),
@@ -436,10 +458,21 @@ fn show_looked(ctx: &Ctx, ui: &Ui, looked: &Looked) {
     }
 }
 
-fn export(args: &ExportArgs, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
+fn export(args: &ExportArgs, globals: &Globals, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
+    if args.out.exists() && !globals.yes {
+        return Err(Fault::refused(t!(
+            "{file} is there already, perhaps with decisions in it",
+            file = args.out.display()
+        ))
+        .hint(t!("choose another name, or replace it with --yes"))
+        .into());
+    }
     let done = recon::export(ctx, &args.out, args.rail.as_deref(), args.fill, ctx.now())?;
     ui.answer(&done, |ui| {
-        ui.data(&t!("{count} differences are in {file}", count = done.rows, file = done.file.display()));
+        ui.data(&match done.rows {
+            1 => t!("1 difference is in {file}", file = done.file.display()),
+            _ => t!("{count} differences are in {file}", count = done.rows, file = done.file.display()),
+        });
         ui.status(&t!("enter accept, refund, wait, ask or book-as, then `kibble recon apply FILE`"));
         ui.status(&accounts_hint());
         Ok(())

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, LineStyle, TableStyle};
+use comfy_table::{Attribute, Cell, CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, TableStyle, Width};
 use dialoguer::console::{Key, Term, truncate_str};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use qrcode::QrCode;
@@ -443,6 +443,18 @@ impl Table {
         self.rows.is_empty()
     }
 
+    /// The widest cell of a column of dates, amounts or ids, which are never broken in two on a narrow terminal; `None` where the
+    /// cells are words.
+    fn whole(&self, index: usize) -> Option<u16> {
+        const LONGEST: usize = 12;
+        let cells = || self.rows.iter().filter_map(|row| row.get(index)).map(|text| plain(text));
+        if cells().any(|text| text.contains(' ') || text.width() > LONGEST) {
+            return None;
+        }
+        let words = self.header.get(index).into_iter().flat_map(|text| text.split(' ')).map(UnicodeWidthStr::width);
+        cells().map(|text| text.width()).chain(words).max().and_then(|width| u16::try_from(width).ok())
+    }
+
     fn text(&self, width: Option<u16>, color: bool) -> String {
         const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
         let mut table = comfy_table::Table::new();
@@ -462,7 +474,11 @@ impl Table {
         }
         let last = table.column_count().saturating_sub(1);
         for (index, column) in table.column_iter_mut().enumerate() {
-            column.set_padding((0, if index == last { 0 } else { 2 }));
+            let padding = if index == last { 0 } else { 2 };
+            column.set_padding((0, padding));
+            if let Some(widest) = self.whole(index) {
+                column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(widest + padding)));
+            }
             if self.right.contains(&index) {
                 column.set_cell_alignment(CellAlignment::Right);
             }

@@ -197,13 +197,10 @@ fn of_key(config: &Config, notes: &mut Notes) -> bool {
         }
         Ok(_) if config.settings.key_file.starts_with(&config.folder) => notes.warn(
             "key",
-            t!(
-                "the data key {path} lies in the shop folder: whoever copies the folder can read every name",
-                path = path
-            ),
+            t!("{path} lies in the shop folder: whoever copies the folder can read every name", path = path),
             t!("move it elsewhere, and correct key_file in shop.toml"),
         ),
-        Ok(_) => notes.ok("key", t!("the data key {path} is readable by you alone", path = path)),
+        Ok(_) => notes.ok("key", t!("{path} is readable by you alone", path = path)),
     }
     true
 }
@@ -518,7 +515,8 @@ fn of_skew(name: &str, ahead_seconds: i64, notes: &mut Notes) {
         _ => Level::Bad,
     };
     let what = match ahead_seconds {
-        0.. => t!("this computer's clock is {seconds} seconds ahead of the provider's", seconds = seconds),
+        -1..=1 => t!("this computer's clock agrees with the provider's"),
+        2.. => t!("this computer's clock is {seconds} seconds ahead of the provider's", seconds = seconds),
         _ => t!("this computer's clock is {seconds} seconds behind the provider's", seconds = seconds),
     };
     let next = match level {

@@ -161,7 +161,9 @@ fn vouched(ctx: &Ctx, wanted: Option<&str>, notice: &SavedNotice) -> Result<(Str
         match ctx.rail(name)?.read_notice(notice) {
             Ok(noticed) => return Ok(((*name).to_owned(), noticed)),
             Err(Trouble::Unsupported) => said.push(t!("{rail}: it has no notices", rail = name)),
-            Err(Trouble::Refused { text, .. } | Trouble::Unreachable { text }) => said.push(format!("{name}: {text}")),
+            Err(Trouble::Refused { text, .. } | Trouble::Unreachable { text }) => {
+                said.push(t!("{about}: {what}", about = name, what = text));
+            }
         }
     }
     if names.is_empty() {
@@ -169,11 +171,12 @@ fn vouched(ctx: &Ctx, wanted: Option<&str>, notice: &SavedNotice) -> Result<(Str
             .hint(t!("only rails with the adapter alipay or wechat do; see `kibble config show`"))
             .into());
     }
-    Err(Fault::refused(t!("this notice is not genuine; nothing was changed ({why})", why = said.join("; ")))
-        .hint(t!(
-            "save the body byte for byte, with its headers where the provider signs them; see `kibble notice --help`"
-        ))
-        .into())
+    Err(Fault::refused(t!(
+        "this notice is not genuine; nothing was changed ({why})",
+        why = said.join(t!("; ").as_str())
+    ))
+    .hint(t!("save the body byte for byte, with its headers where the provider signs them; see `kibble notice --help`"))
+    .into())
 }
 
 fn charge(ctx: &Ctx, rail: &str, order_no: String, amount: Option<Money>, reply: &Reply, now: At) -> Result<Heard> {

@@ -144,7 +144,7 @@ fn each_law_catches_a_planted_break() {
         let rows = rows.unwrap_or_else(|| panic!("law {law} misses: {what}\n{statements}\n{}", ran.full()));
         let named = rows["rows"][0]["record"].as_str().unwrap();
         assert!(named.starts_with(record), "law {law}, {what}: names {named} instead of {record}");
-        shop.run("check").fails(1, what).says("laws are broken");
+        shop.run("check").fails(1, what).says("broken");
     }
 }
 
@@ -194,9 +194,7 @@ fn a_bill_that_was_tampered_with_is_seen() {
         ),
     ];
     let mut shop = sound();
-    shop.at("2026-11-06T10:30")
-        .run("recon fetch --rail alipay --day 2026-11-05")
-        .ok("1 lines, 1 new, 1 as in our book");
+    shop.at("2026-11-06T10:30").run("recon fetch --rail alipay --day 2026-11-05").ok("1 line, 1 new, 1 as in our book");
     shop.run("check").ok("every law holds");
     let saved = fs::read(shop.path("shop.db")).unwrap();
     for (statements, what, record) in plants {

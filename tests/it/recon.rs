@@ -90,7 +90,7 @@ fn fetch_days(shop: &Shop) {
 
 /// A file of decisions with these decisions by row id.
 pub fn decisions(shop: &Shop, decide: &[(&str, &str)]) {
-    shop.run("recon export --out open.csv").exits(0);
+    shop.run("recon export --out open.csv --yes").exits(0);
     let text = shop.read("open.csv");
     let mut reader = csv::Reader::from_reader(text.trim_start_matches('\u{feff}').as_bytes());
     let head = reader.headers().unwrap().clone();
@@ -367,7 +367,7 @@ fn a_second_payment_of_a_term_goes_back_and_its_charge_is_no_question_any_more()
     );
     shop.at("2026-11-10T10:30");
     let day = paid_day(&shop, "alipay");
-    shop.run(&format!("recon fetch --rail alipay --day {day}")).fails(3, "1 differences need a decision");
+    shop.run(&format!("recon fetch --rail alipay --day {day}")).fails(3, "1 difference needs a decision");
     let it = list(&shop).remove(0);
     assert_eq!((&it["class"], &it["proposed"]), (&"duplicate".into(), &"refund".into()));
     let wallet = ask(&shop, "SELECT SUM(amount) FROM posting WHERE account = 'wallet:principal'");
@@ -603,7 +603,7 @@ fn a_bill_taken_for_the_wrong_rail_never_looks_like_money_to_give_back() {
     shop.run("recon import a.csv").fails(2, "nobody can say which payment rail");
     shop.run("recon import a.csv --rail cash").fails(1, "was charged on");
     assert_eq!(books(&shop), before);
-    shop.run(&format!("recon import a.csv --rail {rail}")).ok("1 lines, 1 new");
+    shop.run(&format!("recon import a.csv --rail {rail}")).ok("1 line, 1 new");
 }
 
 #[test]
@@ -623,7 +623,7 @@ fn a_restored_shop_takes_no_bill_before_it_is_adopted() {
         shop.run(command).fails(1, "no money moves").says("kibble adopt");
     }
     shop.run("adopt --yes").exits(0);
-    shop.run("recon import a.csv").ok("1 lines, 1 new").says("settled by the bill: k-");
+    shop.run("recon import a.csv").ok("1 line, 1 new").says("settled by the bill: k-");
     shop.run("recon list --waiting").ok("nothing differs");
     holds(&shop);
 }
@@ -652,4 +652,15 @@ fn money_that_came_in_another_amount_goes_back_and_the_term_is_free_again() {
     assert_eq!(ask(&shop, "SELECT state FROM installment WHERE term = 1").trim(), "open");
     assert_eq!(number(&shop, "SELECT COALESCE(SUM(amount), 0) FROM posting WHERE account LIKE 'wallet%'"), 0);
     shop.run("check").ok("every law holds");
+}
+
+#[test]
+fn silence_without_a_bill_is_no_proof_and_entered_decisions_are_not_written_over() {
+    let shop = Shop::opened();
+    shop.run("recon list").ok("so nothing was compared").hides("nothing differs");
+    shop.run("recon export --out open.csv").exits(0);
+    shop.write("open.csv", "my decisions");
+    shop.run("recon export --out open.csv").fails(1, "open.csv is there already").says("--yes");
+    assert_eq!(shop.read("open.csv"), "my decisions");
+    shop.run("recon export --out open.csv --yes").ok("0 differences are in open.csv");
 }

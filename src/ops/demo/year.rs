@@ -26,9 +26,9 @@ use crate::ops::agreement::Pause;
 use crate::ops::agreement_import::ImportOptions;
 use crate::ops::debit::report::Concern;
 use crate::ops::debit::{Options, Outcome};
+use crate::ops::recon::{self, FetchOutcome, FetchWanted};
 use crate::ops::sign::{Acknowledged, Form};
 use crate::ops::statement::Termination;
-use crate::ops::recon::{self, FetchOutcome, FetchWanted};
 use crate::ops::{Ctx, Event, agreement, agreement_import, backup, debit, pet, risk, sandbox, sign, statement};
 use crate::t;
 

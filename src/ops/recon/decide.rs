@@ -119,7 +119,7 @@ fn accept(ctx: &Ctx, it: &Difference, now: At) -> Result<(Did, String)> {
             let residue = residue(it);
             let entry = entry(it, residue, &Account::Goodwill);
             keep(ctx, it, Decision::Accept, "", residue, entry, now)?;
-            Ok((Did::Done, t!("the difference of {amount} is booked as goodwill", amount = residue.yuan())))
+            Ok((Did::Done, t!("the difference of {amount} is booked as goodwill", amount = unsigned(residue))))
         }
         _ => {
             keep(ctx, it, Decision::Accept, "", Money::ZERO, None, now)?;
@@ -213,6 +213,11 @@ fn give_back(ctx: &Ctx, it: &Difference, now: At) -> Result<(Did, String)> {
     Ok((Did::Done, told))
 }
 
+/// An amount as the owner reads it: which side of the journal it stands on says nothing to them.
+fn unsigned(amount: Money) -> String {
+    if amount < Money::ZERO { (-amount).yuan() } else { amount.yuan() }
+}
+
 fn book_as(ctx: &Ctx, it: &Difference, account: &Account, now: At) -> Result<(Did, String)> {
     let code = account.code();
     let (amount, entry) = match it.class {
@@ -225,7 +230,7 @@ fn book_as(ctx: &Ctx, it: &Difference, account: &Account, now: At) -> Result<(Di
         _ => (residue(it), entry(it, residue(it), account)),
     };
     keep(ctx, it, Decision::BookAs, &code, amount, entry.filter(|entry| !entry.postings.is_empty()), now)?;
-    Ok((Did::Done, t!("{amount} is booked on {account}", amount = amount.yuan(), account = code)))
+    Ok((Did::Done, t!("{amount} is booked on {account}", amount = unsigned(amount), account = code)))
 }
 
 fn entry(it: &Difference, residue: Money, account: &Account) -> Option<Entry> {

@@ -251,7 +251,9 @@ fn detect(name: &str, text: &mut dyn Read) -> Result<&'static Encoding> {
             }
             // A spreadsheet's own UTF-16 has a mark; without one, a zero byte is no text.
             if chunk[..count].contains(&0) {
-                return Err(refused(name, &t!("it holds something other than text")).into());
+                return Err(refused(name, &t!("it holds something other than text"))
+                    .hint(t!("download it again"))
+                    .into());
             }
         }
         total += count as u64;

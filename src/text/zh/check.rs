@@ -7,6 +7,7 @@ pub const TABLE: Table = &[
     ("Recompute every law of the books from the stored records", "根据已存记录重新核对账本的每条规矩"),
     ("check", "核对"),
     ("every law holds", "每条规矩都成立"),
+    ("1 law is broken", "有 1 条规矩不成立"),
     ("{count} laws are broken", "有 {count} 条规矩不成立"),
     (
         "charge nothing before somebody has looked; `kibble audit list --record RECORD` shows what happened",

@@ -29,7 +29,7 @@ pub const TABLE: Table = &[
         "信用查询未通过仍继续：客户可以办理代扣授权",
     ),
     ("Call an agreement off after its credit check", "信用查询之后取消一份协议"),
-    ("Why, for the audit trail and for the customer who asks", "原因，写入审计记录，客户问起时也要能说明"),
+    ("Why, for the audit trail and for the customer who asks", "原因，记入操作日志，客户问起时也要能说明"),
     // Consent.
     (
         "I agree that the shop looks at my credit score and records whether it is {score} or above. I may say no; a person then decides without it.",

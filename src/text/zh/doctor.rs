@@ -31,12 +31,12 @@ pub const TABLE: Table = &[
     ("{free} MiB are free on its disk", "磁盘剩余 {free} MiB"),
     ("free some space: a full disk stops the debit run", "请清理磁盘：磁盘写满后扣款批次会停下"),
     (
-        "the data key {path} lies in the shop folder: whoever copies the folder can read every name",
-        "数据密钥 {path} 放在店铺文件夹里：谁拷走文件夹，谁就能看到所有姓名",
+        "{path} lies in the shop folder: whoever copies the folder can read every name",
+        "{path} 放在店铺文件夹里：谁拷走文件夹，谁就能看到所有姓名",
     ),
     ("move it elsewhere, and correct key_file in shop.toml", "请移到别处，并改正 shop.toml 里的 key_file"),
     ("the rest can be looked at once the data key can be read", "数据密钥能读取之后，才能检查其余各项"),
-    ("the data key {path} is readable by you alone", "数据密钥 {path} 只有您本人可读"),
+    ("{path} is readable by you alone", "{path} 只有您本人可读"),
     // Database and clock.
     ("shop.db is sound", "shop.db 完好"),
     ("shop.db is damaged: {what}", "shop.db 已损坏：{what}"),
@@ -58,6 +58,7 @@ pub const TABLE: Table = &[
         "the last run was at {last}, which lies ahead: one of the two clocks was wrong",
         "上次批次的时间 {last} 比现在还晚：两次的时钟有一次不对",
     ),
+    ("this computer's clock agrees with the provider's", "本机时钟与支付渠道一致"),
     ("this computer's clock is {seconds} seconds ahead of the provider's", "本机时钟比支付渠道快 {seconds} 秒"),
     ("this computer's clock is {seconds} seconds behind the provider's", "本机时钟比支付渠道慢 {seconds} 秒"),
     (

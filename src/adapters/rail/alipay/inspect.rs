@@ -7,6 +7,7 @@ use super::account::CertFile;
 use super::gateway::{Gateway, root_sn};
 use crate::adapters::keys::{Certificate, PrivateKey, PublicKey};
 use crate::adapters::rail::{Finding, Level};
+use crate::config::SecretRef;
 use crate::domain::date::At;
 use crate::t;
 
@@ -32,10 +33,11 @@ pub fn inspect(gateway: &Gateway, now: At) -> Vec<Finding> {
 
 fn private_key(gateway: &Gateway, found: &mut Vec<Finding>) -> Option<PublicKey> {
     let setting = gateway.setting("private_key");
-    let text = match gateway.secret("private_key", &gateway.account().private_key) {
+    let secret = &gateway.account().private_key;
+    let text = match gateway.secret("private_key", secret) {
         Ok(text) => text,
         Err(why) => {
-            found.push(bad(why, t!("correct {setting} in shop.toml", setting = setting)));
+            found.push(unreadable(&setting, secret, why));
             return None;
         }
     };
@@ -63,7 +65,7 @@ fn public_key(gateway: &Gateway, own: Option<&PublicKey>, found: &mut Vec<Findin
     let text = match gateway.secret("alipay_public_key", secret) {
         Ok(text) => text,
         Err(why) => {
-            found.push(bad(why, t!("correct {setting} in shop.toml", setting = setting)));
+            found.push(unreadable(&setting, secret, why));
             return;
         }
     };
@@ -156,7 +158,7 @@ fn secrets(gateway: &Gateway, found: &mut Vec<Finding>) {
         let setting = gateway.setting(name);
         match gateway.secret(name, secret) {
             Ok(_) => found.push(well(t!("{setting}: it can be read", setting = setting))),
-            Err(why) => found.push(bad(why, t!("correct {setting} in shop.toml", setting = setting))),
+            Err(why) => found.push(unreadable(&setting, secret, why)),
         }
     }
     // What only shows once everything is put together, such as a key of the wrong length.
@@ -192,6 +194,12 @@ fn settings(gateway: &Gateway, found: &mut Vec<Finding>) {
             found.push(bad(what, t!("write it with https:// in front")));
         }
     }
+}
+
+/// A secret that cannot be read, with the step that mends it: a mode is not mended in shop.toml.
+fn unreadable(setting: &str, secret: &SecretRef, why: String) -> Finding {
+    let step = secret.read(setting).err().and_then(|fault| fault.next_step().map(ToOwned::to_owned));
+    bad(why, step.unwrap_or_else(|| t!("correct {setting} in shop.toml", setting = setting)))
 }
 
 fn well(what: String) -> Finding {

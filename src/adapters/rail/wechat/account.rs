@@ -391,7 +391,7 @@ impl Look<'_> {
             Level::Ok => String::new(),
             Level::Warn | Level::Bad => t!("look at {setting} in shop.toml", setting = setting),
         };
-        self.found.push(Finding { level, what: format!("{setting}: {text}"), hint });
+        self.found.push(Finding { level, what: t!("{about}: {what}", about = setting, what = text), hint });
     }
 }
 
