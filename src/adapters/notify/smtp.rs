@@ -17,9 +17,9 @@ use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter,
 use lettre::transport::smtp::response::Response;
 use serde::Deserialize;
 
+use crate::adapters::finding::Finding;
 use crate::adapters::notify::call::inspected;
 use crate::adapters::notify::{Notify, Parcel, Receipt, Wait, scrubbed};
-use crate::adapters::rail::Finding;
 use crate::clock::Clock;
 use crate::config::{HttpSettings, SecretRef};
 use crate::t;

@@ -12,10 +12,10 @@ use chrono::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::adapters::notify::call::{Caller, inspected};
+use crate::adapters::finding::Finding;
+use crate::adapters::notify::call::{Caller, inspected, secret};
 use crate::adapters::notify::registered::{Filled, Registered, Texts};
 use crate::adapters::notify::{Notify, Parcel, Receipt, scrubbed};
-use crate::adapters::rail::Finding;
 use crate::clock::Clock;
 use crate::config::{HttpSettings, SecretRef};
 use crate::domain::date::At;
@@ -108,11 +108,7 @@ impl Wechat {
         {
             return Ok(token.clone());
         }
-        let setting = format!("channel.{}.app_secret", self.name);
-        let secret = match self.account.app_secret.read(&setting) {
-            Ok(secret) => secret,
-            Err(error) => return Err(Receipt::Broken { said: error.to_string() }),
-        };
+        let secret = secret(&self.name, "app_secret", &self.account.app_secret)?;
         let body = json!({
             "grant_type": "client_credential",
             "appid": self.account.app_id,

@@ -10,6 +10,7 @@ pub const TABLE: Table = &[
         "处理店铺网站服务器保存下来的渠道异步通知\n\n文件内容是渠道请求的正文，一个字节都不能改。渠道连请求头也签名时（微信支付 V3），请求头写在正文上面，每行一个，名称和值之间用半角冒号，与正文之间空一行。本程序会自己去问支付渠道，不依赖通知；通知只是让消息早点到。假通知什么也不会改变；同一条通知再来一次，也什么都不会改变。",
     ),
     ("The saved notice", "保存下来的通知"),
+    ("{file} is larger than any notice", "{file} 太大，不可能是一条通知"),
     ("The payment rail it came from; found by its signature when left out", "来自哪个支付渠道；不写就按签名判断"),
     ("ask the rail with `kibble mandate sync {mandate}`", "用 `kibble mandate sync {mandate}` 问一下支付渠道"),
     ("it was known already", "之前已经知道"),

@@ -580,11 +580,11 @@ impl Wechat {
 
     /// What to say when WeChat Pay's clock and this machine's are too far apart.
     fn skew(&self, answer: &Response) -> Option<String> {
-        let minutes = (self.clock.now() - answer.date()?).num_seconds().abs();
-        (minutes > MOST_SKEW_SECONDS).then(|| {
+        let seconds = Health { provider_time: answer.date() }.ahead_seconds(self.clock.now())?.abs();
+        (seconds > MOST_SKEW_SECONDS).then(|| {
             t!(
                 "this machine's clock and WeChat Pay's are {minutes} minutes apart; set the clock right",
-                minutes = minutes / 60
+                minutes = seconds / 60
             )
         })
     }
