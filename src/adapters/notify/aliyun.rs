@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::adapters::finding::Finding;
 use crate::adapters::keys::{self, Nonces};
-use crate::adapters::notify::call::{Caller, host, inspected, is_mobile, looked_up, secret};
+use crate::adapters::notify::call::{Caller, host, inspected, is_mobile, looked_up, refused_as_sms, secret};
 use crate::adapters::notify::registered::{Filled, Registered, Texts};
 use crate::adapters::notify::{Handed, Notify, Parcel, Receipt, Trace, Wait, scrubbed};
 use crate::adapters::percent::encoded;
@@ -225,10 +225,7 @@ impl Notify for Aliyun {
     }
 
     fn refuses(&self, parcel: &Parcel) -> Option<String> {
-        if !is_mobile(&parcel.phone) {
-            return Some(t!("no mobile number is known"));
-        }
-        self.texts.filled(parcel).err()
+        refused_as_sms(&self.texts, parcel)
     }
 
     fn texts(&self) -> Option<&Texts> {

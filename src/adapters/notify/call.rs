@@ -5,12 +5,10 @@ use std::sync::OnceLock;
 
 use crate::adapters::finding::Finding;
 use crate::adapters::http::{Failure, Http, Request, Response};
-use crate::adapters::notify::{Handed, Parcel, Receipt, Trace, scrubbed};
+use crate::adapters::notify::registered::Texts;
+use crate::adapters::notify::{Handed, MOBILE_DIGITS, Parcel, Receipt, Trace, scrubbed};
 use crate::config::{HttpSettings, Secret, SecretRef};
 use crate::t;
-
-/// Digits of a mobile number.
-const MOBILE_DIGITS: usize = 11;
 
 /// A client that is made for the first call and keeps its connections.
 pub(super) struct Caller {
@@ -95,6 +93,14 @@ pub(super) fn looked_up(handed: &[Handed], one: impl Fn(&Handed) -> Result<Trace
 /// Eleven digits that begin with 1: a mainland mobile number.
 pub(super) fn is_mobile(phone: &str) -> bool {
     phone.len() == MOBILE_DIGITS && phone.starts_with('1') && phone.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Why an SMS of registered texts can never carry this message.
+pub(super) fn refused_as_sms(texts: &Texts, parcel: &Parcel) -> Option<String> {
+    if !is_mobile(&parcel.phone) {
+        return Some(t!("no mobile number is known"));
+    }
+    texts.filled(parcel).err()
 }
 
 /// The host of an address as it stands in the `Host` header.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::finding::Finding;
 use crate::adapters::keys;
-use crate::adapters::notify::call::{Caller, host, inspected, is_mobile, looked_up, secret};
+use crate::adapters::notify::call::{Caller, host, inspected, is_mobile, looked_up, refused_as_sms, secret};
 use crate::adapters::notify::registered::{Filled, Registered, Texts};
 use crate::adapters::notify::{Handed, Notify, Parcel, Receipt, Trace, Wait, scrubbed};
 use crate::clock::Clock;
@@ -177,10 +177,7 @@ impl Notify for Tencent {
     }
 
     fn refuses(&self, parcel: &Parcel) -> Option<String> {
-        if !is_mobile(&parcel.phone) {
-            return Some(t!("no mobile number is known"));
-        }
-        self.texts.filled(parcel).err()
+        refused_as_sms(&self.texts, parcel)
     }
 
     fn texts(&self) -> Option<&Texts> {

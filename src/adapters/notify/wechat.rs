@@ -24,6 +24,8 @@ use crate::text::Lang;
 
 /// Seconds before its end at which a token counts as over.
 const TOKEN_SPARE_SECONDS: i64 = 300;
+/// Seconds for which a token is believed to live, whatever is said; theirs live for two hours.
+const TOKEN_MOST_SECONDS: i64 = 86_400;
 /// Most characters of a value whose name begins with `thing`; a longer one is cut.
 const THING_CHARS: usize = 20;
 /// Most characters of a value whose name begins with `phrase`.
@@ -127,7 +129,7 @@ impl Wechat {
                 _ => Receipt::Down { said },
             });
         }
-        let lives = Duration::seconds((answer.expires_in - TOKEN_SPARE_SECONDS).max(0));
+        let lives = Duration::seconds((answer.expires_in.clamp(0, TOKEN_MOST_SECONDS) - TOKEN_SPARE_SECONDS).max(0));
         *kept = Some((answer.access_token.clone(), now + lives));
         Ok(answer.access_token)
     }

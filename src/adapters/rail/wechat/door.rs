@@ -375,8 +375,8 @@ impl Wechat {
     /// Whether an answer is WeChat Pay's and of this moment.
     fn proven(&self, answer: &Response, text: &str) -> Result<(), Miss> {
         let seal = self.sealed_by_wechat(|name| answer.header(name), text)?;
-        let away = seal.timestamp.parse::<i64>().map(|at| (at - self.clock.now().timestamp()).abs());
-        if away.is_ok_and(|seconds| seconds <= MOST_SKEW_SECONDS) {
+        let away = seal.timestamp.parse::<i64>().map(|at| at.abs_diff(self.clock.now().timestamp()));
+        if away.is_ok_and(|seconds| seconds <= MOST_SKEW_SECONDS.unsigned_abs()) {
             return Ok(());
         }
         match self.skew(answer) {
