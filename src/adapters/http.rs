@@ -107,9 +107,11 @@ impl Http {
         }
         let proxy = match settings.proxy.trim() {
             "" => None,
-            proxy => Some(Proxy::new(proxy).map_err(|_| {
-                Failure::Setup(t!("http.proxy: {proxy} is not an address like http://host:port", proxy = proxy))
-            })?),
+            // Not repeated in the sentence: it may hold a password.
+            proxy => Some(
+                Proxy::new(proxy)
+                    .map_err(|_| Failure::Setup(t!("http.proxy: this is not an address like http://host:port")))?,
+            ),
         };
         let config = Config::builder()
             .http_status_as_error(false)

@@ -61,6 +61,7 @@ fn show(ui: &Ui, demo: &Demo, dir: &Path) {
         (t!("answers lost"), it.unknown),
         (t!("messages sent"), it.messages),
         (t!("orders"), it.orders),
+        (t!("lines of bills, last month"), it.bill_lines),
     ];
     let rows: Vec<Vec<String>> = rows.into_iter().map(|(label, count)| vec![label, count.to_string()]).collect();
     for line in columns(&rows, &[1]) {
@@ -86,7 +87,7 @@ fn closing(ui: &Ui, demo: &Demo, dir: &Path) {
     ui.data("");
     ui.data(&ui.paint(Paint::Heading, &t!("What to type next")));
     let look = [Tale::HighRisk, Tale::UnknownSettled, Tale::Terminated].into_iter().filter_map(first);
-    let fixed = ["debit list overdue", "wallet show c-1", "check"].map(str::to_owned);
+    let fixed = ["debit list overdue", "wallet show c-1", "recon bills", "check"].map(str::to_owned);
     let export = format!("report export --month {} --out accountant", demo.to.format("%Y-%m"));
     let next_day = crate::domain::date::plus_days(demo.to, 1);
     for rest in look.chain(fixed).chain([export]) {

@@ -119,11 +119,8 @@ pub fn walk(conn: &Conn, mut step: impl FnMut(u64)) -> Result<Chain> {
 
 /// Bytes as lower-case hex.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
-        text
-    })
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).expect("four bits are a digit");
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Appends the row for `op` at the end of the chain.

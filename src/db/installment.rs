@@ -85,6 +85,8 @@ pub struct DueRow {
     pub failed_in_row: u32,
     /// True when the agreement has a live mandate in the lane after this one.
     pub has_next_lane: bool,
+    /// True while a provider's bill says that a dead charge of it was paid, and nobody has decided about that: it may be collected.
+    pub is_disputed: bool,
 }
 
 /// The charge that an installment waits for.
@@ -131,7 +133,10 @@ SELECT i.agreement_id, i.term, i.due, i.registered, i.amount, i.state, i.course,
        (SELECT COALESCE(MAX(attempt), 0) FROM charge k WHERE k.agreement_id = i.agreement_id AND k.term = i.term) AS attempts,
        EXISTS (SELECT 1 FROM charge k WHERE k.agreement_id = i.agreement_id AND k.run_id = :run AND k.term <> i.term) AS in_run,
        EXISTS (SELECT 1 FROM mandate l WHERE l.agreement_id = i.agreement_id AND l.lane = i.lane + 1 AND l.state = 'live')
-         AS next_lane
+         AS next_lane,
+       EXISTS (SELECT 1 FROM charge k JOIN bill_line b ON b.charge_id = k.id
+               WHERE k.agreement_id = i.agreement_id AND k.term = i.term AND k.state IN ('declined','void')
+                 AND b.kind = 'payment' AND b.state = 'open') AS is_disputed
 FROM installment i
 JOIN agreement a ON a.id = i.agreement_id
 JOIN pet p ON p.id = a.pet_id
@@ -642,6 +647,7 @@ fn due_row(row: &Row<'_>) -> rusqlite::Result<DueRow> {
         attempts: row.get("attempts")?,
         failed_in_row: row.get("failed_in_row")?,
         has_next_lane: row.get("next_lane")?,
+        is_disputed: row.get("is_disputed")?,
         installment,
     })
 }

@@ -1,6 +1,6 @@
 //! How our types are spelled in columns: fen and ids as integers, instants as UTC text that sorts, dates as `2026-11-05`, words as text.
 
-use chrono::{NaiveDate, NaiveDateTime};
+use chrono::{Datelike, NaiveDate, Timelike};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
 use crate::domain::date::At;
@@ -10,12 +10,32 @@ use crate::domain::id::{
 };
 use crate::domain::money::Money;
 
-/// `2026-11-05T01:00:00Z`
-const INSTANT: &str = "%Y-%m-%dT%H:%M:%SZ";
-
-/// An instant as it stands in a column.
+/// An instant as it stands in a column: `2026-11-05T01:00:00Z`. Written and read by hand, because a row has many of them.
 pub(super) fn instant(at: At) -> String {
-    at.format(INSTANT).to_string()
+    let (day, time) = (at.date_naive(), at.time());
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z",
+        day.year(),
+        day.month(),
+        day.day(),
+        time.hour(),
+        time.minute(),
+        time.second()
+    )
+}
+
+/// What [`instant`] wrote.
+fn read_instant(text: &str) -> Option<At> {
+    let (day, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let number = |text: &str, from: usize, to: usize| text.get(from..to)?.parse::<u32>().ok();
+    let shape =
+        |text: &str, sign: u8, places: [usize; 2]| places.iter().all(|at| text.as_bytes().get(*at) == Some(&sign));
+    if day.len() != 10 || time.len() != 8 || !shape(day, b'-', [4, 7]) || !shape(time, b':', [2, 5]) {
+        return None;
+    }
+    let year = i32::try_from(number(day, 0, 4)?).ok()?;
+    let day = NaiveDate::from_ymd_opt(year, number(day, 5, 7)?, number(day, 8, 10)?)?;
+    Some(day.and_hms_opt(number(time, 0, 2)?, number(time, 3, 5)?, number(time, 6, 8)?)?.and_utc())
 }
 
 /// A column's instant, wrapped so that rusqlite's own spelling of chrono types never creeps in.
@@ -24,9 +44,8 @@ pub(super) struct Instant(pub(super) At);
 impl FromSql for Instant {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Instant> {
         let text = value.as_str()?;
-        NaiveDateTime::parse_from_str(text, INSTANT)
-            .map(|at| Instant(at.and_utc()))
-            .map_err(|error| FromSqlError::Other(Box::new(error)))
+        let wrong = || FromSqlError::Other(format!("`{text}` is no instant like 2026-11-05T01:00:00Z").into());
+        read_instant(text).map(Instant).ok_or_else(wrong)
     }
 }
 
@@ -103,9 +122,9 @@ pub(super) fn filter(column: &str, parameter: &str, is_given: bool) -> String {
 
 /// Reads a column whose text is a word of one of our enums.
 pub(super) fn word<T>(row: &rusqlite::Row<'_>, column: &str, read: impl Fn(&str) -> Option<T>) -> rusqlite::Result<T> {
-    let text: String = row.get(column)?;
-    read(&text).ok_or_else(|| {
-        let place = row.as_ref().column_index(column).unwrap_or(0);
+    let place = row.as_ref().column_index(column)?;
+    let text = row.get_ref(place)?.as_str()?;
+    read(text).ok_or_else(|| {
         let what = format!("`{text}` is not a word that column {column} knows").into();
         rusqlite::Error::FromSqlConversionFailure(place, rusqlite::types::Type::Text, what)
     })
@@ -129,4 +148,27 @@ pub(super) fn at(row: &rusqlite::Row<'_>, column: &str) -> rusqlite::Result<At> 
 /// Reads a date.
 pub(super) fn day(row: &rusqlite::Row<'_>, column: &str) -> rusqlite::Result<NaiveDate> {
     Ok(row.get::<_, Day>(column)?.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{instant, read_instant};
+
+    #[test]
+    fn an_instant_is_read_as_it_was_written_and_nothing_else_is() {
+        for text in ["2026-11-05T01:00:00Z", "0001-01-01T00:00:00Z", "2028-02-29T23:59:59Z"] {
+            assert_eq!(instant(read_instant(text).unwrap()), text);
+        }
+        for text in [
+            "2026-11-05",
+            "2026-11-05T01:00:00",
+            "2026-02-30T01:00:00Z",
+            "2026-11-05T24:00:00Z",
+            "2026-1--05T01:00:00Z",
+            "年026-11-05T01:00:00Z",
+            "2026-11-05 01:00:00Z",
+        ] {
+            assert_eq!(read_instant(text), None, "{text}");
+        }
+    }
 }

@@ -96,6 +96,10 @@ pub struct Figures {
     pub fees: Money,
     /// First and last day, where the bill names them.
     pub named_days: Option<(NaiveDate, NaiveDate)>,
+    /// True where the time that it names begins or ends within a day: then it is the whole of no day.
+    pub is_part_of_day: bool,
+    /// When it was written, where it says so: days that were not over then are not whole in it.
+    pub written_at: Option<NaiveDateTime>,
     /// Days of the first and the last row, where it has rows. Refunds do not count where there are others: nobody promises that a
     /// refund's row has the refund's own time and not that of its payment.
     pub seen_days: Option<(NaiveDate, NaiveDate)>,
@@ -293,6 +297,8 @@ impl Reader {
                 refunds: (0, Money::ZERO),
                 fees: Money::ZERO,
                 named_days: None,
+                is_part_of_day: false,
+                written_at: None,
                 seen_days: None,
                 refund_days: None,
                 sums: Sums::default(),
@@ -365,6 +371,7 @@ impl Reader {
         }
         if remark(text) {
             self.named_days = self.named_days.or_else(|| named_days(text));
+            self.of_time(text);
             return Ok(());
         }
         match read_head(text)? {
@@ -378,8 +385,19 @@ impl Reader {
         }
     }
 
+    /// What a remark says of the time that the bill is about, and of its own.
+    fn of_time(&mut self, text: &str) {
+        let last_second = NaiveTime::from_hms_opt(23, 59, 59);
+        let begins_late = moment_after(text, "起始日期").is_some_and(|from| from.time() != NaiveTime::MIN);
+        let ends_early = moment_after(text, "终止日期")
+            .is_some_and(|to| to.time() != NaiveTime::MIN && Some(to.time()) < last_second);
+        self.figures.is_part_of_day |= begins_late || ends_early;
+        self.figures.written_at = self.figures.written_at.or_else(|| moment_after(text, "导出时间"));
+    }
+
     /// Alipay's `#` rows below the table: its end, and sums of payments and refunds.
     fn remark(&mut self, text: &str) -> Result<(), BillError> {
+        self.of_time(text);
         if text.contains("列表结束") {
             self.ended = true;
         }
@@ -675,19 +693,21 @@ fn remark(text: &str) -> bool {
 
 /// `#起始日期：[2026年11月05日 00:00:00]   终止日期：[2026年11月06日 00:00:00]`: the end is the first moment after.
 fn named_days(text: &str) -> Option<(NaiveDate, NaiveDate)> {
-    let after = |name: &str| {
-        let (_, rest) = text.split_once(name)?;
-        let (_, rest) = rest.split_once('[')?;
-        let (inside, _) = rest.split_once(']')?;
-        NaiveDateTime::parse_from_str(inside.trim(), "%Y年%m月%d日 %H:%M:%S").ok()
-    };
-    let (from, to) = (after("起始日期")?, after("终止日期")?);
+    let (from, to) = (moment_after(text, "起始日期")?, moment_after(text, "终止日期")?);
     let far = |day: NaiveDate| !(2000..2200).contains(&chrono::Datelike::year(&day));
     if far(from.date()) || far(to.date()) {
         return None;
     }
     let last = if to.time() == NaiveTime::MIN && to > from { plus_days(to.date(), -1) } else { to.date() };
     (last >= from.date()).then_some((from.date(), last))
+}
+
+/// The moment in brackets behind a name.
+fn moment_after(text: &str, name: &str) -> Option<NaiveDateTime> {
+    let (_, rest) = text.split_once(name)?;
+    let (_, rest) = rest.split_once('[')?;
+    let (inside, _) = rest.split_once(']')?;
+    NaiveDateTime::parse_from_str(inside.trim(), "%Y年%m月%d日 %H:%M:%S").ok()
 }
 
 /// `交易合计：3笔，…共597.00元`: the count and the first sum.
@@ -1065,6 +1085,27 @@ mod tests {
         let head = ALIPAY_HEAD.replace(",服务费（元）", "");
         assert_eq!(read(&head).map(|_| ()), Err(BillError::MissingColumns { missing: vec!["服务费"] }));
         assert!(matches!(read(""), Err(BillError::NoHeader { .. })));
+    }
+
+    #[test]
+    fn a_bill_of_some_hours_is_the_whole_of_no_day_and_says_when_it_was_written() {
+        let told = |period: &str, written: &str| {
+            let text = format!(
+                "#起始日期：[{}\r\n{ALIPAY_HEAD}\r\n{PAID}\r\n#列表结束\r\n#交易合计：1笔，金额共199.00元\r\n#导出时间：[{written}]\r\n",
+                period
+            );
+            let figures = read(&text).unwrap().1;
+            (figures.is_part_of_day, figures.written_at.map(|at| at.to_string()))
+        };
+        let written = "2026年11月05日 15:00:00";
+        for (period, part) in [
+            ("2026年11月05日 00:00:00]   终止日期：[2026年11月06日 00:00:00]", false),
+            ("2026年11月05日 00:00:00]   终止日期：[2026年11月05日 23:59:59]", false),
+            ("2026年11月05日 00:00:00]   终止日期：[2026年11月05日 15:00:00]", true),
+            ("2026年11月05日 08:00:00]   终止日期：[2026年11月06日 00:00:00]", true),
+        ] {
+            assert_eq!(told(period, written), (part, Some("2026-11-05 15:00:00".to_owned())), "{period}");
+        }
     }
 
     #[test]

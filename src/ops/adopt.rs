@@ -22,8 +22,8 @@ use crate::fault::Fault;
 use crate::ops::{Ctx, Event, witness};
 use crate::t;
 
-/// Attempts beyond the known ones that a lost state may have made for one installment: three of a debit, a second mandate's,
-/// a pay link.
+/// Numbers in a row that no rail knows, after which a lost state is believed to have made no more attempts at an installment: a debit
+/// that was never sent or refused at the door leaves none there, nor does a pay link that nobody opened.
 const LOST_ATTEMPTS: u32 = 6;
 
 /// What adopting found.
@@ -97,7 +97,7 @@ pub fn adopt(ctx: &Ctx, now: At) -> Result<Adopted> {
     ctx.say(Event::Begin { label: t!("asking the payment rails"), total });
     let asked = ask(ctx, &doubts, &identity, newest);
     ctx.say(Event::End);
-    let (lost, unsure) = asked?;
+    let (lost, unsure, asked) = asked?;
     if let Some(first) = unsure.first() {
         return Err(Fault::refused(t!(
             "the payment rails cannot say now what became of {count} order numbers, the first is {order_no}; nothing was changed",
@@ -118,7 +118,7 @@ pub fn adopt(ctx: &Ctx, now: At) -> Result<Adopted> {
         Ok(((copy_no, found, messages), op))
     })?;
     witness::remember(ctx)?;
-    Ok(Adopted { copy_no, asked: total, found, messages })
+    Ok(Adopted { copy_no, asked, found, messages })
 }
 
 /// Every open term that was due, and the terms that the lost state may have created since.
@@ -193,27 +193,38 @@ fn open_charges(conn: &db::Conn) -> Result<BTreeMap<InstallmentId, Charge>> {
     }
 }
 
-/// Asks every rail about every number. Gives what was found, and the numbers nobody can say anything about.
-fn ask(ctx: &Ctx, doubts: &[Doubt], identity: &Identity, newest: i64) -> Result<(Vec<Lost>, Vec<String>)> {
-    let (mut lost, mut unsure) = (Vec::new(), Vec::new());
+/// Asks every rail about every number. Gives what was found, the numbers nobody can say anything about, and how many were asked about.
+fn ask(ctx: &Ctx, doubts: &[Doubt], identity: &Identity, newest: i64) -> Result<(Vec<Lost>, Vec<String>, u64)> {
+    let (mut lost, mut unsure, mut asked) = (Vec::new(), Vec::new(), 0);
     for (place, doubt) in doubts.iter().enumerate() {
         let mut found: Option<Lost> = None;
         for (name, mandate) in &doubt.rails {
             let rail = ctx.rail(name)?;
             for copy_no in identity.copy_no..=newest {
-                for attempt in doubt.attempts + 1..=doubt.attempts + LOST_ATTEMPTS {
+                let mut last = doubt.attempts;
+                let mut attempt = last;
+                while attempt < last + LOST_ATTEMPTS {
+                    attempt += 1;
                     let order_no = order_no(&identity.install_code, copy_no, doubt.id, attempt);
                     let reply = rail.query_charge(&order_no, doubt.amount);
+                    asked += 1;
                     ctx.say(Event::Step(1));
-                    match reply.answer {
-                        Answer::Unknown => unsure.push(order_no),
-                        // One installment is collected at most once, so there is no second one to find.
-                        Answer::Paid | Answer::Pending(_) if found.is_none() => {
-                            let (rail, open) = (name.clone(), None);
-                            let mandate = (doubt.kind == ChargeKind::Debit).then_some(*mandate);
-                            found = Some(Lost { doubt: place, rail, mandate, attempt, order_no, reply, open });
-                        }
-                        Answer::Paid | Answer::Pending(_) | Answer::Declined(_) | Answer::NotFound => {}
+                    if !matches!(reply.answer, Answer::Unknown | Answer::NotFound) {
+                        last = attempt;
+                    }
+                    // One installment is collected at most once; but a link may stay open beside the number that was paid, and
+                    // then it is not the one to go by.
+                    let is_better = match (reply.answer, found.as_ref().map(|it| it.reply.answer)) {
+                        (Answer::Paid, Some(Answer::Paid)) => false,
+                        (Answer::Paid, _) | (Answer::Pending(_), None) => true,
+                        _ => false,
+                    };
+                    if reply.answer == Answer::Unknown {
+                        unsure.push(order_no);
+                    } else if is_better {
+                        let (rail, open) = (name.clone(), None);
+                        let mandate = (doubt.kind == ChargeKind::Debit).then_some(*mandate);
+                        found = Some(Lost { doubt: place, rail, mandate, attempt, order_no, reply, open });
                     }
                 }
             }
@@ -229,7 +240,7 @@ fn ask(ctx: &Ctx, doubts: &[Doubt], identity: &Identity, newest: i64) -> Result<
             lost.push(found);
         }
     }
-    Ok((lost, unsure))
+    Ok((lost, unsure, asked))
 }
 
 /// Writes a charge of the lost state as unknown: the next debit run asks about it and books it like any other.

@@ -23,12 +23,16 @@ use crate::domain::rail::{Answer, Reply};
 use crate::domain::refund::RefundState;
 use crate::fault::Fault;
 use crate::ops::debit::book::{self, Asked, Effect};
+use crate::ops::debit::pay::close_other_link;
+use crate::ops::debit::refuse_copies;
 use crate::ops::mandate::{self, reference};
 use crate::ops::{Ctx, refund};
 use crate::t;
 
 /// Largest notice that is read; theirs have a few kilobytes.
 const NOTICE_BYTES: u64 = 1 << 20;
+/// Code on a charge that a notice opened again.
+const BY_NOTICE: &str = "NOTICE";
 
 /// What became of a notice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -140,6 +144,8 @@ fn headers(bytes: &[u8]) -> Option<(Headers, &[u8])> {
 /// # Errors
 /// When no rail vouches for it (then nothing changed), or the database cannot be written.
 pub fn apply(ctx: &Ctx, rail: Option<&str>, notice: &SavedNotice, now: At) -> Result<Heard> {
+    // What a lost state charged would look like an order that nobody knows.
+    refuse_copies(ctx)?;
     let (rail, noticed) = vouched(ctx, rail, notice)?;
     match noticed {
         Noticed::Charge { order_no, amount, reply } => charge(ctx, &rail, order_no, amount, &reply, now),
@@ -208,8 +214,9 @@ fn charge(ctx: &Ctx, rail: &str, order_no: String, amount: Option<Money>, reply:
             return Ok(heard(record, Outcome::Disputed, word, why));
         }
         (ChargeState::Declined | ChargeState::Void, Answer::Paid) => {
-            let why = t!("the notice says that it was paid, and its number is booked as dead");
-            return Ok(heard(record, Outcome::Disputed, word, why));
+            let (result, why) = late(ctx, &charge, now)?;
+            let state = db::charge::get(ctx.db.read(), charge.id)?.map_or(word, |it| it.state.word());
+            return Ok(heard(record, result, state, why));
         }
         (ChargeState::Paid | ChargeState::Declined | ChargeState::Void, _) => {
             return Ok(heard(record, Outcome::Unchanged, word, t!("it was known already")));
@@ -237,6 +244,49 @@ fn charge(ctx: &Ctx, rail: &str, order_no: String, amount: Option<Money>, reply:
         }
         Effect::Nothing => heard(record, Outcome::Unchanged, state, t!("it was known already")),
         _ => heard(record, Outcome::Applied, state, String::new()),
+    })
+}
+
+/// A genuine notice says that a number which is dead here was paid. The rail has the last word: if it says so too, the charge is opened
+/// again and booked, before another number is charged for the same term; if it cannot say, the charge is unknown from here on, which
+/// blocks the term until the next debit run has asked.
+fn late(ctx: &Ctx, charge: &Charge, now: At) -> Result<(Outcome, String)> {
+    let reply = ctx.rail(&charge.rail)?.query_charge(&charge.order_no, charge.amount);
+    if !matches!(reply.answer, Answer::Paid | Answer::Unknown) {
+        return Ok((Outcome::Disputed, t!("the notice says that it was paid, and its number is booked as dead")));
+    }
+    // The link that the customer was sent meanwhile would be a second payment. One that cannot be closed now counts as another attempt.
+    let link = close_other_link(ctx, charge.installment).ok().flatten();
+    let effect = ctx.db.write(now, |tx| {
+        if let Some(link) = link {
+            db::charge::void(tx, link, "CLOSED", now)?;
+        }
+        let row = db::installment::due_one(tx, None, charge.installment)?
+            .with_context(|| format!("{} of {}", charge.installment, charge.id))?;
+        let effect = match row.open {
+            Some(_) => Effect::Nothing,
+            None => {
+                db::charge::reopen(tx, charge.id, BY_NOTICE)?;
+                let (kind, rail, amount) = (charge.kind, charge.rail.clone(), charge.amount);
+                let asked = Asked { charge: charge.id, kind, rail, amount, row };
+                book::apply(ctx, tx, &asked, &reply, None, now)?
+            }
+        };
+        Ok((effect, Op::ChargesWritten { noted: Vec::new(), answers: vec![(charge.id, effect.word())] }))
+    })?;
+    Ok(match effect {
+        Effect::Paid => (Outcome::Applied, String::new()),
+        Effect::PaidTwice => {
+            (Outcome::Disputed, t!("its term had been collected before: a second payment came in, which must go back"))
+        }
+        Effect::Unknown => {
+            let why = t!("its number was booked as dead; the next `kibble debit run` asks the rail");
+            (Outcome::Disputed, why)
+        }
+        _ => (
+            Outcome::Disputed,
+            t!("the notice says that it was paid, and another attempt of its term is open; the bill will tell"),
+        ),
     })
 }
 

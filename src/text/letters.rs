@@ -2,7 +2,9 @@
 //! their placeholders. A text with a placeholder nobody filled is refused: half a text never leaves the shop. Knows nothing of
 //! customers or of sending.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
@@ -31,6 +33,8 @@ pub enum LetterError {
 /// All texts, ready to be filled.
 pub struct Letters {
     texts: Environment<'static>,
+    /// What each text needs, once it was asked: finding it out reads the text's source again.
+    needs: RefCell<BTreeMap<String, Rc<BTreeSet<String>>>>,
 }
 
 #[derive(Deserialize)]
@@ -104,7 +108,7 @@ impl Letters {
         let mut texts = Environment::new();
         texts.set_undefined_behavior(UndefinedBehavior::Strict);
         texts.set_auto_escape_callback(|_| AutoEscape::None);
-        let mut letters = Letters { texts };
+        let mut letters = Letters { texts, needs: RefCell::default() };
         letters.add(BUILT_IN, false)?;
         if let Some(overrides) = overrides {
             letters.add(overrides, true)?;
@@ -136,9 +140,16 @@ impl Letters {
     }
 
     /// The names of the values that a text needs.
-    pub fn needs(&self, id: &str, lang: Lang) -> Option<BTreeSet<String>> {
-        let text = self.texts.get_template(&self.resolved(id, lang)).ok()?;
-        Some(text.undeclared_variables(false).into_iter().collect())
+    pub fn needs(&self, id: &str, lang: Lang) -> Option<Rc<BTreeSet<String>>> {
+        let name = self.resolved(id, lang);
+        if let Some(known) = self.needs.borrow().get(&name) {
+            return Some(known.clone());
+        }
+        let found: BTreeSet<String> =
+            self.texts.get_template(&name).ok()?.undeclared_variables(false).into_iter().collect();
+        let found = Rc::new(found);
+        self.needs.borrow_mut().insert(name, found.clone());
+        Some(found)
     }
 
     /// Fills a text. A value that is missing, null or empty counts as not given.
@@ -152,7 +163,7 @@ impl Letters {
             Some(Value::String(text)) => !text.trim().is_empty(),
             Some(_) => true,
         };
-        let missing: Vec<String> = needs.into_iter().filter(|name| !given(name)).collect();
+        let missing: Vec<String> = needs.iter().filter(|name| !given(name)).cloned().collect();
         if !missing.is_empty() {
             return Err(LetterError::Missing(missing));
         }

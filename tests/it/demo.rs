@@ -101,6 +101,11 @@ fn a_demo_tells_its_story_and_its_books_are_in_order() {
     assert_ne!(answer["provider_collected"], "0.00");
     assert_ne!(answer["provider_refunded"], "0.00");
 
+    // The bills of the last month were fetched day by day, and nothing in them differs.
+    assert!(counts("bill_lines") > 0 && counts("bills") > 30, "{answer}");
+    assert_eq!(look("recon bills --json").json().as_array().unwrap().len() as u64, counts("bills"));
+    look("recon list --waiting").ok("nothing differs");
+
     a_demo_is_replaced_only_when_told(&shop);
     the_closing_is_whole_in_chinese(&mut shop);
 }

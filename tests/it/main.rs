@@ -26,6 +26,7 @@ mod http;
 mod import;
 mod init;
 mod mandate;
+mod money;
 mod month;
 mod notice;
 mod november;

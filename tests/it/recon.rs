@@ -52,7 +52,7 @@ fn paid_day(shop: &Shop, rail: &str) -> String {
     ask(shop, &format!("SELECT substr(MIN(paid_at), 1, 10) FROM charge WHERE rail = '{rail}'")).trim().to_owned()
 }
 
-fn list(shop: &Shop) -> Vec<Value> {
+pub fn list(shop: &Shop) -> Vec<Value> {
     shop.run("--json recon list --waiting").json().as_array().unwrap().clone()
 }
 
@@ -89,7 +89,7 @@ fn fetch_days(shop: &Shop) {
 }
 
 /// A file of decisions with these decisions by row id.
-fn decisions(shop: &Shop, decide: &[(&str, &str)]) {
+pub fn decisions(shop: &Shop, decide: &[(&str, &str)]) {
     shop.run("recon export --out open.csv").exits(0);
     let text = shop.read("open.csv");
     let mut reader = csv::Reader::from_reader(text.trim_start_matches('\u{feff}').as_bytes());

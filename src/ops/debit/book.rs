@@ -113,11 +113,14 @@ pub fn apply(ctx: &Ctx, tx: &Conn, asked: &Asked, reply: &Reply, run: Option<Run
         run,
     };
     match reply.answer {
-        Answer::Paid if asked.row.installment.state == InstallmentState::Paid => {
-            // Two payments for one term can only come from outside; the second never becomes a paid charge of ours.
+        Answer::Paid if is_collected(asked.row.installment.state) => {
+            // Two payments for one term can only come from outside; the second never becomes a paid charge of ours. A charge that
+            // is decided is the one that collected the term, and somebody else wrote it a moment ago.
             let twice = Outcome { code: PAID_TWICE, ..outcome(ChargeState::Unknown, None) };
-            db::charge::answer(tx, asked.charge, &twice)?;
-            Ok(Effect::PaidTwice)
+            match db::charge::answer(tx, asked.charge, &twice)? {
+                true => Ok(Effect::PaidTwice),
+                false => Ok(Effect::Nothing),
+            }
         }
         Answer::Paid => {
             let paid_at = reply.at.unwrap_or(now);
@@ -148,6 +151,11 @@ pub fn apply(ctx: &Ctx, tx: &Conn, asked: &Asked, reply: &Reply, run: Option<Run
             Ok(Effect::Unknown)
         }
     }
+}
+
+/// Whether the term has been collected, even where its money went back since: whatever comes for it now comes once too often.
+const fn is_collected(state: InstallmentState) -> bool {
+    matches!(state, InstallmentState::Paid | InstallmentState::Refunded | InstallmentState::Before)
 }
 
 /// Our code on a charge that the rail reports as a second payment.

@@ -1,17 +1,19 @@
 //! Step 5: everything due whose window is open. Look at the mandate, note, ask, note: no rail hears of a charge that is not on disk, and no
 //! answer is waited for with a transaction open. One window's answers are committed together with the next window's notes.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use anyhow::Result;
 
-use crate::adapters::rail::{ChargeRequest, Closed, MOST_SKEW_SECONDS, MandateRef, MandateState, Rail, Trouble};
+use crate::adapters::rail::{
+    ChargeRequest, Closed, Health, MOST_SKEW_SECONDS, MandateRef, MandateState, Rail, Trouble,
+};
 use crate::db;
 use crate::db::charge::NewCharge;
 use crate::db::installment::{DueRow, Place};
 use crate::domain::charge::{ChargeHour, ChargeKind, Decision, decide, order_no};
 use crate::domain::date::At;
-use crate::domain::id::{AgreementId, ChargeId, RunId};
+use crate::domain::id::{AgreementId, ChargeId, InstallmentId, RunId};
 use crate::domain::money::Money;
 use crate::domain::op::Op;
 use crate::domain::rail::{Answer, Profile, Reason, Reply};
@@ -23,6 +25,8 @@ use crate::t;
 
 /// Rows read at once while looking for charges to make.
 const READ_AHEAD: u32 = 256;
+/// So many lost answers in a row and a rail is left alone for the rest of the run; one alone says nothing about the rail.
+const MOST_LOST: u32 = 3;
 
 /// A question to a rail.
 enum Question {
@@ -68,7 +72,8 @@ pub fn charge(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Result<
         // A decline that has another mandate to try leaves the installment due again: the next pass takes it.
         loop {
             let declined_to_next_lane = desk.pass(pool, report)?;
-            if !declined_to_next_lane {
+            let looks_again = std::mem::take(&mut desk.looks_again);
+            if !declined_to_next_lane && !looks_again {
                 return Ok(());
             }
         }
@@ -139,6 +144,12 @@ struct Desk<'a> {
     met: BTreeSet<String>,
     /// Rails that are left alone for the rest of the run.
     stopped: BTreeSet<String>,
+    /// Looks in a row whose answer was lost, by rail.
+    lost: BTreeMap<String, u32>,
+    /// The same by installment, in a row or not.
+    unseen: BTreeMap<InstallmentId, u32>,
+    /// True when a lost look is made again by another pass.
+    looks_again: bool,
     subject: String,
     ahead: Ahead,
 }
@@ -169,6 +180,9 @@ impl<'a> Desk<'a> {
             copy_no: shop.copy_no,
             met: BTreeSet::new(),
             stopped: BTreeSet::new(),
+            lost: BTreeMap::new(),
+            unseen: BTreeMap::new(),
+            looks_again: false,
             subject: settings.name.clone(),
             ahead: Ahead::default(),
         })
@@ -181,7 +195,9 @@ impl<'a> Desk<'a> {
         let mut unwritten: Vec<Unwritten> = Vec::new();
         let mut another_lane = false;
         loop {
-            let rows = self.next_window(&mut place)?;
+            // A run over many charges takes its time: the hours of a window and the moment of a note are those of the wall.
+            self.now = self.now.max(self.ctx.now());
+            let rows = self.next_window(&mut place, report)?;
             let at_end = rows.is_empty();
             let ready = if at_end { Vec::new() } else { self.look(pool, rows, &mut unwritten, report)? };
             if at_end && unwritten.is_empty() {
@@ -194,7 +210,7 @@ impl<'a> Desk<'a> {
     }
 
     /// The next charges to make, at most one window of them and one of each agreement.
-    fn next_window(&mut self, place: &mut Place) -> Result<Vec<DueRow>> {
+    fn next_window(&mut self, place: &mut Place, report: &mut RunReport) -> Result<Vec<DueRow>> {
         let wanted = usize::try_from(self.ctx.config.settings.debit.window)?;
         let mut rows: Vec<DueRow> = Vec::with_capacity(wanted);
         let mut agreements: BTreeSet<AgreementId> = BTreeSet::new();
@@ -209,11 +225,16 @@ impl<'a> Desk<'a> {
             };
             let id = row.installment.id;
             let stale = self.ahead.taken.contains(&id.agreement);
-            if agreements.contains(&id.agreement) || self.stopped.contains(&row.rail) {
+            let unseen = self.unseen.get(&id).is_some_and(|times| *times >= MOST_LOST);
+            if unseen || agreements.contains(&id.agreement) || self.stopped.contains(&row.rail) {
                 continue;
             }
             let row = if stale { db::installment::due_one(self.ctx.db.read(), Some(self.run), id)? } else { Some(row) };
             let Some(row) = row.map(without_unheard).filter(|row| self.may_charge(row)) else { continue };
+            if row.is_disputed {
+                disputed(&row, report);
+                continue;
+            }
             agreements.insert(id.agreement);
             self.ahead.taken.insert(id.agreement);
             rows.push(row);
@@ -273,6 +294,11 @@ impl<'a> Desk<'a> {
                 Some(Said::Look(looked)) => looked,
                 _ => Looked::Trouble(Trouble::Unreachable { text: t!("the rail's adapter broke") }),
             };
+            if let Looked::Trouble(Trouble::Unreachable { text }) = &looked {
+                self.lost_look(&row, text, report);
+                continue;
+            }
+            self.lost.remove(&row.rail);
             match looked {
                 Looked::Ready => {
                     let (again, closed_link) = match &row.open {
@@ -302,7 +328,7 @@ impl<'a> Desk<'a> {
         if rail.is_sandbox() || self.stopped.contains(name) || !self.met.insert(name.to_owned()) {
             return;
         }
-        let skew = match rail.health() {
+        let skew = match health(rail.as_ref()) {
             Ok(health) => health.ahead_seconds(self.ctx.now()).unwrap_or(0),
             Err(Trouble::Unsupported) => 0,
             Err(trouble) => return self.stop_rail(name, &trouble, report),
@@ -339,6 +365,31 @@ impl<'a> Desk<'a> {
             urgent: false,
         });
         Ok(())
+    }
+
+    /// The answer to a look was lost, which says little about the rail: the next pass looks again. Several in a row mean that the
+    /// rail is down; several about one installment, that a person must look at it.
+    fn lost_look(&mut self, row: &DueRow, text: &str, report: &mut RunReport) {
+        let lost = self.lost.entry(row.rail.clone()).or_default();
+        *lost += 1;
+        if *lost >= MOST_LOST {
+            self.stop_rail(&row.rail, &Trouble::Unreachable { text: text.to_owned() }, report);
+            return;
+        }
+        let unseen = self.unseen.entry(row.installment.id).or_default();
+        *unseen += 1;
+        if *unseen < MOST_LOST {
+            self.looks_again = true;
+            return;
+        }
+        let id = row.installment.id;
+        report.need(Need {
+            record: id.to_string(),
+            customer: Some(row.customer),
+            what: Concern::RailDown { said: text.to_owned() },
+            next: format!("kibble debit show {id}"),
+            urgent: true,
+        });
     }
 
     /// A rail in trouble is left alone for the rest of the run; the others go on.
@@ -416,7 +467,11 @@ impl<'a> Desk<'a> {
         }
         let row = without_unheard(row);
         let same_open = row.open.as_ref().map(|open| open.id) == it.again.as_ref().map(|again| again.0);
-        Ok((same_open && self.may_charge(&row)).then_some(Ready { row, again: it.again, closed_link: it.closed_link }))
+        Ok((same_open && !row.is_disputed && self.may_charge(&row)).then_some(Ready {
+            row,
+            again: it.again,
+            closed_link: it.closed_link,
+        }))
     }
 
     fn count(&mut self, it: &Unwritten, effect: Effect, another_lane: &mut bool, report: &mut RunReport) {
@@ -479,6 +534,29 @@ impl<'a> Desk<'a> {
             })
             .collect()
     }
+}
+
+/// One lost answer does not keep a rail from its work: asking moves nothing, so it is asked again.
+fn health(rail: &dyn Rail) -> Result<Health, Trouble> {
+    let mut heard = rail.health();
+    for _ in 1..MOST_LOST {
+        if !matches!(heard, Err(Trouble::Unreachable { .. })) {
+            break;
+        }
+        heard = rail.health();
+    }
+    heard
+}
+
+/// A bill says that it was paid under a number that is dead here: nothing is collected before somebody decided about that.
+fn disputed(row: &DueRow, report: &mut RunReport) {
+    report.need(Need {
+        record: row.installment.id.to_string(),
+        customer: Some(row.customer),
+        what: Concern::Unknown { rail: row.rail.clone() },
+        next: "kibble recon list".to_owned(),
+        urgent: true,
+    });
 }
 
 /// An order of which the rail has never heard does not stand in the way: it is sent again under its number.

@@ -59,7 +59,8 @@ fn page_of(
     let live: Vec<DueRow> = page
         .into_iter()
         .filter(|row| matches!(row.candidate.agreement, AgreementState::Active | AgreementState::Paused))
-        .filter(|row| !row.candidate.pet_gone)
+        // Nobody is asked for money that a bill says has come.
+        .filter(|row| !row.candidate.pet_gone && !row.is_disputed)
         .collect();
     let wanting: Vec<&DueRow> = live.iter().filter(|row| row.open.is_none() && wants_link(row, ctx, now)).collect();
     report.links += make_links(ctx, &wanting, now)?;

@@ -12,7 +12,7 @@ use crate::db::message::Message;
 use crate::db::refund::Refund;
 use crate::domain::charge::{Charge, ChargeKind, ChargeState, Course, InstallmentState, order_no};
 use crate::domain::date::{At, plus_days};
-use crate::domain::id::{CustomerId, InstallmentId};
+use crate::domain::id::{ChargeId, CustomerId, InstallmentId};
 use crate::domain::mandate::MandateStatus;
 use crate::domain::money::Money;
 use crate::domain::op::Op;
@@ -20,6 +20,7 @@ use crate::domain::rail::{Answer, Reply};
 use crate::fault::Fault;
 use crate::ops::Ctx;
 use crate::ops::debit::book::{Asked, apply};
+use crate::ops::debit::refuse_copies;
 use crate::ops::mandate::reference;
 use crate::ops::refund::refund_charge;
 use crate::t;
@@ -42,6 +43,7 @@ pub struct Paid {
 /// # Errors
 /// When it is not open, or a debit of it is in the air: its outcome must be known first, or it could be collected twice.
 pub fn pay_at_counter(ctx: &Ctx, id: InstallmentId, now: At) -> Result<Paid> {
+    refuse_copies(ctx)?;
     let row = open_row(ctx, id)?;
     let by_link = match close_link(ctx, &row)? {
         LinkEnd::PaidAlready(reply) => {
@@ -188,7 +190,35 @@ fn open_row(ctx: &Ctx, id: InstallmentId) -> Result<DueRow> {
             .hint(t!("run `kibble debit run` first; it asks the rail"))
             .into());
     }
+    if row.is_disputed {
+        return Err(Fault::refused(t!("a bill says that {installment} was paid", installment = id))
+            .hint(t!("decide about it with `kibble recon list` first"))
+            .into());
+    }
     Ok(row)
+}
+
+/// Closes the pay link of a term, if it has one, because its money came by another number. Gives the link's charge, closed at the rail
+/// and still to be written.
+///
+/// # Errors
+/// When a debit of it is in the air, or the link was paid or cannot be closed.
+pub(in crate::ops) fn close_other_link(ctx: &Ctx, id: InstallmentId) -> Result<Option<ChargeId>> {
+    let row = db::installment::due_one(ctx.db.read(), None, id)?.ok_or_else(|| unknown(id))?;
+    let Some(open) = &row.open else { return Ok(None) };
+    if !matches!(row.candidate.open_charge, Some((_, ChargeKind::Link))) {
+        return Err(Fault::refused(t!("another attempt of {installment} is open", installment = id))
+            .hint(t!("run `kibble debit run` first; it asks the rail"))
+            .into());
+    }
+    match close_link(ctx, &row)? {
+        LinkEnd::Closed => Ok(Some(open.id)),
+        LinkEnd::PaidAlready(_) => {
+            Err(Fault::refused(t!("{installment} has been paid through its link", installment = id))
+                .hint(t!("run `kibble debit run` first; it asks the rail"))
+                .into())
+        }
+    }
 }
 
 enum LinkEnd {

@@ -80,6 +80,7 @@ pub fn plan(ctx: &Ctx, now: At, mut visit: impl FnMut(Planned) -> Result<()>) ->
                 }
                 let profile = ctx.config.rails.get(&row.rail).map(|rail| &rail.profile);
                 let decision = match profile {
+                    _ if row.is_disputed => Decision::Wait { stop: Stop::OpenCharge, until: None },
                     Some(profile) => decide(now, &row.candidate, profile, hour),
                     None => Decision::Wait { stop: Stop::NoMandate, until: None },
                 };

@@ -2,15 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::TimeDelta;
 use serde::Serialize;
 
 use crate::db::installment::DueRow;
-use crate::domain::charge::Charge;
+use crate::domain::charge::{Charge, ChargeKind};
 use crate::domain::date::At;
 use crate::domain::id::{CustomerId, RunId};
 use crate::domain::money::Money;
 use crate::domain::rail::{Answer, Reason};
 use crate::ops::debit::book::Effect;
+
+/// Days after which a debit that should be decided is reported.
+const OVERDUE_DAYS: i64 = 1;
 
 /// The report of one run.
 #[derive(Clone, Debug, Serialize)]
@@ -242,7 +246,10 @@ impl RunReport {
 
     /// An open charge is as open as before.
     pub fn still_open(&mut self, charge: &Charge, answer: Answer) {
-        if answer == Answer::Unknown {
+        // A debit that is under way for a day longer than the rail promised is one about which nobody can say.
+        let overdue = charge.kind != ChargeKind::Link
+            && charge.pending_until.is_some_and(|until| self.at >= until + TimeDelta::days(OVERDUE_DAYS));
+        if answer == Answer::Unknown || (overdue && matches!(answer, Answer::Pending(_))) {
             self.unknown_charge(&charge.installment.to_string(), &charge.rail, None);
         }
     }

@@ -99,6 +99,10 @@ fn judge(ctx: &Ctx, row: &DueRow, now: At) -> Result<Option<Overtaken>> {
     if row.open.as_ref().is_some_and(|open| open.unheard) {
         candidate.open_charge = None;
     }
+    // A bill says that it was paid: whoever decides about that decides about the term.
+    if row.is_disputed {
+        return Ok(None);
+    }
     let Some(profile) = profile_of(ctx, row) else { return Ok(None) };
     let settings = &ctx.config.settings;
     let hour = ChargeHour { time: settings.debit.hour, zone: settings.timezone };

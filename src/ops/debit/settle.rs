@@ -4,13 +4,13 @@
 use anyhow::Result;
 use chrono::TimeDelta;
 
-use crate::adapters::rail::Rail;
+use crate::adapters::rail::{Closed, MOST_SKEW_SECONDS, Rail};
 use crate::db;
 use crate::domain::charge::{Charge, ChargeKind, ChargeState};
 use crate::domain::date::At;
 use crate::domain::id::{ChargeId, RunId};
 use crate::domain::op::Op;
-use crate::domain::rail::{Answer, Reply};
+use crate::domain::rail::{Answer, Reason, Reply};
 use crate::ops::debit::book::{Asked, Effect, apply};
 use crate::ops::debit::flight::with_pool;
 use crate::ops::debit::report::RunReport;
@@ -22,7 +22,10 @@ const PAGE: u32 = 200;
 
 /// Settles what can be settled.
 pub fn settle(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Result<()> {
-    let ask = |rail: &dyn Rail, charge: Charge| rail.query_charge(&charge.order_no, charge.amount);
+    let ask = |rail: &dyn Rail, charge: Charge| {
+        let reply = rail.query_charge(&charge.order_no, charge.amount);
+        if is_stale_link(&charge, &reply, now) { given_up(rail, &charge, reply) } else { reply }
+    };
     with_pool(&ctx.rails, !ctx.clock.is_rehearsal(), &ask, |pool| {
         let mut after = ChargeId::new(0);
         loop {
@@ -36,6 +39,29 @@ pub fn settle(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Result<
             ctx.say(Event::End);
         }
     })
+}
+
+/// A pay link whose time is over and that is neither paid nor closed: some providers never close it by themselves, and as long as it
+/// is open its term gets no other link.
+fn is_stale_link(charge: &Charge, reply: &Reply, now: At) -> bool {
+    charge.kind == ChargeKind::Link
+        && matches!(reply.answer, Answer::Pending(_))
+        && charge.pending_until.is_some_and(|until| now >= until + skew())
+}
+
+/// Closes a stale link. Only the rail's word that it can never be paid gives it up.
+fn given_up(rail: &dyn Rail, charge: &Charge, reply: Reply) -> Reply {
+    match rail.close_order(&charge.order_no) {
+        Ok(Closed::Closed) => Reply { answer: Answer::Declined(Reason::Other), ..reply },
+        // Whoever closes an order names no sum; only the question that names it may say "paid".
+        Ok(Closed::AlreadyPaid(_)) => rail.query_charge(&charge.order_no, charge.amount),
+        Err(_) => reply,
+    }
+}
+
+/// By how much a provider's clock may be behind ours: so much longer may a link live there.
+fn skew() -> TimeDelta {
+    TimeDelta::seconds(MOST_SKEW_SECONDS)
 }
 
 fn write(
@@ -97,7 +123,7 @@ fn believed(ctx: &Ctx, charge: &Charge, reply: Reply, now: At) -> Result<Reply> 
     }
     // Alipay makes the order of a pay link only when somebody opens the link, so as long as it lives it may still be paid.
     if let (ChargeKind::Link, ChargeState::Pending, Some(until)) = (charge.kind, charge.state, charge.pending_until)
-        && now < until
+        && now < until + skew()
     {
         return Ok(Reply { answer: Answer::Pending(until), ..reply });
     }

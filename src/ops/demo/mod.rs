@@ -143,6 +143,10 @@ pub struct Counts {
     pub completed: u64,
     /// Agreements that were terminated.
     pub terminated: u64,
+    /// Bills of the payment rails that were fetched, in the last month.
+    pub bills: u64,
+    /// Their lines.
+    pub bill_lines: u64,
 }
 
 /// A demo that was built.

@@ -26,6 +26,7 @@ use crate::ops::agreement::Pause;
 use crate::ops::agreement_import::ImportOptions;
 use crate::ops::debit::report::Concern;
 use crate::ops::debit::{Options, Outcome};
+use crate::ops::recon::{self, FetchOutcome, FetchWanted};
 use crate::ops::sign::{Acknowledged, Form};
 use crate::ops::statement::Termination;
 use crate::ops::{Ctx, Event, agreement, agreement_import, backup, debit, pet, risk, sandbox, sign, statement};
@@ -169,7 +170,7 @@ pub fn play(ctx: &Ctx, from: NaiveDate, to: NaiveDate, say: &mut dyn FnMut(Event
     ctx.db.wait_for_disk(false)?;
     let mut day = from;
     while day <= to {
-        year.day(day, day == to)?;
+        year.day(day, to)?;
         say(Event::Step(1));
         day = plus_days(day, 1);
     }
@@ -206,12 +207,17 @@ impl Year<'_> {
         Ok(())
     }
 
-    fn day(&mut self, day: NaiveDate, is_last: bool) -> Result<()> {
+    fn day(&mut self, day: NaiveDate, to: NaiveDate) -> Result<()> {
+        let is_last = day == to;
         self.run(at(day, 8, 0))?;
         self.deeds(day, Morning)?;
         let open = self.run(at(day, 9, 0))?;
         if open || is_last {
             self.run(at(day, 10, 0))?;
+        }
+        if (day.year(), day.month()) == (to.year(), to.month()) {
+            self.ctx.clock.set(at(day, 10, 0));
+            self.bills()?;
         }
         if is_last {
             backup::backup(self.ctx, None, self.ctx.now())?;
@@ -254,6 +260,18 @@ impl Year<'_> {
             }
         }
         Ok(report.unknown > 0)
+    }
+
+    /// The bills of yesterday, as the owner fetches them every morning. Only in the last month: a year of them takes long and shows no
+    /// more.
+    fn bills(&mut self) -> Result<()> {
+        for fetched in recon::fetch(self.ctx, &FetchWanted::default(), self.ctx.now())? {
+            if let FetchOutcome::Taken(taken) = fetched.outcome {
+                self.counts.bills += u64::from(taken.is_new);
+                self.counts.bill_lines += taken.new_lines;
+            }
+        }
+        Ok(())
     }
 
     fn signings(&mut self, day: NaiveDate) -> Result<()> {

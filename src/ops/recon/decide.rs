@@ -20,6 +20,7 @@ use crate::domain::recon::{Class, Decision, Ours, Subject};
 use crate::domain::refund::RefundState;
 use crate::fault::Fault;
 use crate::ops::debit::book::{Asked, Effect, apply};
+use crate::ops::debit::pay::close_other_link;
 use crate::ops::{Ctx, refund};
 use crate::t;
 
@@ -129,7 +130,12 @@ fn accept(ctx: &Ctx, it: &Difference, now: At) -> Result<(Did, String)> {
 
 /// They say paid, we said not: the charge is opened again and paid through the debit run's own door.
 fn accept_paid(ctx: &Ctx, it: &Difference, line: LineId, now: At) -> Result<(Did, String)> {
-    let effect = ctx.db.write(now, |tx| {
+    // The link that the customer was sent meanwhile would be a second payment.
+    let link = it.installment.map(|id| close_other_link(ctx, id)).transpose()?.flatten();
+    ctx.db.write(now, |tx| {
+        if let Some(link) = link {
+            db::charge::void(tx, link, "CLOSED", now)?;
+        }
         let line = line_of(tx, line)?;
         let charge = line.charge.map(|id| db::charge::get(tx, id)).transpose()?.flatten();
         let charge = charge.ok_or_else(|| Fault::refused(t!("its charge is gone")))?;
@@ -144,11 +150,19 @@ fn accept_paid(ctx: &Ctx, it: &Difference, line: LineId, now: At) -> Result<(Did
         }
         db::charge::reopen(tx, charge.id, BY_BILL)?;
         let effect = apply(ctx, tx, &asked, &by_bill(&line, now), None, now)?;
+        if effect != Effect::Paid {
+            // Another attempt was paid since the difference was looked at: this money came once too often, and is no payment of it.
+            return Err(Fault::refused(t!(
+                "{installment} was collected by another attempt meanwhile",
+                installment = id
+            ))
+            .hint(t!("look again with `kibble recon list`"))
+            .into());
+        }
         record(tx, it, Decision::Accept, "", charge.amount, None, now)?;
         let op = Op::ChargesWritten { noted: Vec::new(), answers: vec![(charge.id, effect.word())] };
-        Ok((effect, op))
+        Ok(((), op))
     })?;
-    debug_assert_eq!(effect, Effect::Paid);
     Ok((Did::Done, t!("paid, as their bill says; the wallet is credited")))
 }
 

@@ -260,7 +260,13 @@ fn keep(
         ("file", None) => (days.0 == days.1).then_some(days),
         _ => Some(days),
     };
-    let complete = vouched.map(|days| complete_days(profile, days, now)).unwrap_or_default();
+    // A bill of some hours, or one that was written before a day was over, is silent about the rest of it.
+    let over = |day: &NaiveDate| figures.written_at.is_none_or(|at| *day < at.date());
+    let mut complete = match vouched {
+        Some(days) if !figures.is_part_of_day => complete_days(profile, days, now),
+        _ => Vec::new(),
+    };
+    complete.retain(over);
     let known = db::bill::days(tx, rail, days.0, days.1)?;
     let new_lines = db::bill::count_new(tx, rail)?;
     let mut taken = unchanged(rail, &name, &sha256, days);

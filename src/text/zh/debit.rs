@@ -234,6 +234,8 @@ pub const TABLE: Table = &[
     ("{installment} is not open any more", "{installment} 已了结"),
     ("see what happened with `kibble debit show {installment}`", "用 `kibble debit show {installment}` 看经过"),
     ("the outcome of a debit of {installment} is not known yet", "{installment} 有一笔扣款还没有结果"),
+    ("a bill says that {installment} was paid", "账单说 {installment} 已经付款"),
+    ("decide about it with `kibble recon list` first", "先用 `kibble recon list` 处理这笔差异"),
     ("run `kibble debit run` first; it asks the rail", "先运行 `kibble debit run`，它会向渠道查询"),
     ("{rail} does not close the pay link of {installment}: {why}", "{rail} 没有关闭 {installment} 的补缴链接：{why}"),
     ("the customer could still pay through it; try again later", "客户仍可能通过它付款，请稍后再试"),

@@ -49,6 +49,7 @@ pub const TABLE: Table = &[
     ("debits declined", "扣款被拒"),
     ("retries planned", "安排重试"),
     ("answers lost", "应答丢失"),
+    ("lines of bills, last month", "上个月的账单行数"),
     ("messages sent", "已发通知"),
     ("orders", "订单"),
     ("Records worth a look", "值得一看的记录"),

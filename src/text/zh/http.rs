@@ -4,10 +4,7 @@ use super::Table;
 
 /// Pairs.
 pub const TABLE: Table = &[
-    (
-        "http.proxy: {proxy} is not an address like http://host:port",
-        "http.proxy：{proxy} 不是 http://host:port 这样的地址",
-    ),
+    ("http.proxy: this is not an address like http://host:port", "http.proxy：这不是 http://host:port 这样的地址"),
     ("{url} is not an address", "{url} 不是网址"),
     ("{url}: only https:// may be used", "{url}：只能用 https://"),
     ("a header of a call to {host} cannot be sent", "发往 {host} 的请求头无法发送"),

@@ -34,6 +34,14 @@ pub const TABLE: Table = &[
     ("the bill tells it too: `kibble recon`", "账单里也会有：`kibble recon`"),
     ("the notice says that it was not paid, and it is booked as paid", "通知说没有付款，但账上已记为付款"),
     ("the notice says that it was paid, and its number is booked as dead", "通知说已付款，但账上这个订单号已经作废"),
+    (
+        "its number was booked as dead; the next `kibble debit run` asks the rail",
+        "账上这个订单号已经作废；下次 `kibble debit run` 会向渠道查询",
+    ),
+    (
+        "the notice says that it was paid, and another attempt of its term is open; the bill will tell",
+        "通知说已付款，但这一期还有另一次扣款没有结果；以账单为准",
+    ),
     ("the notice speaks of {theirs}, the order of {ours}", "通知说的金额是 {theirs}，订单是 {ours}"),
     (
         "the rail itself does not say so yet; the next `kibble debit run` asks again",

@@ -83,7 +83,7 @@ pub trait Provider: Send + Sync + 'static {
 }
 
 /// What goes wrong on the way, as often as the counter says.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Troubles {
     drop_calls: AtomicU32,
     lose_answers: AtomicU32,
@@ -91,7 +91,11 @@ struct Troubles {
     down: AtomicBool,
     delay_ms: AtomicU64,
     stopped: AtomicBool,
+    watch: Mutex<Option<Watch>>,
 }
+
+/// Sees every call before it is answered, and cuts those for which it says true.
+pub type Watch = Box<dyn Fn(&Asked) -> bool + Send + Sync>;
 
 /// A server that runs until it is dropped.
 pub struct Server {
@@ -175,6 +179,11 @@ impl Server {
         self.troubles.delay_ms.store(u64::try_from(delay.as_millis()).unwrap(), Ordering::SeqCst);
     }
 
+    /// Somebody who sees every call first.
+    pub fn set_watch(&self, watch: Watch) {
+        *self.troubles.watch.lock().unwrap() = Some(watch);
+    }
+
     /// Every call so far that was not cut before the work.
     pub fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
@@ -198,6 +207,9 @@ fn serve(wire: Box<dyn Wire>, provider: &dyn Provider, troubles: &Troubles, log:
     let mut wire = BufReader::new(wire);
     while let Some(asked) = read(&mut wire) {
         if troubles.down.load(Ordering::SeqCst) || troubles.stopped.load(Ordering::SeqCst) {
+            return;
+        }
+        if troubles.watch.lock().unwrap().as_ref().is_some_and(|watch| watch(&asked)) {
             return;
         }
         let moves = provider.moves_money(&asked);

@@ -216,13 +216,50 @@ fn a_declined_debit_is_closed_so_that_nobody_pays_it_later() {
     assert_eq!(heard(&till, "alipay.trade.close"), 1);
 }
 
+/// Cuts every call of these methods before the work.
+fn deaf(till: &Till, methods: &'static [&'static str]) {
+    till.server.set_watch(Box::new(move |asked| methods.contains(&form(&asked.query)["method"].as_str())));
+}
+
 #[test]
-fn a_refusal_for_the_date_tells_the_dates_that_alipay_keeps() {
+fn a_decline_is_none_while_the_order_may_still_be_paid() {
+    let cases: [(&[&str], bool); 4] = [
+        (&["alipay.trade.close", "alipay.trade.query"], false),
+        (&["alipay.trade.close"], true),
+        (&["alipay.trade.query"], true),
+        (&[], true),
+    ];
+    for (unheard, declined) in cases {
+        let till = till();
+        let mandate = ready(&till);
+        till.fund("c-12", Money::ZERO);
+        deaf(&till, unheard);
+        let answer = charge(&till, &mandate, "n1").answer;
+        let expected = if declined { Answer::Declined(Reason::NoFunds) } else { Answer::Unknown };
+        assert_eq!(answer, expected, "{unheard:?}");
+    }
+}
+
+#[test]
+fn a_refused_refund_is_unknown_until_a_query_finds_none() {
+    let till = till();
+    let mandate = ready(&till);
+    charge(&till, &mandate, "n1");
+    till.rail.refund(&refund("f1", Money::from_fen(19_900)));
+    deaf(&till, &["alipay.trade.fastpay.refund.query"]);
+    let second = refund("f2", Money::from_fen(19_900));
+    assert_eq!(till.rail.refund(&second).answer, Answer::Unknown, "somebody would hand it over a second time");
+    deaf(&till, &[]);
+    assert!(matches!(till.rail.refund(&second).answer, Answer::Declined(_)));
+}
+
+#[test]
+fn a_period_that_alipay_has_debited_is_no_failure_and_tells_the_dates() {
     let till = till();
     let mandate = ready(&till);
     assert_eq!(charge(&till, &mandate, "n1").answer, Answer::Paid);
     let second = charge(&till, &mandate, "n2");
-    assert_eq!(second.answer, Answer::Declined(Reason::OutsidePlan));
+    assert_eq!(second.answer, Answer::Unknown, "some number of ours was paid: nobody is asked to pay again");
     assert!(
         second.text.ends_with("Alipay's next date is 2027-01-07, its last debit was on 2026-12-05"),
         "{}",

@@ -290,7 +290,9 @@ pub fn outside_the_hours_nothing_is_taken(stage: &dyn Stage) {
 pub fn a_second_success_in_a_period_is_refused(stage: &dyn Stage) {
     let mandate = ready(stage);
     assert_eq!(charge(stage, &mandate, "n1").answer, Answer::Paid);
-    assert_eq!(charge(stage, &mandate, "n2").answer, Answer::Declined(Reason::OutsidePlan));
+    // A provider that tells when it debited last shows that this is no failure; then it is unknown, and nothing is asked for again.
+    let second = charge(stage, &mandate, "n2").answer;
+    assert!(matches!(second, Answer::Declined(Reason::OutsidePlan) | Answer::Unknown), "{second:?}");
     assert_eq!(stage.moved(), AMOUNT);
 }
 

@@ -203,6 +203,11 @@ pub fn refund(sub_code: &str) -> RefundRefusal {
     }
 }
 
+/// Whether a refusal is about the dates of the plan: outside the window, or collected in this period already.
+pub fn is_date(sub_code: &str) -> bool {
+    matches!(bare(sub_code), "CYCLE_PAY_DATE_NOT_MATCH" | "OVER_DEDUCT_PERIOD")
+}
+
 /// Whether the provider says that it knows no such order.
 pub fn is_no_trade(sub_code: &str) -> bool {
     bare(sub_code) == "TRADE_NOT_EXIST"

@@ -30,7 +30,7 @@ use crate::adapters::rail::{
 };
 use crate::clock::Clock;
 use crate::config::HttpSettings;
-use crate::domain::date::{At, day_of, moment};
+use crate::domain::date::{At, day_of, moment, plus_days};
 use crate::domain::money::Money;
 use crate::domain::rail::{Answer, Profile, Reason, Reply};
 use crate::t;
@@ -181,7 +181,13 @@ impl Alipay {
         match codes::pay(&said.sub_code) {
             Refusal::Declined(Reason::MandateGone) => self.let_go(request, declined(self.gone_or_ours(request, said))),
             Refusal::Declined(Reason::OutsidePlan) => {
-                let text = self.with_dates(&request.mandate, &said.text);
+                let (text, last) = self.with_dates(&request.mandate, &said.text);
+                let earliest = plus_days(request.due, -i64::from(self.profile.window_days_before));
+                // Alipay has debited for this very period: some number of ours was paid, so this is no failure of the customer's
+                // and nothing may be asked for again before that number is found.
+                if codes::is_date(&said.sub_code) && last.is_some_and(|last| last >= earliest) {
+                    return Reply::said(Answer::Unknown, said.word(), text);
+                }
                 self.let_go(request, Reply { text, ..declined(Reason::OutsidePlan) })
             }
             Refusal::Declined(reason) => self.let_go(request, declined(reason)),
@@ -213,11 +219,12 @@ impl Alipay {
 
     /// A refusal for reasons of the plan, with the dates that Alipay keeps: a debit that it has made in this period and we do not
     /// know of is for a person to find, never to be made again.
-    fn with_dates(&self, mandate: &MandateRef, why: &str) -> String {
+    fn with_dates(&self, mandate: &MandateRef, why: &str) -> (String, Option<NaiveDate>) {
         let heard = self.gateway.call("alipay.user.agreement.query", &self.agreement(mandate), false);
-        let Heard::Signed(said) = heard else { return why.to_owned() };
+        let Heard::Signed(said) = heard else { return (why.to_owned(), None) };
         let day = |name: &str| said.field(name).and_then(date);
-        match (day("next_deduct_time"), day("last_deduct_time")) {
+        let last = day("last_deduct_time");
+        let text = match (day("next_deduct_time"), last) {
             (Some(next), Some(last)) => {
                 t!(
                     "{why}; Alipay's next date is {next}, its last debit was on {last}",
@@ -228,20 +235,25 @@ impl Alipay {
             }
             (Some(next), None) => t!("{why}; Alipay's next date is {next}", why = why, next = next),
             (None, _) => why.to_owned(),
-        }
+        };
+        (text, last)
     }
 
     /// After a decline the order may be left open at Alipay, where the customer could still pay it (payment facts 7.4): it is
-    /// closed, and if it turns out to be paid after all, it was. Should the closing get lost, `timeout_express` closes it.
+    /// closed, and the decline only counts when the order is surely closed or was never made. If it turns out to be paid after
+    /// all, it was; while nobody can say, it is unknown, because the next number would be a second order that can be paid. Should
+    /// the closing stay lost, `timeout_express` closes it.
     fn let_go(&self, request: &ChargeRequest, declined: Reply) -> Reply {
         let heard = self.gateway.call("alipay.trade.close", &json!({ "out_trade_no": request.order_no }), false);
-        let Heard::Signed(said) = heard else { return declined };
-        if codes::code(&said.code) != Code::Business || !codes::is_other_state(&said.sub_code) {
+        if let Heard::Signed(said) = &heard
+            && (codes::code(&said.code) == Code::Succeeded || codes::is_no_trade(&said.sub_code))
+        {
             return declined;
         }
         match self.queried(&request.order_no, request.amount) {
+            Reply { answer: Answer::NotFound | Answer::Declined(_), .. } => declined,
             paid @ Reply { answer: Answer::Paid, .. } => paid,
-            _ => declined,
+            _ => Reply { answer: Answer::Unknown, ..declined },
         }
     }
 
@@ -527,9 +539,13 @@ impl Rail for Alipay {
                 other => Reply { answer: Answer::Unknown, ..other },
             },
             Code::Business => match codes::refund(&said.sub_code) {
+                // A refused repeat may stand for a refund that went through: only a query that finds none makes it a refusal,
+                // since a refused refund is handed over by somebody else.
                 RefundRefusal::Declined(reason) => match self.query_refund(request) {
-                    paid @ Reply { answer: Answer::Paid, .. } => paid,
-                    _ => Reply::said(Answer::Declined(reason), said.word(), said.text),
+                    Reply { answer: Answer::NotFound | Answer::Declined(_), .. } => {
+                        Reply::said(Answer::Declined(reason), said.word(), said.text)
+                    }
+                    other => other,
                 },
                 RefundRefusal::Later | RefundRefusal::Unknown => Reply::said(Answer::Unknown, said.word(), said.text),
             },
