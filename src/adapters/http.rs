@@ -172,7 +172,8 @@ fn short(url: &str) -> &str {
     url.split(['?', '#']).next().unwrap_or_default()
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether a host is this machine, where calls and letters may go without TLS.
+pub(in crate::adapters) fn is_loopback(host: &str) -> bool {
     let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
     host == "localhost" || address.is_ok_and(|it| it.is_loopback())
 }

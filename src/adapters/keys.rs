@@ -7,7 +7,7 @@ use aes::cipher::block_padding::Pkcs7;
 use aes::cipher::{Array, BlockCipherDecrypt, BlockModeDecrypt, BlockModeEncrypt, KeyInit, KeyIvInit};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chrono::DateTime;
+use chrono::{DateTime, Duration};
 use md5::{Digest, Md5};
 use ring::rand::SystemRandom;
 use ring::signature::{KeyPair, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair, UnparsedPublicKey};
@@ -144,6 +144,22 @@ impl PublicKey {
     }
 }
 
+/// Days before its end from which a certificate is worth a word.
+const SOON_DAYS: i64 = 30;
+
+/// Whether a certificate may be relied on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is over.
+    Expired,
+    /// It has not begun: most likely a clock is wrong.
+    NotYet,
+    /// It ends within a month.
+    EndsSoon,
+    /// Well.
+    Good,
+}
+
 /// A certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
@@ -179,6 +195,16 @@ impl Certificate {
     pub fn read_all(text: &str) -> Vec<Certificate> {
         let starts = text.match_indices("-----BEGIN").map(|(at, _)| at);
         starts.filter_map(|at| Certificate::read(&text[at..]).ok()).collect()
+    }
+
+    /// How it stands at `now`.
+    pub fn standing(&self, now: At) -> Standing {
+        match () {
+            () if self.not_after < now => Standing::Expired,
+            () if self.not_before > now => Standing::NotYet,
+            () if self.not_after < now + Duration::days(SOON_DAYS) => Standing::EndsSoon,
+            () => Standing::Good,
+        }
     }
 
     fn from_der(der: &[u8]) -> Result<Certificate, KeyFault> {
@@ -242,11 +268,11 @@ fn decimal(bytes: &[u8]) -> String {
         let mut carry = u32::from(*byte);
         for digit in &mut digits {
             let value = u32::from(*digit) * 256 + carry;
-            *digit = u8::try_from(value % 10).expect("a digit");
+            *digit = u8::try_from(value % 10).expect("a remainder of ten is a digit");
             carry = value / 10;
         }
         while carry > 0 {
-            digits.push(u8::try_from(carry % 10).expect("a digit"));
+            digits.push(u8::try_from(carry % 10).expect("a remainder of ten is a digit"));
             carry /= 10;
         }
     }

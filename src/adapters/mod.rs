@@ -2,6 +2,7 @@
 //! they never see the shop's database.
 
 pub mod credit;
+pub mod finding;
 pub mod http;
 pub mod keys;
 pub mod notify;

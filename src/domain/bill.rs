@@ -11,15 +11,38 @@ use crate::domain::agreement::words;
 use crate::domain::customer::is_invisible;
 use crate::domain::date::plus_days;
 use crate::domain::money::Money;
+use crate::domain::rail::{Profile, RailNotice};
 use crate::domain::sheet::{self, header_key};
 
 words! {
-    /// Who wrote a bill.
+    /// Whose format and habits: who wrote a bill, or whom a rehearsal speaks like.
     Dialect {
         /// Alipay's business detail (`trade`).
         Alipay = "alipay",
         /// WeChat Pay's trade bill (`ALL`).
         Wechat = "wechat",
+    }
+}
+
+impl Dialect {
+    /// Which provider a rail speaks like: by its name where that says so, else by whether it gives notices, which of the two only
+    /// WeChat Pay does.
+    pub fn of(rail: &str, profile: &Profile) -> Dialect {
+        match (Dialect::Alipay.is_named(rail), Dialect::Wechat.is_named(rail)) {
+            (true, _) => Dialect::Alipay,
+            (false, true) => Dialect::Wechat,
+            (false, false) if profile.notice != RailNotice::None => Dialect::Wechat,
+            (false, false) => Dialect::Alipay,
+        }
+    }
+
+    /// Whether a rail's name says that it is this provider's.
+    pub fn is_named(self, rail: &str) -> bool {
+        let rail = rail.to_ascii_lowercase();
+        match self {
+            Dialect::Alipay => rail.contains("alipay"),
+            Dialect::Wechat => rail.contains("wechat") || rail.contains("weixin"),
+        }
     }
 }
 

@@ -500,8 +500,8 @@ fn of_health(ctx: &Ctx, name: &str, rail: &dyn Rail, notes: &mut Notes) {
         ),
         Ok(health) => {
             notes.add("rail", name, Level::Ok, t!("it answers"), String::new());
-            if let Some(theirs) = health.provider_time {
-                of_skew(name, (ctx.now() - theirs).num_seconds(), notes);
+            if let Some(ahead_seconds) = health.ahead_seconds(ctx.now()) {
+                of_skew(name, ahead_seconds, notes);
             }
         }
     }

@@ -5,6 +5,8 @@
 //! says when it is asked: only a payment of the very amount that is open is taken from the notice alone; a failure, a refund and the
 //! end of a mandate are looked up first.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -27,6 +29,8 @@ use crate::ops::mandate::{self, reference};
 use crate::ops::{Ctx, refund};
 use crate::t;
 
+/// Largest notice that is read; theirs have a few kilobytes.
+const NOTICE_BYTES: u64 = 1 << 20;
 /// Code on a charge that a notice opened again.
 const BY_NOTICE: &str = "NOTICE";
 
@@ -85,10 +89,15 @@ impl Heard {
 /// Reads a saved notice: the body as it came, or HTTP headers, an empty line and the body.
 ///
 /// # Errors
-/// When the file cannot be read.
+/// When the file cannot be read, or is far too large.
 pub fn read(file: &Path) -> Result<SavedNotice> {
-    let bytes =
-        std::fs::read(file).with_context(|| Fault::not_found(t!("cannot read {file}", file = file.display())))?;
+    let unread = || Fault::not_found(t!("cannot read {file}", file = file.display()));
+    let mut bytes = Vec::new();
+    let opened = File::open(file).with_context(unread)?;
+    opened.take(NOTICE_BYTES + 1).read_to_end(&mut bytes).with_context(unread)?;
+    if bytes.len() as u64 > NOTICE_BYTES {
+        return Err(Fault::refused(t!("{file} is larger than any notice", file = file.display())).into());
+    }
     Ok(saved(&bytes))
 }
 
@@ -373,7 +382,7 @@ fn refunded(ctx: &Ctx, rail: &str, refund_no: String, now: At) -> Result<Heard> 
 mod tests {
     use proptest::prelude::{any, prop_assert, proptest};
 
-    use super::saved;
+    use super::{NOTICE_BYTES, read, saved};
 
     #[test]
     fn a_saved_notice_is_a_body_or_headers_and_a_body() {
@@ -392,6 +401,16 @@ mod tests {
             assert_eq!(it.headers[0], ("wechatpay-nonce".to_owned(), "a:b".to_owned()));
             assert_eq!(it.body, b"{\"\"}");
         }
+    }
+
+    #[test]
+    fn a_file_that_can_be_no_notice_is_not_read_whole() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(NOTICE_BYTES).unwrap();
+        assert!(read(file.path()).is_ok());
+        file.as_file().set_len(NOTICE_BYTES + 1).unwrap();
+        let error = read(file.path()).unwrap_err().to_string();
+        assert!(error.contains("is larger than any notice"), "{error}");
     }
 
     proptest! {

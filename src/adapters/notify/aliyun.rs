@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use chrono::{Duration, FixedOffset};
 use serde::Deserialize;
 
+use crate::adapters::finding::Finding;
 use crate::adapters::keys::{self, Nonces};
-use crate::adapters::notify::call::{Caller, host, inspected, is_mobile, looked_up};
+use crate::adapters::notify::call::{Caller, host, inspected, is_mobile, looked_up, refused_as_sms, secret};
 use crate::adapters::notify::registered::{Filled, Registered, Texts};
 use crate::adapters::notify::{Handed, Notify, Parcel, Receipt, Trace, Wait, scrubbed};
 use crate::adapters::percent::encoded;
-use crate::adapters::rail::Finding;
 use crate::clock::Clock;
 use crate::config::{HttpSettings, SecretRef};
 use crate::domain::date::At;
@@ -127,11 +127,7 @@ impl Aliyun {
 
     /// Calls `action`; the answer's JSON.
     fn call(&self, action: &str, values: &BTreeMap<&str, String>, parcel: &Parcel) -> Result<Answer, Receipt> {
-        let setting = format!("channel.{}.access_key_secret", self.name);
-        let secret = match self.account.access_key_secret.read(&setting) {
-            Ok(secret) => secret,
-            Err(error) => return Err(Receipt::Broken { said: error.to_string() }),
-        };
+        let secret = secret(&self.name, "access_key_secret", &self.account.access_key_secret)?;
         let now = self.clock.now();
         let query = query(values);
         // The provider refuses a nonce that it has seen.
@@ -229,10 +225,7 @@ impl Notify for Aliyun {
     }
 
     fn refuses(&self, parcel: &Parcel) -> Option<String> {
-        if !is_mobile(&parcel.phone) {
-            return Some(t!("no mobile number is known"));
-        }
-        self.texts.filled(parcel).err()
+        refused_as_sms(&self.texts, parcel)
     }
 
     fn texts(&self) -> Option<&Texts> {

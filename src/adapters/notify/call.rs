@@ -3,14 +3,12 @@
 
 use std::sync::OnceLock;
 
+use crate::adapters::finding::Finding;
 use crate::adapters::http::{Failure, Http, Request, Response};
-use crate::adapters::notify::{Handed, Parcel, Receipt, Trace, scrubbed};
-use crate::adapters::rail::{Finding, Level};
-use crate::config::{HttpSettings, SecretRef};
+use crate::adapters::notify::registered::Texts;
+use crate::adapters::notify::{Handed, MOBILE_DIGITS, Parcel, Receipt, Trace, scrubbed};
+use crate::config::{HttpSettings, Secret, SecretRef};
 use crate::t;
-
-/// Digits of a mobile number.
-const MOBILE_DIGITS: usize = 11;
 
 /// A client that is made for the first call and keeps its connections.
 pub(super) struct Caller {
@@ -45,6 +43,12 @@ impl Caller {
     }
 }
 
+/// The secret `word` of a channel; where it cannot be read, the channel is broken until somebody mends it.
+pub(super) fn secret(channel: &str, word: &str, secret: &SecretRef) -> Result<Secret, Receipt> {
+    let read = secret.read(&format!("channel.{channel}.{word}"));
+    read.map_err(|fault| Receipt::Broken { said: fault.to_string() })
+}
+
 /// What is wrong with a channel's account: texts that are empty, secrets that cannot be read.
 pub(super) fn inspected(channel: &str, texts: &[(&str, &String)], secrets: &[(&str, &SecretRef)]) -> Vec<Finding> {
     let setting = |word: &str| format!("channel.{channel}.{word}");
@@ -54,27 +58,20 @@ pub(super) fn inspected(channel: &str, texts: &[(&str, &String)], secrets: &[(&s
     }
     for (word, secret) in secrets {
         if let Err(fault) = secret.read(&setting(word)) {
-            found.push(Finding {
-                level: Level::Bad,
-                what: fault.to_string(),
-                hint: fault.next_step().unwrap_or_default().to_owned(),
-            });
+            found.push(Finding::of_fault(&fault));
         }
     }
     if found.is_empty() {
         let what = t!("channel {channel}: keys and settings are there", channel = channel);
-        found.push(Finding { level: Level::Ok, what, hint: String::new() });
+        found.push(Finding::ok(what));
     }
     found
 }
 
 /// A setting that keeps a channel from working.
 pub(super) fn bad(setting: &str, why: &str) -> Finding {
-    Finding {
-        level: Level::Bad,
-        what: format!("{setting}: {why}"),
-        hint: t!("correct it in shop.toml; every setting is explained in shop.example.toml"),
-    }
+    let hint = t!("correct it in shop.toml; every setting is explained in shop.example.toml");
+    Finding::bad(format!("{setting}: {why}"), hint)
 }
 
 /// Looks up one by one, and stops asking a provider that cannot be reached.
@@ -96,6 +93,14 @@ pub(super) fn looked_up(handed: &[Handed], one: impl Fn(&Handed) -> Result<Trace
 /// Eleven digits that begin with 1: a mainland mobile number.
 pub(super) fn is_mobile(phone: &str) -> bool {
     phone.len() == MOBILE_DIGITS && phone.starts_with('1') && phone.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Why an SMS of registered texts can never carry this message.
+pub(super) fn refused_as_sms(texts: &Texts, parcel: &Parcel) -> Option<String> {
+    if !is_mobile(&parcel.phone) {
+        return Some(t!("no mobile number is known"));
+    }
+    texts.filled(parcel).err()
 }
 
 /// The host of an address as it stands in the `Host` header.

@@ -20,10 +20,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::adapters::finding::Finding;
 use crate::adapters::notify::call::bad;
 use crate::adapters::notify::{Notify, Parcel, Receipt, scrubbed};
 use crate::adapters::program;
-use crate::adapters::rail::Finding;
 use crate::fault::io_reason;
 use crate::t;
 

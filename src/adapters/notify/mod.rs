@@ -20,8 +20,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::adapters::finding::Finding;
 use crate::adapters::notify::registered::Texts;
-use crate::adapters::rail::Finding;
 use crate::domain::date::At;
 use crate::text::Lang;
 

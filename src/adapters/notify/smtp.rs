@@ -17,9 +17,10 @@ use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter,
 use lettre::transport::smtp::response::Response;
 use serde::Deserialize;
 
+use crate::adapters::finding::Finding;
+use crate::adapters::http::is_loopback;
 use crate::adapters::notify::call::inspected;
 use crate::adapters::notify::{Notify, Parcel, Receipt, Wait, scrubbed};
-use crate::adapters::rail::Finding;
 use crate::clock::Clock;
 use crate::config::{HttpSettings, SecretRef};
 use crate::t;
@@ -252,10 +253,6 @@ fn judged(step: &Step, error: &Error, parcel: &Parcel) -> Receipt {
         Step::Recipient => Receipt::Down { said },
         Step::Text => Receipt::Unknown { said },
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|it| it.is_loopback())
 }
 
 fn port() -> u16 {

@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Duration};
 use serde::{Deserialize, Serialize};
 
+use crate::adapters::finding::Finding;
 use crate::adapters::keys;
-use crate::adapters::notify::call::{Caller, host, inspected, is_mobile, looked_up};
+use crate::adapters::notify::call::{Caller, host, inspected, is_mobile, looked_up, refused_as_sms, secret};
 use crate::adapters::notify::registered::{Filled, Registered, Texts};
 use crate::adapters::notify::{Handed, Notify, Parcel, Receipt, Trace, Wait, scrubbed};
-use crate::adapters::rail::Finding;
 use crate::clock::Clock;
 use crate::config::{HttpSettings, SecretRef};
 use crate::domain::date::At;
@@ -93,11 +93,7 @@ impl Tencent {
 
     /// Calls `action` with `body`; the answer, whatever it says.
     fn call(&self, action: &str, body: &impl Serialize, parcel: &Parcel) -> Result<Answer, Receipt> {
-        let setting = format!("channel.{}.secret_key", self.name);
-        let secret = match self.account.secret_key.read(&setting) {
-            Ok(secret) => secret,
-            Err(error) => return Err(Receipt::Broken { said: error.to_string() }),
-        };
+        let secret = secret(&self.name, "secret_key", &self.account.secret_key)?;
         let body =
             serde_json::to_string(body).expect("a body is made of text and numbers, which JSON can always write");
         let endpoint = self.account.endpoint.trim_end_matches('/');
@@ -181,10 +177,7 @@ impl Notify for Tencent {
     }
 
     fn refuses(&self, parcel: &Parcel) -> Option<String> {
-        if !is_mobile(&parcel.phone) {
-            return Some(t!("no mobile number is known"));
-        }
-        self.texts.filled(parcel).err()
+        refused_as_sms(&self.texts, parcel)
     }
 
     fn texts(&self) -> Option<&Texts> {

@@ -9,10 +9,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::adapters::finding::Finding;
 use crate::adapters::keys;
-use crate::adapters::notify::call::{Caller, inspected};
+use crate::adapters::notify::call::{Caller, inspected, secret};
 use crate::adapters::notify::{Handed, Notify, Parcel, Receipt, Trace, scrubbed};
-use crate::adapters::rail::Finding;
 use crate::clock::Clock;
 use crate::config::{HttpSettings, SecretRef};
 use crate::t;
@@ -57,9 +57,9 @@ impl Webhook {
     }
 
     fn send_one(&self, parcel: &Parcel) -> Receipt {
-        let secret = match self.account.secret.read(&format!("channel.{}.secret", self.name)) {
+        let secret = match secret(&self.name, "secret", &self.account.secret) {
             Ok(secret) => secret,
-            Err(error) => return Receipt::Broken { said: error.to_string() },
+            Err(receipt) => return receipt,
         };
         let body = serde_json::to_string(&Body { v: VERSION, parcel })
             .expect("a parcel is made of text, which JSON can always write");

@@ -12,10 +12,10 @@ use chrono::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::adapters::notify::call::{Caller, inspected};
+use crate::adapters::finding::Finding;
+use crate::adapters::notify::call::{Caller, inspected, secret};
 use crate::adapters::notify::registered::{Filled, Registered, Texts};
 use crate::adapters::notify::{Notify, Parcel, Receipt, scrubbed};
-use crate::adapters::rail::Finding;
 use crate::clock::Clock;
 use crate::config::{HttpSettings, SecretRef};
 use crate::domain::date::At;
@@ -24,6 +24,8 @@ use crate::text::Lang;
 
 /// Seconds before its end at which a token counts as over.
 const TOKEN_SPARE_SECONDS: i64 = 300;
+/// Seconds for which a token is believed to live, whatever is said; theirs live for two hours.
+const TOKEN_MOST_SECONDS: i64 = 86_400;
 /// Most characters of a value whose name begins with `thing`; a longer one is cut.
 const THING_CHARS: usize = 20;
 /// Most characters of a value whose name begins with `phrase`.
@@ -108,11 +110,7 @@ impl Wechat {
         {
             return Ok(token.clone());
         }
-        let setting = format!("channel.{}.app_secret", self.name);
-        let secret = match self.account.app_secret.read(&setting) {
-            Ok(secret) => secret,
-            Err(error) => return Err(Receipt::Broken { said: error.to_string() }),
-        };
+        let secret = secret(&self.name, "app_secret", &self.account.app_secret)?;
         let body = json!({
             "grant_type": "client_credential",
             "appid": self.account.app_id,
@@ -131,7 +129,7 @@ impl Wechat {
                 _ => Receipt::Down { said },
             });
         }
-        let lives = Duration::seconds((answer.expires_in - TOKEN_SPARE_SECONDS).max(0));
+        let lives = Duration::seconds((answer.expires_in.clamp(0, TOKEN_MOST_SECONDS) - TOKEN_SPARE_SECONDS).max(0));
         *kept = Some((answer.access_token.clone(), now + lives));
         Ok(answer.access_token)
     }

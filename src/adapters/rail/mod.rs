@@ -11,6 +11,7 @@ pub mod wechat;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
+pub use crate::adapters::finding::{Finding, Level};
 use crate::domain::date::At;
 use crate::domain::money::Money;
 use crate::domain::rail::{Profile, Reason, Reply};
@@ -214,34 +215,18 @@ pub enum Noticed {
     },
 }
 
-/// How serious a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Level {
-    /// As it should be.
-    Ok,
-    /// Works, and somebody should look.
-    Warn,
-    /// Does not work.
-    Bad,
-}
-
-/// Something seen when settings and keys were looked at, in plain words and without secrets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// How serious.
-    pub level: Level,
-    /// What was seen; names the setting.
-    pub what: String,
-    /// What to do; empty when nothing.
-    pub hint: String,
-}
-
 /// A provider that answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Health {
     /// Its clock, to the second, where it tells.
     pub provider_time: Option<At>,
+}
+
+impl Health {
+    /// Seconds by which our clock, at `now`, is ahead of the provider's; `None` where it tells no time. See [`MOST_SKEW_SECONDS`].
+    pub fn ahead_seconds(&self, now: At) -> Option<i64> {
+        Some((now - self.provider_time?).num_seconds())
+    }
 }
 
 /// What a rail can do beside charging and answering queries.

@@ -329,7 +329,7 @@ impl<'a> Desk<'a> {
             return;
         }
         let skew = match health(rail.as_ref()) {
-            Ok(health) => health.provider_time.map_or(0, |theirs| (self.ctx.now() - theirs).num_seconds()),
+            Ok(health) => health.ahead_seconds(self.ctx.now()).unwrap_or(0),
             Err(Trouble::Unsupported) => 0,
             Err(trouble) => return self.stop_rail(name, &trouble, report),
         };

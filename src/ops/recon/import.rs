@@ -125,7 +125,7 @@ pub(super) fn nothing_on(ctx: &Ctx, rail: &str, day: NaiveDate, now: At) -> Resu
         return Ok(taken);
     }
     let bill = ctx.db.write(now, |tx| {
-        let dialect = dialect_of(ctx, rail);
+        let dialect = Dialect::of(rail, &ctx.config.rail(rail)?.profile);
         db::bill::begin_stage(tx)?;
         if let Some(lost) = db::bill::first_lost(tx, rail, days)? {
             return Err(refused(rail, &contradicts(&lost)).into());
@@ -213,10 +213,11 @@ fn take(
 
 /// Refuses a bill of another provider's or of another rail's: its lines would look like money that nobody asked for.
 fn belongs(ctx: &Ctx, rail: &str, name: &str, dialect: Dialect) -> Result<()> {
-    let expected = match ctx.config.rail(rail)?.adapter {
+    let settings = ctx.config.rail(rail)?;
+    let expected = match settings.adapter {
         AdapterKind::Alipay => Some(Dialect::Alipay),
         AdapterKind::Wechat => Some(Dialect::Wechat),
-        AdapterKind::Sandbox => Some(dialect_of(ctx, rail)),
+        AdapterKind::Sandbox => Some(Dialect::of(rail, &settings.profile)),
         AdapterKind::Cash | AdapterKind::Exec => None,
     };
     if expected.is_some_and(|expected| expected != dialect) {
@@ -479,7 +480,7 @@ fn settle_silent(ctx: &Ctx, rail: &str, now: At) -> Result<Vec<ChargeId>> {
 fn rail_of(ctx: &Ctx, dialect: Dialect) -> Result<String> {
     let rails: Vec<&String> =
         ctx.config.rails.iter().filter(|(_, it)| it.adapter != AdapterKind::Cash).map(|(name, _)| name).collect();
-    let alike: Vec<&&String> = rails.iter().filter(|name| is_dialect(name, dialect)).collect();
+    let alike: Vec<&&String> = rails.iter().filter(|name| dialect.is_named(name)).collect();
     match (alike.as_slice(), rails.as_slice()) {
         ([name], _) => Ok((**name).clone()),
         ([], [name]) => Ok((*name).clone()),
@@ -490,19 +491,4 @@ fn rail_of(ctx: &Ctx, dialect: Dialect) -> Result<String> {
                 .into())
         }
     }
-}
-
-fn is_dialect(rail: &str, dialect: Dialect) -> bool {
-    let rail = rail.to_ascii_lowercase();
-    match dialect {
-        Dialect::Alipay => rail.contains("alipay"),
-        Dialect::Wechat => rail.contains("wechat") || rail.contains("weixin"),
-    }
-}
-
-fn dialect_of(ctx: &Ctx, rail: &str) -> Dialect {
-    let notice = ctx.config.rails.get(rail).map(|it| it.profile.notice);
-    let is_wechat = is_dialect(rail, Dialect::Wechat)
-        || (!is_dialect(rail, Dialect::Alipay) && notice.is_some_and(|it| it != crate::domain::rail::RailNotice::None));
-    if is_wechat { Dialect::Wechat } else { Dialect::Alipay }
 }

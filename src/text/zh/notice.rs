@@ -11,6 +11,7 @@ pub const TABLE: Table = &[
     ),
     ("; ", "；"),
     ("The saved notice", "保存下来的通知"),
+    ("{file} is larger than any notice", "{file} 太大，不可能是一条通知"),
     ("The payment rail it came from; found by its signature when left out", "来自哪个支付渠道；不写就按签名判断"),
     ("ask the rail with `kibble mandate sync {mandate}`", "用 `kibble mandate sync {mandate}` 问一下支付渠道"),
     ("it was known already", "之前已经知道"),

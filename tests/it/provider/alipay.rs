@@ -19,6 +19,7 @@ use kibble::adapters::rail::{
     Trouble,
 };
 use kibble::clock::Clock;
+use kibble::domain::bill::Dialect;
 use kibble::domain::date::{At, day_of, moment, plus_days};
 use kibble::domain::money::Money;
 use kibble::domain::rail::{Answer, Profile};
@@ -82,8 +83,7 @@ enum Said {
 
 impl Alipay {
     pub fn new(name: &str, profile: Profile, clock: Clock, book: Arc<Book>) -> Alipay {
-        let engine = Sandbox::open(name, profile, clock.clone(), book)
-            .with_dialect(kibble::adapters::rail::sandbox::Dialect::Alipay);
+        let engine = Sandbox::open(name, profile, clock.clone(), book).with_dialect(Dialect::Alipay);
         Alipay {
             engine,
             clock,

@@ -10,12 +10,13 @@ use chrono::{Duration, NaiveDate};
 use chrono_tz::Asia::Shanghai;
 use kibble::adapters::keys::{PrivateKey, PublicKey, base64, hex, hmac_sha256, md5_hex, sha1_hex};
 use kibble::adapters::rail::sandbox::rows::{Contract, ContractState, Order, OrderState};
-use kibble::adapters::rail::sandbox::{Book, Dialect, Sandbox, Temper};
+use kibble::adapters::rail::sandbox::{Book, Sandbox, Temper};
 use kibble::adapters::rail::{
     BillPeriod, ChargeRequest, Closed, DebitNotice, MandateRef, MandateState, PayLinkRequest, Rail, RefundRequest,
     SignRequest, Trouble,
 };
 use kibble::clock::Clock;
+use kibble::domain::bill::Dialect;
 use kibble::domain::date::{At, day_of};
 use kibble::domain::money::Money;
 use kibble::domain::rail::{Answer, Profile};
@@ -125,7 +126,7 @@ enum Say {
 impl WechatPay {
     /// The provider with the rules of `profile`, on a book of its own.
     pub fn new(rail: &str, profile: Profile, clock: Clock, book: Arc<Book>) -> WechatPay {
-        let engine = Sandbox::open(rail, profile.clone(), clock.clone(), book.clone()).with_dialect(Dialect::WeChat);
+        let engine = Sandbox::open(rail, profile.clone(), clock.clone(), book.clone()).with_dialect(Dialect::Wechat);
         WechatPay { profile, engine, book, clock, keys: Keys::read(), state: Mutex::default() }
     }
 

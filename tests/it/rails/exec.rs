@@ -8,10 +8,11 @@ use std::sync::OnceLock;
 
 use chrono_tz::Asia::Shanghai;
 use kibble::adapters::rail::exec::{Account, Exec};
-use kibble::adapters::rail::sandbox::{Book, Dialect, FaultKind, FaultSpan};
+use kibble::adapters::rail::sandbox::{Book, FaultKind, FaultSpan};
 use kibble::adapters::rail::{BillPeriod, Capability, Level, Rail};
 use kibble::clock::Clock;
 use kibble::config::Config;
+use kibble::domain::bill::Dialect;
 use kibble::domain::date::plus_days;
 use kibble::domain::money::Money;
 use kibble::domain::rail::{Answer, Reason};

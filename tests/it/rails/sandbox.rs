@@ -9,9 +9,10 @@ use crate::rails::suite::{
     Mishap, Stage, at, charge, due, profile, rail_suite, ready, refund, request, sign_request, signed,
 };
 use kibble::adapters::rail::sandbox::rows::{Card, CardKind, OrderState};
-use kibble::adapters::rail::sandbox::{Book, Dialect, FaultKind, FaultSpan, Sandbox, Temper};
+use kibble::adapters::rail::sandbox::{Book, FaultKind, FaultSpan, Sandbox, Temper};
 use kibble::adapters::rail::{BillPeriod, ChargeRequest, MandateRef, MandateState, Rail, SignRequest, Trouble};
 use kibble::clock::Clock;
+use kibble::domain::bill::Dialect;
 use kibble::domain::date::plus_days;
 use kibble::domain::money::Money;
 use kibble::domain::rail::{Answer, Profile, Reason};

@@ -57,8 +57,8 @@ use self::pool::Pool;
 use self::talk::{Failure, Talk};
 pub use self::talk::{Program, VERSION};
 use crate::adapters::rail::{
-    BillFile, BillPeriod, Capability, ChargeRequest, Closed, DebitNotice, Finding, Health, Level, MandateRef,
-    MandateState, Noticed, PayLink, PayLinkRequest, Rail, RefundRequest, SavedNotice, SignLink, SignRequest, Trouble,
+    BillFile, BillPeriod, Capability, ChargeRequest, Closed, DebitNotice, Finding, Health, MandateRef, MandateState,
+    Noticed, PayLink, PayLinkRequest, Rail, RefundRequest, SavedNotice, SignLink, SignRequest, Trouble,
 };
 use crate::clock::Clock;
 use crate::domain::date::At;
@@ -354,7 +354,7 @@ impl Rail for Exec {
         let finding = match self.program() {
             Ok(it) => {
                 let what = t!("{name} {version} answers", name = scrubbed(&it.name), version = scrubbed(&it.version));
-                Finding { level: Level::Ok, what, hint: String::new() }
+                Finding::ok(what)
             }
             Err(trouble) => {
                 let what = match trouble {
@@ -362,7 +362,7 @@ impl Rail for Exec {
                     other => self.setting(&other.to_string()),
                 };
                 let hint = t!("start the program by hand and see what it says");
-                Finding { level: Level::Bad, what, hint }
+                Finding::bad(what, hint)
             }
         };
         vec![finding]

@@ -27,7 +27,6 @@ use chrono::NaiveDate;
 pub use self::book::Book;
 pub use self::fault::{Fault, FaultKind, FaultSpan};
 pub use self::play::{CreditTold, RailTotals, Snapshot};
-pub use self::say::Dialect;
 
 use self::book::Page;
 use self::fault::Call;
@@ -40,6 +39,7 @@ use crate::adapters::rail::{
     PayLinkRequest, Rail, RefundRequest, SignLink, SignRequest, Trouble,
 };
 use crate::clock::Clock;
+use crate::domain::bill::Dialect;
 use crate::domain::date::{At, day_of};
 use crate::domain::money::Money;
 use crate::domain::rail::{Answer, Profile, RailNotice, Reason, Reply};
@@ -422,7 +422,7 @@ impl Rail for Sandbox {
 
     fn bill(&self, period: BillPeriod) -> Result<BillFile, Trouble> {
         self.asking(|page, now| {
-            if self.dialect == Dialect::WeChat && matches!(period, BillPeriod::Month(_)) {
+            if self.dialect == Dialect::Wechat && matches!(period, BillPeriod::Month(_)) {
                 return Ok(Err(Trouble::Unsupported));
             }
             let (first, last) = bill::days(period);
@@ -433,8 +433,8 @@ impl Rail for Sandbox {
             let days = bill::Days::read(page, &self.name, &self.profile, first, last)?;
             match self.dialect {
                 Dialect::Alipay => Ok(Ok(bill::alipay(&days, period)?)),
-                Dialect::WeChat if days.is_empty() => Ok(Err(self.refused(Reason::Other, Word::NoBill))),
-                Dialect::WeChat => Ok(Ok(bill::wechat(&days, self.fee_bps))),
+                Dialect::Wechat if days.is_empty() => Ok(Err(self.refused(Reason::Other, Word::NoBill))),
+                Dialect::Wechat => Ok(Ok(bill::wechat(&days, self.fee_bps))),
             }
         })
     }
@@ -442,7 +442,7 @@ impl Rail for Sandbox {
     fn capabilities(&self) -> Vec<Capability> {
         let lacks = |it: &Capability| match it {
             Capability::Announce => self.profile.notice != RailNotice::Announce,
-            Capability::Postpone => self.dialect == Dialect::WeChat,
+            Capability::Postpone => self.dialect == Dialect::Wechat,
             Capability::Notice => true,
             _ => false,
         };

@@ -5,7 +5,7 @@ use chrono::{Datelike, NaiveDate};
 use ring::digest::{Context, SHA256};
 
 use super::rows::{Contract, ContractState, Notice};
-use super::say::Dialect;
+use crate::domain::bill::Dialect;
 use crate::domain::date::{At, anchored, day_of, moment, plus_days, time_of};
 use crate::domain::money::Money;
 use crate::domain::rail::{Acceptance, Profile, RailNotice, Reason};

@@ -1,17 +1,9 @@
 //! The provider's words: codes as Alipay and WeChat Pay use them (payment facts 1.7, 1.8, 2.4, 2.7), beside kibble's reasons.
 
 use super::rules::Refusal;
-use crate::domain::rail::{Profile, RailNotice, Reason};
+use crate::domain::bill::Dialect;
+use crate::domain::rail::Reason;
 use crate::t;
-
-/// Which provider the sandbox speaks like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
-    /// Alipay: keeps a planned date per contract and moves it on after a success; bills in GBK.
-    Alipay,
-    /// WeChat Pay: keeps no date, counts one success per period; bills in UTF-8 with backticks.
-    WeChat,
-}
 
 /// Codes that are not refusals of a charge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,19 +46,9 @@ pub(super) enum Word {
     NoBill,
 }
 
+/// What the sandbox does and says in a provider's dialect. Alipay keeps a planned date per contract and moves it on after a success, and
+/// writes bills in GBK; WeChat Pay keeps none, counts one success per period, and writes bills in UTF-8 with back-quotes.
 impl Dialect {
-    /// By the rail's name where it says so, else by whether the rail gives notices: of the two only WeChat does.
-    pub fn of(name: &str, profile: &Profile) -> Dialect {
-        let name = name.to_ascii_lowercase();
-        if name.contains("alipay") {
-            Dialect::Alipay
-        } else if name.contains("wechat") || name.contains("weixin") || profile.notice != RailNotice::None {
-            Dialect::WeChat
-        } else {
-            Dialect::Alipay
-        }
-    }
-
     /// Whether the provider keeps a planned date per contract, which `postpone` moves.
     pub(super) const fn keeps_date(self) -> bool {
         matches!(self, Dialect::Alipay)
@@ -76,7 +58,7 @@ impl Dialect {
     pub(super) const fn trade_prefix(self) -> &'static str {
         match self {
             Dialect::Alipay => "20260022",
-            Dialect::WeChat => "42000022",
+            Dialect::Wechat => "42000022",
         }
     }
 
@@ -85,7 +67,7 @@ impl Dialect {
         let (alipay, wechat) = codes(refusal);
         let code = match self {
             Dialect::Alipay => format!("ACQ.{alipay}"),
-            Dialect::WeChat => wechat.to_owned(),
+            Dialect::Wechat => wechat.to_owned(),
         };
         (reason(refusal), code, text(refusal))
     }
@@ -95,7 +77,7 @@ impl Dialect {
         let (alipay, wechat) = word_codes(word);
         let code = match self {
             Dialect::Alipay => alipay,
-            Dialect::WeChat => wechat,
+            Dialect::Wechat => wechat,
         };
         (code.to_owned(), word_text(word))
     }

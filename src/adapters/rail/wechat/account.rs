@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 use super::Wechat;
-use crate::adapters::keys::{Certificate, PrivateKey, PublicKey};
+use crate::adapters::keys::{Certificate, PrivateKey, PublicKey, Standing};
 use crate::adapters::rail::{Capability, Finding, Level};
 use crate::config::{Secret, SecretRef};
 use crate::domain::rail::RailNotice;
@@ -15,8 +15,6 @@ pub(super) const HOST: &str = "https://api.mch.weixin.qq.com";
 pub(super) const SPARE_HOST: &str = "https://api2.mch.weixin.qq.com";
 /// Characters of the v2 key and bytes of the v3 key.
 const API_KEY_LEN: usize = 32;
-/// Days before its end from which a certificate is worth a word.
-const SOON_DAYS: i64 = 30;
 
 /// The merchant account. What has no default must be set; everything else is documented in `shop.example.toml`.
 #[derive(Clone, Debug, Deserialize)]
@@ -362,15 +360,17 @@ impl Look<'_> {
         let now = self.rail.clock.now();
         let end = certificate.not_after.with_timezone(&self.rail.profile.timezone).date_naive();
         let serial = &certificate.serial_hex;
-        if certificate.not_after < now {
-            self.say(Level::Bad, name, t!("certificate {serial} expired on {end}", serial = serial, end = end));
-        } else if certificate.not_before > now {
-            self.say(Level::Bad, name, t!("certificate {serial} is not valid yet; check the clock", serial = serial));
-        } else if certificate.not_after < now + chrono::Duration::days(SOON_DAYS) {
-            self.say(Level::Warn, name, t!("certificate {serial} expires on {end}", serial = serial, end = end));
-        } else {
-            self.say(Level::Ok, name, t!("certificate {serial} is good until {end}", serial = serial, end = end));
-        }
+        let (level, text) = match certificate.standing(now) {
+            Standing::Expired => (Level::Bad, t!("certificate {serial} expired on {end}", serial = serial, end = end)),
+            Standing::NotYet => {
+                (Level::Bad, t!("certificate {serial} is not valid yet; check the clock", serial = serial))
+            }
+            Standing::EndsSoon => {
+                (Level::Warn, t!("certificate {serial} expires on {end}", serial = serial, end = end))
+            }
+            Standing::Good => (Level::Ok, t!("certificate {serial} is good until {end}", serial = serial, end = end)),
+        };
+        self.say(level, name, text);
     }
 
     /// The secret, or a finding that says why there is none.
@@ -378,8 +378,7 @@ impl Look<'_> {
         match named.read(&self.rail.setting(name)) {
             Ok(secret) => Some(secret),
             Err(fault) => {
-                let hint = fault.next_step().unwrap_or_default().to_owned();
-                self.found.push(Finding { level: Level::Bad, what: fault.to_string(), hint });
+                self.found.push(Finding::of_fault(&fault));
                 None
             }
         }

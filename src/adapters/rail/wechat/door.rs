@@ -375,8 +375,8 @@ impl Wechat {
     /// Whether an answer is WeChat Pay's and of this moment.
     fn proven(&self, answer: &Response, text: &str) -> Result<(), Miss> {
         let seal = self.sealed_by_wechat(|name| answer.header(name), text)?;
-        let away = seal.timestamp.parse::<i64>().map(|at| (at - self.clock.now().timestamp()).abs());
-        if away.is_ok_and(|seconds| seconds <= MOST_SKEW_SECONDS) {
+        let away = seal.timestamp.parse::<i64>().map(|at| at.abs_diff(self.clock.now().timestamp()));
+        if away.is_ok_and(|seconds| seconds <= MOST_SKEW_SECONDS.unsigned_abs()) {
             return Ok(());
         }
         match self.skew(answer) {
@@ -580,11 +580,11 @@ impl Wechat {
 
     /// What to say when WeChat Pay's clock and this machine's are too far apart.
     fn skew(&self, answer: &Response) -> Option<String> {
-        let minutes = (self.clock.now() - answer.date()?).num_seconds().abs();
-        (minutes > MOST_SKEW_SECONDS).then(|| {
+        let seconds = Health { provider_time: answer.date() }.ahead_seconds(self.clock.now())?.abs();
+        (seconds > MOST_SKEW_SECONDS).then(|| {
             t!(
                 "this machine's clock and WeChat Pay's are {minutes} minutes apart; set the clock right",
-                minutes = minutes / 60
+                minutes = seconds / 60
             )
         })
     }
