@@ -125,7 +125,7 @@ fn a_term_that_a_bill_says_is_paid_is_collected_by_nothing_else() {
     shop.run("sandbox fund c-1 1000").exits(0);
     paid_after_all(&shop);
     shop.at("2026-11-06T10:30").run("sandbox bill alipay 2026-11-05 --out a.csv").exits(0);
-    shop.run("recon import a.csv --rail alipay").says("1 lines, 1 new");
+    shop.run("recon import a.csv --rail alipay").says("1 line, 1 new");
     let before = first(&shop);
     run(&mut shop, "2026-11-06T11:00").exits(3).says("kibble recon list");
     assert_eq!(first(&shop), before, "the retry would have been a second debit");
