@@ -98,6 +98,13 @@ pub fn deliver(ctx: &Ctx, now: At) -> Result<Delivered> {
         Err(TryLockError::WouldBlock) => return Ok(Delivered { busy: true, ..Delivered::default() }),
         Err(TryLockError::Error(error)) => return Err(error).with_context(|| path.display().to_string()),
     }
+    let done = deliver_alone(ctx, now);
+    // Closing the file is not enough: a program that another thread is starting this very moment holds a copy of it until it runs.
+    drop(lock.unlock());
+    done
+}
+
+fn deliver_alone(ctx: &Ctx, now: At) -> Result<Delivered> {
     let mut post = Post::new(ctx, now)?;
     post.settle(now)?;
     post.send_all(now)?;
