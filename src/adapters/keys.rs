@@ -421,6 +421,15 @@ mod tests {
     }
 
     #[test]
+    fn a_signature_is_the_one_that_a_providers_own_program_makes() {
+        let vectors: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/data/payment-vectors.json")).unwrap();
+        let text = |name: &str| vectors["alipay_v3"][name].as_str().unwrap();
+        let signature = PrivateKey::read(&key("app_private_pkcs8")).unwrap().sign(text("sign_content").as_bytes());
+        assert_eq!(signature, text("sign"));
+    }
+
+    #[test]
     fn the_wrong_kind_of_key_is_called_by_its_name() {
         let private = |text: &str| PrivateKey::read(text).unwrap_err();
         let public = |text: &str| PublicKey::read(text).unwrap_err();
