@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{Duration, FixedOffset};
+use chrono::Duration;
+use chrono_tz::Asia::Shanghai;
 use serde::Deserialize;
 
 use crate::adapters::finding::Finding;
@@ -31,8 +32,6 @@ const LISTED_DAYS: i64 = 30;
 const PAGE: u64 = 50;
 /// Pages after which a number's list of one day is not believed any more.
 const MAX_PAGES: u64 = 20;
-/// Seconds by which the provider's dates are ahead of UTC.
-const BEIJING_SECONDS: i32 = 8 * 3_600;
 
 /// The account, as `shop.toml` has it.
 #[derive(Clone, Debug, Deserialize)]
@@ -318,8 +317,7 @@ fn judged(code: &str, message: &str, parcel: &Parcel) -> Receipt {
 
 /// The provider's date of a moment: Beijing's.
 fn day(at: At) -> String {
-    let beijing = FixedOffset::east_opt(BEIJING_SECONDS).expect("eight hours are less than a day");
-    at.with_timezone(&beijing).format("%Y%m%d").to_string()
+    at.with_timezone(&Shanghai).format("%Y%m%d").to_string()
 }
 
 fn endpoint() -> String {

@@ -105,7 +105,7 @@ fn deliver(ctx: &Ctx, report: &mut RunReport) -> Result<()> {
     report.messages_sent += delivered.sent;
     report.messages_waiting += delivered.later + delivered.capped;
     for (channel, stop) in delivered.stopped {
-        let next = if stop.broken { "kibble config show" } else { "kibble remind list --state queued" };
+        let next = if stop.broken { "kibble doctor" } else { "kibble remind list --state queued" };
         report.need(Need {
             record: channel,
             customer: None,

@@ -321,7 +321,7 @@ impl RunReport {
             record: rail.to_owned(),
             customer: None,
             what,
-            next: "kibble config show".to_owned(),
+            next: "kibble doctor".to_owned(),
             urgent: true,
         });
     }
