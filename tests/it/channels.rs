@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 use crate::provider::alipay::form;
 use crate::provider::tls::{Flaw, Tls};
 use crate::provider::{Answered, Asked, Provider, Server, private, vectors};
-use crate::remind::{announcement, tell};
+use crate::remind::{alert, announcement, tell};
 use crate::shop::Shop;
 use crate::stage::{self, Cast};
 
@@ -350,15 +350,7 @@ fn channels_by_kind_of_message_and_for_the_shop() {
     post.change("owner_phone = \"\"", "owner_phone = \"13800000009\"");
     let ctx = post.at("2026-11-02T23:00");
     let cast = stage::set(&ctx);
-    let alert = Letter {
-        event: "high_risk_alert:a-1".into(),
-        template: "high_risk_alert",
-        audience: Audience::Merchant,
-        term: None,
-        params: json!({}),
-        ..announcement(&cast, 1, "2026-11-05")
-    };
-    tell(&ctx, alert);
+    tell(&ctx, alert(&cast));
     tell(&ctx, paid(&cast, 1));
     tell(&ctx, announcement(&cast, 1, "2026-11-05"));
     // At night the shop is told, and no provider hears of a customer.
@@ -595,15 +587,7 @@ fn a_dead_channel_is_asked_once_and_does_not_hold_the_others() {
     for term in 1..=3 {
         tell(&ctx, paid(&cast, term));
     }
-    let alert = Letter {
-        event: "high_risk_alert:a-1".into(),
-        template: "high_risk_alert",
-        audience: Audience::Merchant,
-        term: None,
-        params: json!({}),
-        ..announcement(&cast, 1, "2026-11-05")
-    };
-    tell(&ctx, alert);
+    tell(&ctx, alert(&cast));
     let ran = post.shop.run("--now 2026-11-02T09:00 remind send");
     ran.exits(3).says("1 message sent").says("channel sms does not work now").says("3 wait").hides("19900000001");
     let tries: Vec<u32> =

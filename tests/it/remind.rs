@@ -35,6 +35,18 @@ pub fn announcement(cast: &Cast, term: u32, due: &str) -> Letter {
     }
 }
 
+/// Something the shop is told, not the customer.
+pub fn alert(cast: &Cast) -> Letter {
+    Letter {
+        event: "high_risk_alert:a-1".into(),
+        template: "high_risk_alert",
+        audience: Audience::Merchant,
+        term: None,
+        params: json!({}),
+        ..announcement(cast, 1, "2026-11-05")
+    }
+}
+
 pub fn states(ctx: &Ctx) -> Vec<(String, String)> {
     let all = remind::list(ctx, None, None, 100).unwrap();
     all.into_iter().rev().map(|it| (it.message.state.word().to_owned(), it.message.said)).collect()
@@ -125,15 +137,7 @@ fn quiet_hours_are_kept() {
     let ctx = stage::open(&shop, "2026-11-02T21:55");
     let cast = stage::set(&ctx);
     tell(&ctx, announcement(&cast, 1, "2026-11-05"));
-    let alert = Letter {
-        event: "high_risk_alert:a-1".into(),
-        template: "high_risk_alert",
-        audience: Audience::Merchant,
-        term: None,
-        params: json!({}),
-        ..announcement(&cast, 1, "2026-11-05")
-    };
-    tell(&ctx, alert);
+    tell(&ctx, alert(&cast));
     // The hour has passed between queueing and delivery: the shop is told, the customer sleeps.
     let night = stage::open(&shop, "2026-11-02T22:05");
     assert_eq!(remind::deliver(&night, night.now()).unwrap().sent, 1);
