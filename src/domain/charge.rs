@@ -10,6 +10,7 @@ use crate::domain::id::{AgreementId, ChargeId, InstallmentId, MandateId};
 use crate::domain::mandate::MandateStatus;
 use crate::domain::money::Money;
 use crate::domain::rail::{Profile, Reason, Window};
+use crate::planted::{self, Mistake};
 
 words! {
     /// The life of a charge.
@@ -120,7 +121,8 @@ pub struct Charge {
 /// and different for two installments, two shops, and two copies of a database. 26 letters and digits:
 /// `KB` + install code (8) + copy (2) + agreement (8) + term (2) + attempt (4).
 pub fn order_no(install_code: &str, copy_no: i64, installment: InstallmentId, attempt: u32) -> String {
-    format!("KB{install_code}{copy_no:02}{:08}{:02}{attempt:04}", installment.agreement.number(), installment.term)
+    let term = if planted::is(Mistake::OrderNumber) { installment.term % 10 } else { installment.term };
+    format!("KB{install_code}{copy_no:02}{:08}{term:02}{attempt:04}", installment.agreement.number())
 }
 
 /// The installment and the attempt in an order number that this shop made, whichever copy of its database did; `None` for any other
@@ -292,7 +294,7 @@ pub fn decide(now: At, it: &Candidate, profile: &Profile, hour: ChargeHour) -> D
     let Some(charge_from) = it.charge_from else {
         return stop(Stop::NotAnnounced, None);
     };
-    if now < charge_from {
+    if now < charge_from && !planted::is(Mistake::NoNotice) {
         return stop(Stop::NoticeTooYoung, window.next(charge_from));
     }
     if let Some(wait) = rail_notice(now, it, profile) {

@@ -21,6 +21,7 @@ use crate::ops::debit::book::{Asked, Effect, apply, lane_ended};
 use crate::ops::debit::flight::{Pool, with_pool};
 use crate::ops::debit::report::{Concern, Need, RunReport};
 use crate::ops::{Ctx, Event, mandate};
+use crate::planted::{self, Mistake};
 use crate::t;
 
 /// Rows read at once while looking for charges to make.
@@ -436,6 +437,9 @@ impl<'a> Desk<'a> {
             for it in ready {
                 let Some(it) = self.still(tx, it, untouched)? else { continue };
                 let (id, request, again) = self.note(tx, &it)?;
+                if planted::is(Mistake::AskBeforeNote) {
+                    ask(self.ctx.rail(&it.row.rail)?.as_ref(), Question::Charge(request.clone()));
+                }
                 noted.push(id);
                 let (kind, rail, amount) = (ChargeKind::Debit, it.row.rail.clone(), it.row.installment.amount);
                 asked.push((Asked { charge: id, kind, rail, amount, row: it.row }, request, again));
