@@ -1043,6 +1043,16 @@ pub fn busy_ms() -> u64 {
     std::env::var("KIBBLE_BUSY_MS").ok().and_then(|text| text.parse().ok()).unwrap_or(DEFAULT_MS)
 }
 
+/// A new temporary folder for what is thrown away and never needs to survive: in memory, where this machine has such a place.
+///
+/// # Errors
+/// When no temporary folder can be made.
+pub fn scratch_folder() -> Result<tempfile::TempDir> {
+    const IN_MEMORY: &str = "/dev/shm";
+    let made = tempfile::Builder::new().prefix("kibble-").tempdir_in(IN_MEMORY);
+    made.or_else(|_| tempfile::tempdir()).context("a temporary folder")
+}
+
 /// This machine's name, for the audit trail.
 pub fn host() -> String {
     gethostname::gethostname().to_string_lossy().into_owned()

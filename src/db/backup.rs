@@ -134,7 +134,12 @@ pub fn inspect(path: &Path, thorough: bool) -> Result<Inspected> {
 /// # Errors
 /// As [`Db::open`].
 pub fn revive(path: &Path, keys: Keyring, hand: Hand) -> Result<Db> {
-    let db = Db { conn: Conn { sql: connect(path, true)?, keys }, hand, path: path.to_owned(), boundary: Boundary::default() };
+    let db = Db {
+        conn: Conn { sql: connect(path, true)?, keys },
+        hand,
+        path: path.to_owned(),
+        boundary: Boundary::default(),
+    };
     migrate::run(&db.conn.sql)?;
     super::shop::check_key(&db.conn)?;
     Ok(db)

@@ -94,7 +94,12 @@ impl Db {
         if path.exists() {
             return Err(Fault::refused(t!("{path} exists already", path = path.display())).into());
         }
-        let db = Db { conn: Conn { sql: connect(path, true)?, keys }, hand, path: path.to_owned(), boundary: Boundary::default() };
+        let db = Db {
+            conn: Conn { sql: connect(path, true)?, keys },
+            hand,
+            path: path.to_owned(),
+            boundary: Boundary::default(),
+        };
         migrate::run(&db.conn.sql)?;
         shop::insert(&db.conn, install_code, now)?;
         Ok(db)
@@ -105,7 +110,12 @@ impl Db {
     /// # Errors
     /// When it is missing, not a kibble database, newer than this program, or sealed with another key.
     pub fn open(path: &Path, keys: Keyring, hand: Hand) -> Result<Db> {
-        let db = Db { conn: Conn { sql: connect(path, false)?, keys }, hand, path: path.to_owned(), boundary: Boundary::default() };
+        let db = Db {
+            conn: Conn { sql: connect(path, false)?, keys },
+            hand,
+            path: path.to_owned(),
+            boundary: Boundary::default(),
+        };
         migrate::run(&db.conn.sql)?;
         shop::check_key(&db.conn)?;
         Ok(db)

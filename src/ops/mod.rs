@@ -28,6 +28,7 @@ pub mod report;
 pub mod risk;
 pub mod sandbox;
 pub mod sign;
+pub mod simulate;
 pub mod statement;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -49,6 +49,7 @@ mod sandbox;
 mod shop;
 mod sign;
 mod signing;
+mod simulate;
 mod stage;
 mod trouble;
 mod wallet;

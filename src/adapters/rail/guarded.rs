@@ -27,7 +27,8 @@ impl Guarded {
     }
 
     fn moving(&self, ask: impl FnOnce(&dyn Rail) -> Reply) -> Reply {
-        self.across(|rail| Ok(ask(rail))).unwrap_or_else(|trouble| Reply::said(Answer::Unknown, "", trouble.to_string()))
+        self.across(|rail| Ok(ask(rail)))
+            .unwrap_or_else(|trouble| Reply::said(Answer::Unknown, "", trouble.to_string()))
     }
 
     fn across<T>(&self, ask: impl FnOnce(&dyn Rail) -> Result<T, Trouble>) -> Result<T, Trouble> {

@@ -536,7 +536,11 @@ impl Page<'_> {
     /// Orders of all rails that arrived at `from` or later.
     pub(super) fn made_since(&self, from: At) -> anyhow::Result<Vec<Order>> {
         self.all(
-            concat!("SELECT ", order_columns!(), " FROM orders WHERE created_at >= :from ORDER BY created_at, rail, order_no"),
+            concat!(
+                "SELECT ",
+                order_columns!(),
+                " FROM orders WHERE created_at >= :from ORDER BY created_at, rail, order_no"
+            ),
             named_params! { ":from": from.timestamp() },
             order,
         )
