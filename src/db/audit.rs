@@ -171,6 +171,16 @@ pub fn head(conn: &Conn) -> Result<(i64, String)> {
     })
 }
 
+/// The machine that wrote the last row, and when; empty before the first.
+pub fn last_host(conn: &Conn) -> Result<(String, Option<At>)> {
+    let mut query = conn.sql().prepare_cached("SELECT host, at FROM audit ORDER BY seq DESC LIMIT 1")?;
+    let mut rows = query.query([])?;
+    Ok(match rows.next()? {
+        Some(row) => (row.get("host")?, Some(at(row, "at")?)),
+        None => (String::new(), None),
+    })
+}
+
 /// The hash of row `seq`, if it exists.
 pub fn hash_at(conn: &Conn, seq: i64) -> Result<Option<String>> {
     let mut query = conn.sql().prepare_cached("SELECT hash FROM audit WHERE seq = :seq")?;

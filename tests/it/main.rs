@@ -11,6 +11,8 @@ mod channels;
 mod check;
 mod cli;
 mod config;
+#[cfg(unix)]
+mod copies;
 mod credit;
 mod cron;
 mod customer;

@@ -139,7 +139,7 @@ struct Desk<'a> {
     run: RunId,
     now: At,
     hour: ChargeHour,
-    install_code: String,
+    code: String,
     copy_no: i64,
     /// Rails that answered this run's first question.
     met: BTreeSet<String>,
@@ -177,7 +177,7 @@ impl<'a> Desk<'a> {
             run,
             now,
             hour: ChargeHour { time: settings.debit.hour, zone: settings.timezone },
-            install_code: shop.install_code,
+            code: shop.code,
             copy_no: shop.copy_no,
             met: BTreeSet::new(),
             stopped: BTreeSet::new(),
@@ -505,7 +505,7 @@ impl<'a> Desk<'a> {
             return Ok((*charge, request(order_no.clone()), true));
         }
         let attempt = row.attempts + 1;
-        let order_no = order_no(&self.install_code, self.copy_no, id, attempt);
+        let order_no = order_no(&self.code, self.copy_no, id, attempt);
         let new = NewCharge {
             installment: id,
             attempt,
