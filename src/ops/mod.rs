@@ -154,6 +154,11 @@ impl Ctx {
         self.config.settings.timezone
     }
 
+    /// A moment as the shop's clock on the wall shows it.
+    pub fn wall(&self, at: At) -> String {
+        at.with_timezone(&self.zone()).format("%Y-%m-%d %H:%M").to_string()
+    }
+
     /// The rail called `name`.
     ///
     /// # Errors

@@ -42,6 +42,8 @@ mod provider;
 mod rails;
 mod real;
 mod recon;
+#[cfg(unix)]
+mod recovery;
 mod refund;
 mod remind;
 mod report;

@@ -26,6 +26,7 @@ mod order;
 mod pet;
 mod plan;
 mod recon;
+mod recovery;
 mod rehearsal;
 mod remind;
 mod report;
@@ -66,6 +67,7 @@ pub const TABLES: &[Table] = &[
     pet::TABLE,
     plan::TABLE,
     recon::TABLE,
+    recovery::TABLE,
     rehearsal::TABLE,
     remind::TABLE,
     report::TABLE,
