@@ -22,7 +22,8 @@ pub struct Pool<'a, Q, A> {
 }
 
 /// Runs `work` with a pool whose workers put each question with `ask`. With `paced` false, in a rehearsal, the rails' rate limits are
-/// not kept, since time does not pass; and each rail has one worker, so that the same rehearsal always tells the same story.
+/// not kept, since time does not pass; and the questions are put one after the other without workers, so that the same rehearsal always
+/// tells the same story, and tells it fast.
 pub fn with_pool<Q: Send, A: Send, T>(
     rails: &Rails,
     paced: bool,
@@ -32,12 +33,11 @@ pub fn with_pool<Q: Send, A: Send, T>(
     thread::scope(|scope| {
         let (answer, answers) = channel();
         let mut questions = BTreeMap::new();
-        for (name, rail) in rails {
+        for (name, rail) in rails.iter().filter(|_| paced) {
             let (question, waiting) = channel::<(usize, Q)>();
             let waiting = Arc::new(Mutex::new(waiting));
-            let pace = Arc::new(Pace::new(if paced { rail.profile().calls_per_second } else { 0 }));
-            let workers = if paced { rail.profile().calls_in_flight.max(1) } else { 1 };
-            for _ in 0..workers {
+            let pace = Arc::new(Pace::new(rail.profile().calls_per_second));
+            for _ in 0..rail.profile().calls_in_flight.max(1) {
                 let (waiting, pace, answer) = (waiting.clone(), pace.clone(), answer.clone());
                 scope.spawn(move || {
                     while let Ok((place, question)) = next(&waiting) {
@@ -67,11 +67,10 @@ impl<Q: Send, A: Send> Pool<'_, Q, A> {
     pub fn ask_all(&self, questions: Vec<(String, Q)>) -> Vec<Option<A>> {
         let count = questions.len();
         let mut said: Vec<Option<A>> = std::iter::repeat_with(|| None).take(count).collect();
-        if count == 1 && !self.paced {
-            // A single question that need not wait its turn needs no worker.
-            for (rail, question) in questions {
+        if !self.paced {
+            for (place, (rail, question)) in questions.into_iter().enumerate() {
                 if let Some(rail) = self.rails.get(&rail) {
-                    said[0] = catch_unwind(AssertUnwindSafe(|| (self.ask)(rail.as_ref(), question))).ok();
+                    said[place] = catch_unwind(AssertUnwindSafe(|| (self.ask)(rail.as_ref(), question))).ok();
                 }
             }
             return said;

@@ -25,6 +25,7 @@ mod notify;
 mod order;
 mod pet;
 mod plan;
+mod project;
 mod recon;
 mod rehearsal;
 mod remind;
@@ -65,6 +66,7 @@ pub const TABLES: &[Table] = &[
     order::TABLE,
     pet::TABLE,
     plan::TABLE,
+    project::TABLE,
     recon::TABLE,
     rehearsal::TABLE,
     remind::TABLE,
