@@ -36,6 +36,7 @@ mod orders;
 mod pet;
 mod plan;
 mod plant;
+mod project;
 #[cfg(unix)]
 mod prompts;
 mod provider;
