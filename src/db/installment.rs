@@ -171,6 +171,22 @@ pub fn over_page(conn: &Conn, until: NaiveDate, after: Place, limit: u32) -> Res
     page(conn, condition, RunId::new(0), until, after, limit)
 }
 
+/// Those of them about which something may be said `today`: nothing was said yet, or nothing today and the term fell due on `since` or
+/// later. A shop's old arrears must not be read by every run.
+pub fn over_to_tell_page(
+    conn: &Conn,
+    today: NaiveDate,
+    since: NaiveDate,
+    after: Place,
+    limit: u32,
+) -> Result<Vec<DueRow>> {
+    let condition = format!(
+        "i.state = 'open' AND i.course IN ('failed','missed') AND i.due <= :until
+         AND (i.overdue_told_on IS NULL OR (i.overdue_told_on < :until AND i.due >= '{since}'))"
+    );
+    page(conn, &condition, RunId::new(0), today, after, limit)
+}
+
 fn page(conn: &Conn, condition: &str, run: RunId, until: NaiveDate, after: Place, limit: u32) -> Result<Vec<DueRow>> {
     let mut query = conn.sql().prepare_cached(&format!(
         "{DUE_SQL} WHERE {condition} AND (i.due, i.agreement_id, i.term) > (:due, :agreement, :term)

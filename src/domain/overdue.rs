@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 const FROM_DAYS: [i64; 5] = [1, 4, 16, 31, 61];
 
 /// Last day past due on which a level is told.
-const LAST_DAY: i64 = 90;
+pub const LAST_DAY: i64 = 90;
 
 /// Least days between two messages of a level; `None` for a level that is told once.
 const EVERY_DAYS: [Option<i64>; 5] = [Some(1), Some(3), Some(7), None, None];

@@ -12,7 +12,7 @@ use crate::db::charge::NewCharge;
 use crate::db::installment::{DueRow, Place};
 use crate::domain::agreement::AgreementState;
 use crate::domain::charge::{ChargeKind, Course, order_no};
-use crate::domain::date::At;
+use crate::domain::date::{At, plus_days};
 use crate::domain::id::{AgreementId, ChargeId, RunId};
 use crate::domain::message::Audience;
 use crate::domain::op::Op;
@@ -42,7 +42,13 @@ pub fn follow_up(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Resu
     }
     let mut place = Place::start();
     loop {
-        let page = db::installment::over_page(ctx.db.read(), today, place, PAGE)?;
+        let page = db::installment::over_to_tell_page(
+            ctx.db.read(),
+            today,
+            plus_days(today, -overdue::LAST_DAY),
+            place,
+            PAGE,
+        )?;
         let Some(last) = page.last() else { return Ok(()) };
         place = Place { due: last.installment.due, id: last.installment.id };
         page_of(ctx, page, &mut told, report, now)?;

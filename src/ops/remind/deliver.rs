@@ -134,7 +134,8 @@ pub struct Preview {
 /// # Errors
 /// When the shop's own texts are broken or the database cannot be read.
 pub fn preview(ctx: &Ctx, now: At, limit: u32) -> Result<(u64, Vec<Preview>)> {
-    let post = Post::new(ctx, now)?;
+    let mut post = Post::new(ctx, now)?;
+    post.letters = Some(letters(ctx)?);
     let quiet = is_quiet(ctx, now);
     let mut shown = Vec::new();
     for first in [true, false] {
@@ -158,7 +159,8 @@ pub(super) fn settled(ctx: &Ctx, tx: &Conn, it: &Addressed, now: At) -> Result<(
 /// Delivery at work.
 struct Post<'a> {
     ctx: &'a Ctx,
-    letters: Letters,
+    /// The texts; none are read for an empty outbox, which most hours have.
+    letters: Option<Letters>,
     routes: Routes<'a>,
     /// What tells this shop's messages from others.
     install_code: String,
@@ -220,7 +222,7 @@ impl<'a> Post<'a> {
         let identity = db::shop::identity(ctx.db.read())?;
         Ok(Post {
             ctx,
-            letters: letters(ctx)?,
+            letters: None,
             routes: Routes::new(ctx, now)?,
             install_code: identity.install_code,
             lost: BTreeMap::new(),
@@ -316,6 +318,7 @@ impl<'a> Post<'a> {
         if total == 0 {
             return Ok(());
         }
+        self.letters = Some(letters(ctx)?);
         ctx.say(Event::Begin { label: t!("messages"), total });
         // The answers of one call are written together with the marks of the next.
         let mut changes = Vec::new();
@@ -568,7 +571,8 @@ impl<'a> Post<'a> {
             return Fate::Fail(t!("the language {lang} is not known", lang = it.message.lang));
         };
         let values = self.values(it);
-        match self.letters.render(&it.message.template, lang, &values) {
+        let Some(letters) = &self.letters else { return Fate::Hold };
+        match letters.render(&it.message.template, lang, &values) {
             Ok(text) => {
                 let parcel = self.parcel(it, text, values.into_iter().map(plain).collect());
                 Fate::Send { parcel: Box::new(parcel), notice }

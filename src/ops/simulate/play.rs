@@ -30,6 +30,12 @@ use crate::ops::{Ctx, agreement, debit, mandate, order, pet, remind, risk, sandb
 const WHY: &str = "story";
 /// What is given back of a term, when not all of it.
 const PART: Money = Money::from_fen(1_000);
+/// Less than this does not pay for a month.
+const MONTH: Money = Money::from_fen(30_000);
+/// What somebody has after pay day.
+const PLENTY: Money = Money::from_fen(5_000_000);
+/// Overdue terms paid in one go: people come when they were reminded, and seldom alone.
+const PAID_AT_ONCE: u32 = 4;
 
 /// Does an act. `Ok(false)` when there was nobody to do it, nothing to do it to, or a rule refused it.
 ///
@@ -63,20 +69,34 @@ fn done(ctx: &Ctx, people: &[Person], what: &Act) -> Result<bool> {
             let Some(it) = who(place)? else { return Ok(false) };
             sandbox::fund(ctx, it.customer, Money::from_fen(*fen))?;
         }
+        Act::EveryoneEarns => {
+            for payer in sandbox::state(ctx)?.payers {
+                if payer.balance < MONTH {
+                    let Some(book) = &ctx.sandbox else { continue };
+                    book.fund(&payer.payer, PLENTY)?;
+                }
+            }
+        }
         Act::Card(place, fen) => {
             let Some(it) = who(place)? else { return Ok(false) };
             sandbox::set_card(ctx, it.customer, "0001", CardKind::Debit, Money::from_fen(*fen))?;
         }
         Act::PayLink(which) => {
-            let Some(term) = overdue(ctx, *which)? else { return Ok(false) };
-            sandbox::pay(ctx, &term.to_string(), now)?;
+            let terms = overdue(ctx, *which, PAID_AT_ONCE)?;
+            for term in &terms {
+                refused_is_fine(sandbox::pay(ctx, &term.to_string(), now))?;
+            }
+            return Ok(!terms.is_empty());
         }
         Act::Counter(which) => {
-            let Some(term) = overdue(ctx, *which)? else { return Ok(false) };
-            debit::pay::pay_at_counter(ctx, term, now)?;
+            let terms = overdue(ctx, *which, PAID_AT_ONCE)?;
+            for term in &terms {
+                refused_is_fine(debit::pay::pay_at_counter(ctx, *term, now))?;
+            }
+            return Ok(!terms.is_empty());
         }
         Act::Postpone(which, days) => {
-            let Some(term) = overdue(ctx, *which)? else { return Ok(false) };
+            let Some(term) = overdue(ctx, *which, 1)?.pop() else { return Ok(false) };
             debit::pay::postpone(ctx, term, plus_days(today, i64::from(*days)), WHY, now)?;
         }
         Act::Refund(place, wholly) => {
@@ -174,15 +194,22 @@ fn agreement_of(ctx: &Ctx, people: &[Person], place: u32) -> Result<Option<Agree
     Ok(newest)
 }
 
-/// One of the terms that are overdue.
-fn overdue(ctx: &Ctx, which: u32) -> Result<Option<InstallmentId>> {
+/// Some of the terms that are overdue, from one of them on.
+fn overdue(ctx: &Ctx, which: u32, count: u32) -> Result<Vec<InstallmentId>> {
     let mut found = Vec::new();
     debit::list::each(ctx, Shelf::Overdue, None, ctx.now(), |it| {
         found.push(it.installment.id);
         Ok(())
     })?;
-    let count = u32::try_from(found.len())?;
-    Ok(found.get(usize::try_from(which.checked_rem(count).unwrap_or(0))?).copied())
+    let from = usize::try_from(which)?.checked_rem(found.len()).unwrap_or(0);
+    Ok(found.into_iter().skip(from).take(usize::try_from(count)?).collect())
+}
+
+fn refused_is_fine<T>(done: Result<T>) -> Result<()> {
+    match done {
+        Err(error) if !is_refusal(&error) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn sign_up(ctx: &Ctx, people: &[Person], place: u32) -> Result<bool> {

@@ -14,7 +14,7 @@ use crate::t;
 pub const ZONE: chrono_tz::Tz = chrono_tz::Asia::Shanghai;
 
 /// Hours at which cron starts a run.
-const RUNS: [u32; 5] = [8, 9, 12, 17, 20];
+const RUNS: [u32; 4] = [8, 9, 17, 20];
 /// Hours after the story in which everything that is open must come to its end.
 const EPILOGUE_HOURS: [u32; 8] = [8, 9, 33, 57, 105, 177, 201, 225];
 
@@ -31,6 +31,8 @@ pub enum Act {
     Agree,
     /// Somebody's wallet app holds that much: nothing, one month, plenty.
     Fund(u32, i64),
+    /// Pay day: everybody whose wallet app is empty has plenty again.
+    EveryoneEarns,
     /// Somebody binds a card that can pay that much.
     Card(u32, i64),
     /// Somebody pays the open link of an overdue term; which one, of those there are.
@@ -187,8 +189,8 @@ fn happens(dice: &mut Dice, plot: &Plot) -> Act {
     let who = dice.below(plot.agreements);
     let any = dice.below(1_000);
     match dice.below(100) {
-        0..=7 => Act::Fund(who, [0, 0, 19_900, 5_000_000][usize::try_from(any % 4).unwrap_or(0)]),
-        8..=9 => Act::Fund(who, 5_000_000),
+        0..=7 => Act::Fund(who, [0, 0, 19_900, 500_000][usize::try_from(any % 4).unwrap_or(0)]),
+        8..=9 => Act::EveryoneEarns,
         10 => Act::Card(who, [0, 5_000_000][usize::try_from(any % 2).unwrap_or(0)]),
         11..=18 => Act::PayLink(any),
         19..=24 => Act::Counter(any),
@@ -277,6 +279,7 @@ impl Act {
                 let yuan = crate::domain::money::Money::from_fen(*fen).yuan();
                 t!("person {n} has {amount} in the wallet app", n = who(it), amount = yuan)
             }
+            Act::EveryoneEarns => t!("everybody is paid"),
             Act::Card(it, fen) => {
                 let yuan = crate::domain::money::Money::from_fen(*fen).yuan();
                 t!("person {n} binds a card with {amount}", n = who(it), amount = yuan)
