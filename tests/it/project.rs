@@ -168,7 +168,7 @@ fn what_is_due_is_what_the_agreements_say() {
 
 #[test]
 fn a_good_past_brings_nearly_everything_and_a_bad_one_less() {
-    let mut shops = ["", "seed = 3\nno_funds_bps = 5500"].map(|temper| {
+    let mut shops = ["", "seed = 3\nno_funds_bps = 7000"].map(|temper| {
         let shop = shop_with("--rail alipay=sandbox --rail wechat=sandbox", temper, &rows(30));
         live_until(&shop, "2027-01-10");
         shop
@@ -180,10 +180,10 @@ fn a_good_past_brings_nearly_everything_and_a_bad_one_less() {
         answer
     });
     assert!(collected_bps(&good) >= 9_400, "{}", collected_bps(&good));
-    // Over half of the first tries failed, and of the retries too: a quarter and more of the terms were lost.
+    // Most first tries failed, and of the retries too: a quarter and more of the terms were lost.
     let unpaid = ask(&shops[1], "SELECT count(*) FROM installment WHERE due < '2027-01-12' AND state = 'open'");
-    assert!(unpaid.parse::<u32>().unwrap() >= 9, "{unpaid}");
-    assert!(collected_bps(&bad) < 9_200, "{}", collected_bps(&bad));
+    assert!(unpaid.parse::<u32>().unwrap() >= 15, "{unpaid}");
+    assert!(collected_bps(&bad) < 8_500, "{}", collected_bps(&bad));
     assert!(collected_bps(&bad) > 3_000, "{}", collected_bps(&bad));
     // The past is told as it was: every first debit with its result, and nothing of the futures.
     let first =
@@ -206,8 +206,8 @@ fn little_history_makes_the_range_wide_and_is_said() {
     shop.run("simulate --months 1").ok("Your shop has debited 90 terms so far: the ranges are wide because of that.");
     let older = shop.run("simulate --months 1 --futures 15 --json").exits(0).json();
     let width = |answer: &Value, place: usize| {
-        let range = &answer["months"][place]["collected_amount"];
-        fen(&range["high"]) - fen(&range["low"])
+        let range = &answer["months"][place]["messages"]["debit_failed"];
+        range["high"].as_u64().unwrap() - range["low"].as_u64().unwrap()
     };
     assert!(width(&young, 0) > width(&older, 1), "{} {}", width(&young, 0), width(&older, 1));
 }
@@ -216,8 +216,8 @@ fn little_history_makes_the_range_wide_and_is_said() {
 fn charges_in_the_air_and_late_terms_are_part_of_the_future() {
     let mut shop = shop(&rows(4));
     live_until(&shop, "2026-11-04");
-    shop.at("2026-11-05T08:00").run("sandbox fault alipay --kind lose-answer --times 5").exits(0);
-    shop.run("sandbox fault wechat --kind lose-answer --times 5").exits(0);
+    shop.at("2026-11-05T08:00").run("sandbox fault alipay lose-answer --times 5").exits(0);
+    shop.run("sandbox fault wechat lose-answer --times 5").exits(0);
     shop.at("2026-11-05T09:00").run("debit run").exits(3);
     assert_eq!(ask(&shop, "SELECT count(*) FROM charge WHERE state = 'unknown'"), "1");
     let answer = shop.run(&format!("simulate --months 1 {FEW} --json")).exits(0).json();
