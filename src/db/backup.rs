@@ -11,6 +11,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use serde::Serialize;
 
+use crate::boundary::Boundary;
 use crate::db::seal::Keyring;
 use crate::db::types::{at, maybe_at};
 use crate::db::{Conn, Db, Hand, connect, migrate, no_database};
@@ -212,7 +213,12 @@ pub fn inspect(path: &Path, thorough: bool) -> Result<Inspected> {
 /// # Errors
 /// As [`Db::open`].
 pub fn revive(path: &Path, keys: Keyring, hand: Hand) -> Result<Db> {
-    let db = Db { conn: Conn { sql: connect(path, true)?, keys }, hand, path: path.to_owned() };
+    let db = Db {
+        conn: Conn { sql: connect(path, true)?, keys },
+        hand,
+        path: path.to_owned(),
+        boundary: Boundary::default(),
+    };
     migrate::run(&db.conn.sql)?;
     super::shop::check_key(&db.conn)?;
     Ok(db)

@@ -11,6 +11,8 @@ mod channels;
 mod check;
 mod cli;
 mod config;
+#[cfg(unix)]
+mod copies;
 mod credit;
 mod cron;
 mod customer;
@@ -41,6 +43,8 @@ mod provider;
 mod rails;
 mod real;
 mod recon;
+#[cfg(unix)]
+mod recovery;
 mod refund;
 mod remind;
 mod report;
@@ -48,6 +52,7 @@ mod sandbox;
 mod shop;
 mod sign;
 mod signing;
+mod simulate;
 mod stage;
 mod trouble;
 mod wallet;

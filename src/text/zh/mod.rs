@@ -27,12 +27,14 @@ mod pet;
 mod plan;
 mod project;
 mod recon;
+mod recovery;
 mod rehearsal;
 mod remind;
 mod report;
 mod risk;
 mod sandbox;
 mod sign;
+mod simulate;
 mod wallet;
 mod wechat;
 
@@ -68,12 +70,14 @@ pub const TABLES: &[Table] = &[
     plan::TABLE,
     project::TABLE,
     recon::TABLE,
+    recovery::TABLE,
     rehearsal::TABLE,
     remind::TABLE,
     report::TABLE,
     risk::TABLE,
     sandbox::TABLE,
     sign::TABLE,
+    simulate::TABLE,
     wallet::TABLE,
     wechat::TABLE,
 ];

@@ -253,6 +253,14 @@ impl Book {
         self.write(|page| page.each_order(rail, &mut visit))
     }
 
+    /// Orders of all rails that arrived at `from` or later.
+    ///
+    /// # Errors
+    /// When the book cannot be used.
+    pub fn orders_since(&self, from: At) -> anyhow::Result<Vec<Order>> {
+        self.write(|page| page.made_since(from))
+    }
+
     /// One contract.
     ///
     /// # Errors
