@@ -143,6 +143,11 @@ fn show_messages(ui: &Ui, months: &[Month]) {
     let totals = months.iter().map(|it| it.messages_total.likely.to_string());
     table.row([t!("all messages")].into_iter().chain(totals));
     ui.table(&table);
+    let unsendable: u64 = months.iter().map(|it| it.unsendable.likely).sum();
+    if unsendable > 0 {
+        ui.warn(&t!("messages that cannot be sent as the shop is set up now: {count}", count = unsendable));
+        ui.hint(&t!("`kibble remind list --state failed` and `kibble doctor` say what is missing"));
+    }
 }
 
 fn show_history(ui: &Ui, it: &Projection) {

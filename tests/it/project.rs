@@ -229,6 +229,20 @@ fn charges_in_the_air_and_late_terms_are_part_of_the_future() {
 }
 
 #[test]
+fn what_the_rails_were_told_before_still_counts() {
+    // On the third the fourth to the sixth are announced, and WeChat Pay has given its own notice of them.
+    let mut shop = shop(&rows(30));
+    live_until(&shop, "2026-11-03");
+    assert_ne!(ask(&shop, "SELECT count(*) FROM notice WHERE kind = 'rail'"), "0");
+    shop.at("2026-11-03T18:00");
+    let answer = shop.run("simulate --months 1 --futures 3 --json").exits(0).json();
+    let november = &answer["months"][0];
+    assert_eq!(november["due"], 30);
+    let failed = november["messages"]["debit_failed"]["likely"].as_u64().unwrap_or_default();
+    assert!(failed <= 6 && november["collected"]["likely"].as_u64().unwrap() >= 27, "{november}");
+}
+
+#[test]
 fn a_shop_without_agreements_is_told_so() {
     let mut shop = Shop::opened();
     shop.at("2026-11-21T10:00");

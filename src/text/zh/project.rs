@@ -71,6 +71,11 @@ pub const TABLE: Table = &[
     ("none", "没有"),
     ("Message", "通知"),
     ("all messages", "合计"),
+    ("messages that cannot be sent as the shop is set up now: {count}", "按现在的设置，有 {count} 条通知发不出去"),
+    (
+        "`kibble remind list --state failed` and `kibble doctor` say what is missing",
+        "用 `kibble remind list --state failed` 和 `kibble doctor` 查看缺什么",
+    ),
     ("What your past says, and what is taken from it", "本店的历史记录，以及由此采用的比例"),
     ("days late of late payments", "补缴一般晚几天"),
     ("first debits declined, {rail}", "首次扣款被拒，{rail}"),
