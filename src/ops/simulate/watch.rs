@@ -177,9 +177,11 @@ impl Watch {
         })
     }
 
-    /// What must hold once everything that went wrong is over: nobody waits for an answer any more.
-    pub fn settled(&self) -> Verdict {
-        let waits = |it: &&ChargeRow| it.kind == "debit" && !is_decided(&it.state) && it.code != PAID_TWICE;
+    /// What must hold once everything that went wrong is over: nobody waits any more for the outcome of a debit made before `end`.
+    pub fn settled(&self, end: At) -> Verdict {
+        let waits = |it: &&ChargeRow| {
+            it.kind == "debit" && !is_decided(&it.state) && it.code != PAID_TWICE && it.noted_at < end
+        };
         match self.charges.values().find(waits) {
             None => Ok(()),
             Some(it) => {
