@@ -15,7 +15,7 @@ use crate::november::run_here;
 use crate::shop::Shop;
 
 /// Few futures are enough where the range is not the question.
-const FEW: &str = "--futures 5";
+const FEW: &str = "--futures 3";
 /// Each term in fen.
 const MONTHLY: i64 = 19_900;
 
@@ -117,7 +117,7 @@ fn a_shop_that_nobody_may_write_can_be_looked_at() {
     use std::os::unix::fs::PermissionsExt;
     let mut shop = shop(&[ALIPAY]);
     shop.at("2026-11-01T10:00");
-    let expected = shop.run(&format!("simulate {FEW} --json")).exits(0).json();
+    let expected = shop.run(&format!("simulate --months 1 {FEW} --json")).exits(0).json();
     let mode = |mode: u32| {
         for name in ["shop.db", "shop.toml", "sandbox.db"] {
             fs::set_permissions(shop.path(name), fs::Permissions::from_mode(mode & 0o666)).unwrap();
@@ -125,7 +125,7 @@ fn a_shop_that_nobody_may_write_can_be_looked_at() {
         fs::set_permissions(shop.dir(), fs::Permissions::from_mode(mode)).unwrap();
     };
     mode(0o555);
-    let ran = shop.run(&format!("simulate {FEW} --json"));
+    let ran = shop.run(&format!("simulate --months 1 {FEW} --json"));
     mode(0o755);
     assert_eq!(ran.exits(0).json(), expected);
 }
@@ -135,7 +135,7 @@ fn the_same_seed_draws_the_same_future_and_another_seed_another() {
     let mut shop = shop(&rows(12));
     live_until(&shop, "2026-11-10");
     shop.at("2026-11-21T10:00");
-    let look = |seed: u32| shop.run(&format!("simulate --months 2 --seed {seed} {FEW} --json")).exits(0).out.clone();
+    let look = |seed: u32| shop.run(&format!("simulate --months 1 --seed {seed} {FEW} --json")).exits(0).out.clone();
     let first = look(7);
     assert_eq!(first, look(7));
     assert_ne!(first, look(8));
@@ -175,7 +175,7 @@ fn a_good_past_brings_nearly_everything_and_a_bad_one_less() {
     });
     let [good, bad] = shops.each_mut().map(|shop| {
         shop.at("2027-01-21T10:00");
-        let answer = shop.run("simulate --months 2 --futures 9 --json").exits(0).json();
+        let answer = shop.run("simulate --months 2 --futures 5 --json").exits(0).json();
         ordered(&answer);
         answer
     });
@@ -199,11 +199,12 @@ fn a_good_past_brings_nearly_everything_and_a_bad_one_less() {
 fn little_history_makes_the_range_wide_and_is_said() {
     let mut shop = shop(&rows(30));
     shop.at("2026-11-01T10:00");
-    shop.run("simulate --months 1").ok("Your shop has made no debit yet");
+    shop.run(&format!("simulate --months 1 {FEW}")).ok("Your shop has made no debit yet");
     let young = shop.run("simulate --months 1 --futures 15 --json").exits(0).json();
     live_until(&shop, "2027-01-10");
     shop.at("2027-01-21T10:00");
-    shop.run("simulate --months 1").ok("Your shop has debited 90 terms so far: the ranges are wide because of that.");
+    let said = "Your shop has debited 90 terms so far: the ranges are wide because of that.";
+    shop.run(&format!("simulate --months 1 {FEW}")).ok(said);
     let older = shop.run("simulate --months 1 --futures 15 --json").exits(0).json();
     let width = |answer: &Value, place: usize| {
         let range = &answer["months"][place]["messages"]["debit_failed"];
@@ -272,7 +273,7 @@ fn a_restored_shop_can_be_looked_at_and_still_moves_no_money() {
     shop.at("2026-11-07T09:00");
     shop.run("restore backups/shop-2026-11-01T0800.db --yes").exits(0);
     let before = everything(&shop);
-    shop.run(&format!("simulate {FEW}")).ok("restored and not adopted").says("What falls due");
+    shop.run(&format!("simulate --months 1 {FEW}")).ok("restored and not adopted").says("What falls due");
     assert!(before == everything(&shop), "a file of the shop or beside its key was changed");
     shop.run("debit run").fails(1, "restored");
 }
