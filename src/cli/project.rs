@@ -1,7 +1,7 @@
 //! Shows what the next months will bring: one table for each question, and what the answer rests on.
 
 use crate::cli::exit::Exit;
-use crate::cli::ui::{Paint, Table, Ui, columns};
+use crate::cli::ui::{Paint, Table, Ui};
 use crate::cli::{Globals, progress};
 use crate::config;
 use crate::domain::money::Money;
@@ -143,18 +143,24 @@ fn show_messages(ui: &Ui, months: &[Month]) {
     let totals = months.iter().map(|it| it.messages_total.likely.to_string());
     table.row([t!("all messages")].into_iter().chain(totals));
     ui.table(&table);
+    let unsendable: u64 = months.iter().map(|it| it.unsendable.likely).sum();
+    if unsendable > 0 {
+        ui.warn(&t!("messages that cannot be sent as the shop is set up now: {count}", count = unsendable));
+        ui.hint(&t!("`kibble remind list --state failed` and `kibble doctor` say what is missing"));
+    }
 }
 
 fn show_history(ui: &Ui, it: &Projection) {
     heading(ui, &t!("What your past says, and what is taken from it"));
-    let mut rows: Vec<Vec<String>> = it.history.habits.iter().map(habit_row).collect();
-    rows.push(vec![t!("days late of late payments"), String::new(), it.history.likely_days_late.to_string()]);
-    for line in columns(&rows, &[1, 2]) {
-        ui.data(&format!("  {line}"));
+    let mut table = Table::new([t!("Habit"), t!("On record"), t!("Taken from it")]).right(&[1, 2]);
+    for row in it.history.habits.iter().map(habit_row) {
+        table.row(row);
     }
+    table.row([t!("days late of late payments"), String::new(), it.history.likely_days_late.to_string()]);
+    ui.table(&table);
 }
 
-fn habit_row(it: &Habit) -> Vec<String> {
+fn habit_row(it: &Habit) -> [String; 3] {
     let what = match it.question {
         Question::FirstDeclined => t!("first debits declined, {rail}", rail = it.label),
         Question::FailedAgain => t!("months that fail after a failed one"),
@@ -169,7 +175,7 @@ fn habit_row(it: &Habit) -> Vec<String> {
         0 => t!("never seen"),
         of => t!("{yes} of {of}", yes = it.seen.yes, of = of),
     };
-    vec![what, seen, it.likely.to_string()]
+    [what, seen, it.likely.to_string()]
 }
 
 fn closing(ui: &Ui, it: &Projection) {

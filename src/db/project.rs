@@ -252,6 +252,43 @@ pub fn orders_at_rails(conn: &Conn) -> Result<Vec<OrderAtRail>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// A notice of a debit to come that a rail gave the customer.
+#[derive(Clone, Debug)]
+pub struct NoticeAtRail {
+    /// Which rail.
+    pub rail: String,
+    /// Our number of the mandate.
+    pub contract_no: String,
+    /// The agreed day.
+    pub due: NaiveDate,
+    /// How much.
+    pub amount: Money,
+    /// When it was given.
+    pub given_at: At,
+}
+
+/// The rails' own notices of terms that are still to be debited.
+pub fn notices_at_rails(conn: &Conn) -> Result<Vec<NoticeAtRail>> {
+    let mut query = conn.sql().prepare(
+        "SELECT m.rail, m.contract_no, n.due, n.amount, n.given_at
+         FROM notice n
+         JOIN installment i ON i.agreement_id = n.agreement_id AND i.term = n.term
+         JOIN mandate m ON m.agreement_id = n.agreement_id AND m.lane = n.lane AND m.state = 'live'
+         WHERE n.kind = 'rail' AND i.state = 'open' AND i.course IN ('planned','failing')
+         ORDER BY n.given_at, n.agreement_id, n.term",
+    )?;
+    let rows = query.query_map([], |row| {
+        Ok(NoticeAtRail {
+            rail: row.get("rail")?,
+            contract_no: row.get("contract_no")?,
+            due: day(row, "due")?,
+            amount: row.get("amount")?,
+            given_at: at(row, "given_at")?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 // ---- Who falls due -----------------------------------------------------------------------------------------------------------
 
 /// A term that a debit may be made for, with one of its live mandates.
@@ -424,6 +461,15 @@ pub fn messages(conn: &Conn, it: &Stretch) -> Result<BTreeMap<String, u64>> {
     let values = named_params! { ":start": Instant(it.start), ":end": Instant(it.end) };
     let rows = query.query_map(values, |row| Ok((row.get("template")?, count(row, "number")?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Messages that were made in a stretch and can never be sent as they are.
+pub fn unsendable(conn: &Conn, it: &Stretch) -> Result<u64> {
+    let mut query = conn.sql().prepare_cached(
+        "SELECT count(*) AS number FROM message WHERE state = 'failed' AND created_at >= :start AND created_at < :end",
+    )?;
+    let values = named_params! { ":start": Instant(it.start), ":end": Instant(it.end) };
+    Ok(query.query_row(values, |row| count(row, "number"))?)
 }
 
 fn lived(row: &Row<'_>) -> rusqlite::Result<Lived> {

@@ -119,7 +119,7 @@ pub fn still_to_come_bps(bps: u64, later: u64, all: u64) -> u64 {
     let all = all.max(1);
     let ahead = bps * later.min(all);
     let never = (WHOLE_BPS - bps.min(WHOLE_BPS)) * all;
-    if ahead + never == 0 { 0 } else { ahead * WHOLE_BPS / (ahead + never) }
+    (ahead * WHOLE_BPS).checked_div(ahead + never).unwrap_or_default()
 }
 
 #[cfg(test)]

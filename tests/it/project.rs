@@ -15,7 +15,7 @@ use crate::november::run_here;
 use crate::shop::Shop;
 
 /// Few futures are enough where the range is not the question.
-const FEW: &str = "--futures 5";
+const FEW: &str = "--futures 3";
 /// Each term in fen.
 const MONTHLY: i64 = 19_900;
 
@@ -117,7 +117,7 @@ fn a_shop_that_nobody_may_write_can_be_looked_at() {
     use std::os::unix::fs::PermissionsExt;
     let mut shop = shop(&[ALIPAY]);
     shop.at("2026-11-01T10:00");
-    let expected = shop.run(&format!("simulate {FEW} --json")).exits(0).json();
+    let expected = shop.run(&format!("simulate --months 1 {FEW} --json")).exits(0).json();
     let mode = |mode: u32| {
         for name in ["shop.db", "shop.toml", "sandbox.db"] {
             fs::set_permissions(shop.path(name), fs::Permissions::from_mode(mode & 0o666)).unwrap();
@@ -125,7 +125,7 @@ fn a_shop_that_nobody_may_write_can_be_looked_at() {
         fs::set_permissions(shop.dir(), fs::Permissions::from_mode(mode)).unwrap();
     };
     mode(0o555);
-    let ran = shop.run(&format!("simulate {FEW} --json"));
+    let ran = shop.run(&format!("simulate --months 1 {FEW} --json"));
     mode(0o755);
     assert_eq!(ran.exits(0).json(), expected);
 }
@@ -135,7 +135,7 @@ fn the_same_seed_draws_the_same_future_and_another_seed_another() {
     let mut shop = shop(&rows(12));
     live_until(&shop, "2026-11-10");
     shop.at("2026-11-21T10:00");
-    let look = |seed: u32| shop.run(&format!("simulate --months 2 --seed {seed} {FEW} --json")).exits(0).out.clone();
+    let look = |seed: u32| shop.run(&format!("simulate --months 1 --seed {seed} {FEW} --json")).exits(0).out.clone();
     let first = look(7);
     assert_eq!(first, look(7));
     assert_ne!(first, look(8));
@@ -168,22 +168,22 @@ fn what_is_due_is_what_the_agreements_say() {
 
 #[test]
 fn a_good_past_brings_nearly_everything_and_a_bad_one_less() {
-    let mut shops = ["", "seed = 3\nno_funds_bps = 5500"].map(|temper| {
+    let mut shops = ["", "seed = 3\nno_funds_bps = 7000"].map(|temper| {
         let shop = shop_with("--rail alipay=sandbox --rail wechat=sandbox", temper, &rows(30));
         live_until(&shop, "2027-01-10");
         shop
     });
     let [good, bad] = shops.each_mut().map(|shop| {
         shop.at("2027-01-21T10:00");
-        let answer = shop.run("simulate --months 2 --futures 9 --json").exits(0).json();
+        let answer = shop.run("simulate --months 2 --futures 5 --json").exits(0).json();
         ordered(&answer);
         answer
     });
     assert!(collected_bps(&good) >= 9_400, "{}", collected_bps(&good));
-    // Over half of the first tries failed, and of the retries too: a quarter and more of the terms were lost.
+    // Most first tries failed, and of the retries too: a quarter and more of the terms were lost.
     let unpaid = ask(&shops[1], "SELECT count(*) FROM installment WHERE due < '2027-01-12' AND state = 'open'");
-    assert!(unpaid.parse::<u32>().unwrap() >= 9, "{unpaid}");
-    assert!(collected_bps(&bad) < 9_200, "{}", collected_bps(&bad));
+    assert!(unpaid.parse::<u32>().unwrap() >= 15, "{unpaid}");
+    assert!(collected_bps(&bad) < 8_500, "{}", collected_bps(&bad));
     assert!(collected_bps(&bad) > 3_000, "{}", collected_bps(&bad));
     // The past is told as it was: every first debit with its result, and nothing of the futures.
     let first =
@@ -199,15 +199,16 @@ fn a_good_past_brings_nearly_everything_and_a_bad_one_less() {
 fn little_history_makes_the_range_wide_and_is_said() {
     let mut shop = shop(&rows(30));
     shop.at("2026-11-01T10:00");
-    shop.run("simulate --months 1").ok("Your shop has made no debit yet");
+    shop.run(&format!("simulate --months 1 {FEW}")).ok("Your shop has made no debit yet");
     let young = shop.run("simulate --months 1 --futures 15 --json").exits(0).json();
     live_until(&shop, "2027-01-10");
     shop.at("2027-01-21T10:00");
-    shop.run("simulate --months 1").ok("Your shop has debited 90 terms so far: the ranges are wide because of that.");
+    let said = "Your shop has debited 90 terms so far: the ranges are wide because of that.";
+    shop.run(&format!("simulate --months 1 {FEW}")).ok(said);
     let older = shop.run("simulate --months 1 --futures 15 --json").exits(0).json();
     let width = |answer: &Value, place: usize| {
-        let range = &answer["months"][place]["collected_amount"];
-        fen(&range["high"]) - fen(&range["low"])
+        let range = &answer["months"][place]["messages"]["debit_failed"];
+        range["high"].as_u64().unwrap() - range["low"].as_u64().unwrap()
     };
     assert!(width(&young, 0) > width(&older, 1), "{} {}", width(&young, 0), width(&older, 1));
 }
@@ -216,8 +217,8 @@ fn little_history_makes_the_range_wide_and_is_said() {
 fn charges_in_the_air_and_late_terms_are_part_of_the_future() {
     let mut shop = shop(&rows(4));
     live_until(&shop, "2026-11-04");
-    shop.at("2026-11-05T08:00").run("sandbox fault alipay --kind lose-answer --times 5").exits(0);
-    shop.run("sandbox fault wechat --kind lose-answer --times 5").exits(0);
+    shop.at("2026-11-05T08:00").run("sandbox fault alipay lose-answer --times 5").exits(0);
+    shop.run("sandbox fault wechat lose-answer --times 5").exits(0);
     shop.at("2026-11-05T09:00").run("debit run").exits(3);
     assert_eq!(ask(&shop, "SELECT count(*) FROM charge WHERE state = 'unknown'"), "1");
     let answer = shop.run(&format!("simulate --months 1 {FEW} --json")).exits(0).json();
@@ -226,6 +227,20 @@ fn charges_in_the_air_and_late_terms_are_part_of_the_future() {
     let november = &answer["months"][0];
     assert_eq!(november["due"], 3);
     assert!(november["collected"]["likely"].as_u64().unwrap() >= 2, "{november}");
+}
+
+#[test]
+fn what_the_rails_were_told_before_still_counts() {
+    // On the third the fourth to the sixth are announced, and WeChat Pay has given its own notice of them.
+    let mut shop = shop(&rows(30));
+    live_until(&shop, "2026-11-03");
+    assert_ne!(ask(&shop, "SELECT count(*) FROM notice WHERE kind = 'rail'"), "0");
+    shop.at("2026-11-03T18:00");
+    let answer = shop.run("simulate --months 1 --futures 3 --json").exits(0).json();
+    let november = &answer["months"][0];
+    assert_eq!(november["due"], 30);
+    let failed = november["messages"]["debit_failed"]["likely"].as_u64().unwrap_or_default();
+    assert!(failed <= 6 && november["collected"]["likely"].as_u64().unwrap() >= 27, "{november}");
 }
 
 #[test]
@@ -258,7 +273,7 @@ fn a_restored_shop_can_be_looked_at_and_still_moves_no_money() {
     shop.at("2026-11-07T09:00");
     shop.run("restore backups/shop-2026-11-01T0800.db --yes").exits(0);
     let before = everything(&shop);
-    shop.run(&format!("simulate {FEW}")).ok("restored and not adopted").says("What falls due");
+    shop.run(&format!("simulate --months 1 {FEW}")).ok("restored and not adopted").says("What falls due");
     assert!(before == everything(&shop), "a file of the shop or beside its key was changed");
     shop.run("debit run").fails(1, "restored");
 }

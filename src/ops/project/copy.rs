@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::adapters::notify::nowhere::Nowhere;
 use crate::adapters::rail::sandbox::book::Book;
-use crate::adapters::rail::sandbox::rows::{Contract, ContractState, Order, OrderState};
+use crate::adapters::rail::sandbox::rows::{Contract, ContractState, Notice, Order, OrderState};
 use crate::clock::Clock;
 use crate::config::{Config, KEY_LEN, SANDBOX_DB, SHOP_DB};
 use crate::db::project::{AtRail, OrderAtRail};
@@ -23,7 +23,7 @@ use crate::domain::id::MandateId;
 use crate::domain::mandate::MandateStatus;
 use crate::domain::money::Money;
 use crate::domain::op::Op;
-use crate::ops::{Ctx, hand};
+use crate::ops::{Ctx, hand, witness};
 use crate::t;
 
 /// Stands in the numbers of a copy whose database was restored; no rail outside ever hears them.
@@ -71,7 +71,8 @@ impl Copy {
         Db::open(&self.base(SHOP_DB), Keyring::new(&self.key), hand())
     }
 
-    /// Tells the pretended provider of the base what the real ones know: mandates, open orders, and paid ones whose money may go back.
+    /// Tells the pretended provider of the base what the real ones know: mandates, the notices they gave, open orders, and paid ones whose
+    /// money may go back.
     ///
     /// # Errors
     /// When the base cannot be read, or the provider's book not written.
@@ -79,7 +80,13 @@ impl Copy {
         let contracts: Vec<Contract> =
             db::project::mandates_at_rails(conn)?.into_iter().map(|it| contract(config, it)).collect();
         let orders: Vec<Order> = db::project::orders_at_rails(conn)?.into_iter().map(|it| order(it, at)).collect();
-        Book::open(&self.base(SANDBOX_DB))?.take_over(&contracts, &orders)
+        let notices: Vec<(String, String, Notice)> = db::project::notices_at_rails(conn)?
+            .into_iter()
+            .map(|it| {
+                (it.rail, it.contract_no, Notice { id: 0, given_at: it.given_at, amount: it.amount, due: it.due })
+            })
+            .collect();
+        Book::open(&self.base(SANDBOX_DB))?.take_over(&contracts, &orders, &notices)
     }
 
     /// The shop on a fresh copy of the base, standing at `at`, with a sandbox of this temper. Future `number` has a folder of its own.
@@ -101,6 +108,8 @@ impl Copy {
         }
         // Whoever loses power now looks ahead again.
         ctx.db.wait_for_disk(false)?;
+        // A database that nobody remembers here moves no money; this copy is remembered in its own folder.
+        witness::remember(&ctx)?;
         Ok(ctx)
     }
 

@@ -53,6 +53,8 @@ pub struct Figures {
     pub course: Course,
     /// Messages sent, by text.
     pub messages: BTreeMap<String, u64>,
+    /// Messages that can never be sent.
+    pub unsendable: u64,
 }
 
 impl Figures {
@@ -266,6 +268,7 @@ impl<'a> Future<'a> {
         let mut figures = Figures {
             course: db::project::course(conn, it)?,
             messages: db::project::messages(conn, it)?,
+            unsendable: db::project::unsendable(conn, it)?,
             ..Figures::default()
         };
         for came in db::project::came_in(conn, it)? {

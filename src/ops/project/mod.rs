@@ -48,7 +48,7 @@ const MOST_FUTURES: u64 = 21;
 /// The least that give a range.
 const LEAST_FUTURES: u64 = 7;
 /// Terms debited in all futures together, about: what a small machine does in well under a minute.
-const MOST_TERMS: u64 = 60_000;
+const MOST_TERMS: u64 = 27_000;
 
 /// How far to look.
 #[derive(Clone, Copy, Debug)]
@@ -129,6 +129,8 @@ pub struct Month {
     pub messages: BTreeMap<String, Range<u64>>,
     /// All messages.
     pub messages_total: Range<u64>,
+    /// Messages that cannot be sent as the shop is set up now.
+    pub unsendable: Range<u64>,
 }
 
 /// Looks ahead in the shop in `folder`. `now` is the pretended time, if any, in the words of the `--now` option.
@@ -277,6 +279,7 @@ fn month(it: &Stretch, (due, due_amount): (u64, Money), figures: &[&Figures]) ->
         high_risk: count(|it| it.course.high_risk),
         messages: texts.into_iter().map(of_text).collect(),
         messages_total: count(|it| it.messages.values().sum()),
+        unsendable: count(|it| it.unsendable),
     }
 }
 
@@ -310,7 +313,7 @@ mod tests {
 
     #[test]
     fn large_shops_get_fewer_futures_and_always_one_in_the_middle() {
-        for (terms, futures) in [(0, 21), (100, 21), (3_000, 21), (6_000, 11), (1_000_000, 7)] {
+        for (terms, futures) in [(0, 21), (1_200, 21), (2_000, 13), (3_000, 9), (1_000_000, 7)] {
             assert_eq!(futures_for(terms), futures, "{terms}");
         }
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::Book;
 use super::book::Page;
 use super::fault::{Fault, FaultKind, FaultSpan};
-use super::rows::{Card, Contract, ContractState, Order, OrderState, Payer, Refund};
+use super::rows::{Card, Contract, ContractState, Notice, Order, OrderState, Payer, Refund};
 use super::{rules, work};
 use crate::domain::date::At;
 use crate::domain::money::Money;
@@ -205,16 +205,24 @@ impl Book {
         })
     }
 
-    /// Writes down contracts and orders that were made with a real provider, so that the sandbox can stand in for it from here on. Payers
-    /// it has not heard of have the default balance.
+    /// Writes down contracts, orders and notices that were made with a real provider, so that the sandbox can stand in for it from here
+    /// on. A notice goes with its rail and contract. Payers it has not heard of have the default balance.
     ///
     /// # Errors
     /// When the book cannot be used, or has one of the orders already.
-    pub fn take_over(&self, contracts: &[Contract], orders: &[Order]) -> anyhow::Result<()> {
+    pub fn take_over(
+        &self,
+        contracts: &[Contract],
+        orders: &[Order],
+        notices: &[(String, String, Notice)],
+    ) -> anyhow::Result<()> {
         self.write(|page| {
             for contract in contracts {
                 page.know_payer(&contract.payer)?;
                 page.save_contract(contract)?;
+            }
+            for (rail, contract_no, it) in notices {
+                page.add_notice(rail, contract_no, it.given_at, it.amount, it.due)?;
             }
             orders.iter().try_for_each(|order| page.add_order(order))
         })
