@@ -25,6 +25,10 @@ mod house;
 mod http;
 mod import;
 mod init;
+#[cfg(unix)]
+mod kill;
+#[cfg(unix)]
+mod line;
 mod mandate;
 mod money;
 mod month;
@@ -34,6 +38,7 @@ mod orders;
 mod pet;
 mod plan;
 mod plant;
+mod process;
 #[cfg(unix)]
 mod prompts;
 mod provider;
@@ -48,6 +53,8 @@ mod shop;
 mod sign;
 mod signing;
 mod stage;
+#[cfg(unix)]
+mod together;
 mod trouble;
 mod wallet;
 mod year;
