@@ -21,6 +21,7 @@ use kibble::domain::date::day_of;
 
 use crate::due::{ask, id_number};
 use crate::line::{Cut, Lines, Way};
+use crate::log::Log;
 use crate::process::{Standing, this_program};
 use crate::provider::Server;
 use crate::provider::alipay::Alipay;
@@ -391,7 +392,7 @@ impl Killer {
                 // The log as it was left: whoever opens the database next takes it in.
                 let log = fs::read(scene.shop.path("shop.db-wal")).unwrap_or_default();
                 let found = scene.holds();
-                self.count(&scene, moment, ends_inside_a_commit(&log), found, runs);
+                self.count(&scene, moment, Log::read(&log).ends_inside_a_commit(), found, runs);
             } else {
                 scene.holds();
                 self.landed.lived += 1;
@@ -468,24 +469,6 @@ impl Killer {
         landed.most_in_the_air = landed.most_in_the_air.max(in_the_air);
         landed.while_recovering += u32::from(open("<") > 0);
     }
-}
-
-/// Whether a write-ahead log ends with pages of a commit whose last page, which says that it is one, is not there.
-fn ends_inside_a_commit(log: &[u8]) -> bool {
-    const HEAD: usize = 32;
-    const FRAME_HEAD: usize = 24;
-    let Some((head, frames)) = log.split_at_checked(HEAD) else { return !log.is_empty() };
-    let number = |bytes: &[u8], at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
-    let page = usize::try_from(number(head, 8)).unwrap();
-    let mut open = false;
-    for frame in frames.chunks(FRAME_HEAD + page) {
-        // Pages of an older log may lie behind the new ones; their salts differ.
-        if frame.len() >= FRAME_HEAD && frame[8..16] != head[16..24] {
-            break;
-        }
-        open = frame.len() < FRAME_HEAD + page || number(frame, 4) == 0;
-    }
-    open
 }
 
 #[test]

@@ -29,6 +29,7 @@ mod init;
 mod kill;
 #[cfg(unix)]
 mod line;
+mod log;
 mod mandate;
 mod money;
 mod month;
@@ -38,6 +39,7 @@ mod orders;
 mod pet;
 mod plan;
 mod plant;
+mod power;
 mod process;
 #[cfg(unix)]
 mod prompts;
