@@ -27,6 +27,11 @@ mod house;
 mod http;
 mod import;
 mod init;
+#[cfg(unix)]
+mod kill;
+#[cfg(unix)]
+mod line;
+mod log;
 mod mandate;
 mod money;
 mod month;
@@ -37,6 +42,8 @@ mod pet;
 mod plan;
 mod plant;
 mod project;
+mod power;
+mod process;
 #[cfg(unix)]
 mod prompts;
 mod provider;
@@ -54,6 +61,8 @@ mod sign;
 mod signing;
 mod simulate;
 mod stage;
+#[cfg(unix)]
+mod together;
 mod trouble;
 mod wallet;
 mod year;

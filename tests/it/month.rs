@@ -4,9 +4,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -20,6 +19,7 @@ use kibble::ops::recon::{self, FetchOutcome, FetchWanted, Filter};
 
 use crate::due::{ask, holds};
 use crate::import::BOOK;
+use crate::process::{self, this_program};
 use crate::provider::alipay::Alipay;
 use crate::provider::wechat::WechatPay;
 use crate::provider::{Answered, Asked, Provider, Server};
@@ -139,9 +139,7 @@ impl Provider for Rough {
 
 /// A provider's process, as the test sees it.
 struct Standing {
-    child: Child,
-    told: ChildStdin,
-    says: BufReader<ChildStdout>,
+    process: process::Standing,
     url: String,
     book: PathBuf,
 }
@@ -150,51 +148,19 @@ impl Standing {
     fn start(root: &Path, name: &str) -> Standing {
         let folder = root.join(name);
         fs::create_dir(&folder).unwrap();
-        let mut child = this_program("provider_process")
-            .env("KIBBLE_TEST_PROVIDER", &folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (told, says) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
-        let mut standing = Standing { child, told, says, url: String::new(), book: folder.join("book.db") };
-        standing.url = standing.heard();
-        standing
+        let mut command = this_program("month::provider_process");
+        command.env("KIBBLE_TEST_PROVIDER", &folder);
+        let (process, url) = process::Standing::start(command);
+        Standing { process, url, book: folder.join("book.db") }
     }
 
     fn tell(&mut self, line: &str) {
-        writeln!(self.told, "{line}").unwrap();
-        self.heard();
+        self.process.tell(line);
     }
-
-    fn heard(&mut self) -> String {
-        loop {
-            let mut line = String::new();
-            assert!(self.says.read_line(&mut line).unwrap() > 0, "the provider's process is gone");
-            // The test harness of that process writes lines of its own, some without an end.
-            if let Some((_, said)) = line.trim_end().split_once("ok") {
-                return said.trim().to_owned();
-            }
-        }
-    }
-}
-
-impl Drop for Standing {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-/// This test program again, to be another process.
-fn this_program(part: &str) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args([&format!("month::{part}"), "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
-    command
 }
 
 fn run(shop: &Shop, at: &str) -> Child {
-    this_program("run_process")
+    this_program("month::run_process")
         .env("KIBBLE_TEST_RUN", shop.dir())
         .env("KIBBLE_TEST_AT", at)
         .stdin(Stdio::null())

@@ -61,6 +61,12 @@ impl Shop {
         self.root.path().join("shop")
     }
 
+    /// Leaves the folders where they are when the test is over, for somebody to look at.
+    pub fn keep(&mut self) -> &Path {
+        self.root.disable_cleanup(true);
+        self.root.path()
+    }
+
     /// A file in the shop's folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir().join(name)

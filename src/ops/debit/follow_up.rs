@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::json;
 
 use crate::adapters::rail::{PayLink, PayLinkRequest, Rail, Trouble};
@@ -13,12 +13,13 @@ use crate::db::installment::{DueRow, Place};
 use crate::domain::agreement::AgreementState;
 use crate::domain::charge::{ChargeKind, Course, order_no};
 use crate::domain::date::{At, plus_days};
-use crate::domain::id::{AgreementId, ChargeId, RunId};
+use crate::domain::id::{AgreementId, ChargeId, InstallmentId, RunId};
 use crate::domain::message::Audience;
 use crate::domain::op::Op;
 use crate::domain::overdue;
+use crate::domain::rail::{Answer, Reply};
 use crate::ops::Ctx;
-use crate::ops::debit::book::letter;
+use crate::ops::debit::book::{Asked, apply, letter};
 use crate::ops::debit::flight::with_pool;
 use crate::ops::debit::reason_text;
 use crate::ops::debit::report::RunReport;
@@ -69,7 +70,8 @@ fn page_of(
         .filter(|row| !row.candidate.pet_gone && !row.is_disputed)
         .collect();
     let wanting: Vec<&DueRow> = live.iter().filter(|row| row.open.is_none() && wants_link(row, ctx, now)).collect();
-    report.links += make_links(ctx, &wanting, now)?;
+    let known = make_links(ctx, &wanting, report, now)?;
+    let live: Vec<DueRow> = live.into_iter().filter(|row| !known.contains(&row.installment.id)).collect();
     notices(ctx, &live, told, now)
 }
 
@@ -87,8 +89,26 @@ fn wants_link(row: &DueRow, ctx: &Ctx, now: At) -> bool {
     }
 }
 
-/// Notes link orders, asks the rails for the links, writes them. Returns how many there are.
-fn make_links(ctx: &Ctx, rows: &[&DueRow], now: At) -> Result<u64> {
+/// What a rail says when it is asked for a link.
+enum Said {
+    Link(PayLink),
+    /// It refuses, and this is what it knows of the number: a state of this database that a disk lost may have used it.
+    Known(Reply),
+    /// Nobody has the address of this order, so nobody can pay it.
+    Nothing,
+}
+
+fn ask(rail: &dyn Rail, request: PayLinkRequest) -> Said {
+    match rail.pay_link(&request) {
+        Ok(link) => Said::Link(link),
+        Err(Trouble::Refused { .. }) => Said::Known(rail.query_charge(&request.order_no, request.amount)),
+        Err(_) => Said::Nothing,
+    }
+}
+
+/// Notes link orders, asks the rails for the links, writes them. Returns the installments whose number the rail knew already as paid
+/// or undecided: nobody is told that they failed.
+fn make_links(ctx: &Ctx, rows: &[&DueRow], report: &mut RunReport, now: At) -> Result<BTreeSet<InstallmentId>> {
     let shop = db::shop::identity(ctx.db.read())?;
     let mut wanted = Vec::with_capacity(rows.len());
     for row in rows {
@@ -97,7 +117,7 @@ fn make_links(ctx: &Ctx, rows: &[&DueRow], now: At) -> Result<u64> {
         }
     }
     if wanted.is_empty() {
-        return Ok(0);
+        return Ok(BTreeSet::new());
     }
     let noted: Vec<(ChargeId, String, PayLinkRequest)> = ctx.db.write(now, |tx| {
         let mut noted = Vec::with_capacity(wanted.len());
@@ -123,29 +143,40 @@ fn make_links(ctx: &Ctx, rows: &[&DueRow], now: At) -> Result<u64> {
         let ids = noted.iter().map(|it| it.0).collect();
         Ok((noted, Op::ChargesWritten { noted: ids, answers: Vec::new() }))
     })?;
-    let ask = |rail: &dyn Rail, request: PayLinkRequest| rail.pay_link(&request);
-    let said: Vec<Option<Result<PayLink, Trouble>>> = with_pool(&ctx.rails, !ctx.clock.is_rehearsal(), &ask, |pool| {
+    let said: Vec<Option<Said>> = with_pool(&ctx.rails, !ctx.clock.is_rehearsal(), &ask, |pool| {
         pool.ask_all(noted.iter().map(|it| (it.1.clone(), it.2.clone())).collect())
     });
-    ctx.db.write(now, |tx| {
-        let mut made = 0;
+    let (made, known) = ctx.db.write(now, |tx| {
+        let (mut made, mut known) = (0, Vec::new());
         let mut answers = Vec::with_capacity(noted.len());
         for ((charge, _, _), said) in noted.iter().zip(said) {
-            match said {
-                Some(Ok(link)) => {
+            let word = match said {
+                Some(Said::Link(link)) => {
                     db::charge::set_link(tx, *charge, &link.url, link.good_until, now)?;
-                    answers.push((*charge, "pending"));
                     made += 1;
+                    "pending"
                 }
-                // Nobody has the address of this order, so nobody can pay it.
+                Some(Said::Known(reply)) if !matches!(reply.answer, Answer::NotFound | Answer::Declined(_)) => {
+                    let charge = db::charge::get(tx, *charge)?.with_context(|| charge.to_string())?;
+                    let asked = Asked::about(tx, None, &charge)?.with_context(|| charge.installment.to_string())?;
+                    let effect = apply(ctx, tx, &asked, &reply, None, now)?;
+                    known.push((charge, asked.row, effect));
+                    effect.word()
+                }
                 _ => {
                     db::charge::void(tx, *charge, "NO_LINK", now)?;
-                    answers.push((*charge, "void"));
+                    "void"
                 }
-            }
+            };
+            answers.push((*charge, word));
         }
-        Ok((made, Op::ChargesWritten { noted: Vec::new(), answers }))
-    })
+        Ok(((made, known), Op::ChargesWritten { noted: Vec::new(), answers }))
+    })?;
+    report.links += made;
+    for (charge, row, effect) in &known {
+        report.settled(charge, row, *effect);
+    }
+    Ok(known.into_iter().map(|(charge, _, _)| charge.installment).collect())
 }
 
 /// The rail on which the customer is asked to pay: that of the newest mandate of the first lane, live or not.
