@@ -35,6 +35,7 @@ mod sandbox;
 mod sign;
 mod usage;
 mod wallet;
+mod why;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -117,6 +118,7 @@ enum Thing {
     Recon(recon::Args),
     Report(report::Args),
     Sandbox(sandbox::Args),
+    Why(why::Args),
     Audit(audit::Args),
     Backup(backup::Args),
     Restore(restore::Args),
@@ -147,6 +149,7 @@ fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
         Thing::Recon(args) => recon::run(args, globals, ui),
         Thing::Report(args) => report::run(args, globals, ui),
         Thing::Sandbox(args) => sandbox::run(args, globals, ui),
+        Thing::Why(args) => why::run(args, globals, ui),
         Thing::Audit(args) => audit::run(args, globals, ui),
         Thing::Backup(args) => backup::run(args, globals, ui),
         Thing::Restore(args) => restore::run(args, globals, ui),

@@ -52,4 +52,5 @@ mod signing;
 mod stage;
 mod trouble;
 mod wallet;
+mod why;
 mod year;

@@ -35,6 +35,7 @@ mod sandbox;
 mod sign;
 mod wallet;
 mod wechat;
+mod why;
 
 /// Pairs of English and Chinese.
 pub type Table = &'static [(&'static str, &'static str)];
@@ -76,4 +77,5 @@ pub const TABLES: &[Table] = &[
     sign::TABLE,
     wallet::TABLE,
     wechat::TABLE,
+    why::TABLE,
 ];
