@@ -189,24 +189,24 @@ fn a_wallet_is_a_chain_of_entries_that_ends_at_its_balance() {
     in_order(
         &ran,
         &[
-            "The wallet holds ¥64.50: ¥199.00 came in and ¥134.50 went out, in 3 entries.",
+            "The wallet holds ¥72.50: ¥199.00 came in and ¥126.50 went out, in 3 entries.",
             "While the agreement runs it is spent on goods and not paid out.",
             "clause 4.1: ",
             "Consumer Law, implementing regulations, article 22",
             "clause 4.3: ",
             "¥199.00 in, ¥199.00 held · charge k-1 for a-1/1, on Alipay, order ",
             &order_no,
-            "¥85.00 out, ¥114.00 held · order o-1 (",
+            "¥77.00 out, ¥122.00 held · order o-1 (",
             &bought,
-            "¥49.50 out, ¥64.50 held · refund f-1 (bag torn)",
+            "¥49.50 out, ¥72.50 held · refund f-1 (bag torn)",
         ],
     );
     // By phone number and by name, and nothing of them is shown.
     for who in ["19900000001", "王小明"] {
         let ran = why(&mut shop, "2026-11-07T10:00", who);
-        ran.says("The wallet holds ¥64.50").hides(who);
+        ran.says("The wallet holds ¥72.50").hides(who);
     }
-    why_zh(&mut shop, "2026-11-07T10:00", "c-1").says("宠物钱包余额 ¥64.50：共 3 笔记账，存入 ¥199.00，支出 ¥134.50。");
+    why_zh(&mut shop, "2026-11-07T10:00", "c-1").says("宠物钱包余额 ¥72.50：共 3 笔记账，存入 ¥199.00，支出 ¥126.50。");
     why(&mut shop, "2026-11-07T10:00", "f-1")
         .says("¥49.50 went back on 2026-11-06 11:00, on Alipay.")
         .says("¥199.00 had been collected for a-1/1")

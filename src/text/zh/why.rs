@@ -47,10 +47,6 @@ pub const TABLE: Table = &[
     ),
     // Terms and charges.
     (
-        "{id} · term {term} of {terms} · {amount} · due {due}",
-        "{id} · 第 {term} 期，共 {terms} 期 · {amount} · {due} 扣款",
-    ),
-    (
         "{id} · attempt {attempt} for {term} · {amount} on {rail} · order {order_no}",
         "{id} · {term} 的第 {attempt} 次 · {rail} {amount} · 订单 {order_no}",
     ),
