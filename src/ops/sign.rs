@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use chrono::{Datelike, NaiveDate};
-use minijinja::{Environment, ErrorKind, UndefinedBehavior};
+use minijinja::ErrorKind;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -32,7 +32,7 @@ use crate::ops::customer::resolve;
 use crate::ops::mandate::{self, Link};
 use crate::ops::{Ctx, credit};
 use crate::t;
-use crate::text::{self, Lang, lookup_in};
+use crate::text::{self, Lang, lookup_in, template};
 
 /// Version of the built-in agreement texts; raised with every change of their wording.
 const TEMPLATE_VERSION: u32 = 1;
@@ -497,7 +497,7 @@ pub fn sign(ctx: &Ctx, prepared: &Prepared, acknowledged: &[Acknowledged], now: 
         let identity = db::shop::identity(tx)?;
         let mut mandates = Vec::new();
         for (lane, rail) in (1..).zip(&prepared.rails) {
-            let contract = contract_no(&identity.install_code, identity.copy_no, agreement, lane);
+            let contract = contract_no(&identity.code, identity.copy_no, agreement, lane);
             mandates.push(db::mandate::insert(tx, agreement, lane, rail, &contract, ends_on, now)?);
         }
         if let Some(wish) = &prepared.credit {
@@ -582,7 +582,7 @@ pub fn again(ctx: &Ctx, id: AgreementId, rail: Option<&str>, now: At) -> Result<
         }
         let identity = db::shop::identity(tx)?;
         let count = db::mandate::count_of(tx, id)? + 1;
-        let contract = contract_no(&identity.install_code, identity.copy_no, id, count);
+        let contract = contract_no(&identity.code, identity.copy_no, id, count);
         let mandate = db::mandate::insert(tx, id, lane, rail, &contract, agreement.ends_on, now)?;
         Ok((mandate, Op::MandateAsked { mandate, rail: rail.to_owned() }))
     })?;
@@ -905,14 +905,17 @@ fn template(ctx: &Ctx, lang: Lang) -> Result<(String, String)> {
 fn render(ctx: &Ctx, prepared: &Prepared, numbers: &Numbers, sha256: &str) -> Result<String> {
     let (source, name) = template(ctx, prepared.lang)?;
     let values = values(ctx, prepared, numbers, sha256)?;
-    let mut env = Environment::new();
-    env.set_undefined_behavior(UndefinedBehavior::Strict);
+    let env = template::environment();
     let wrong = |error: &minijinja::Error| -> anyhow::Error {
         let line = error.line().unwrap_or_default();
         Fault::refused(t!("the template {name} is wrong in line {line}", name = name, line = line))
             .hint(t!("correct templates/ in the shop folder, or delete the file to use the built-in text"))
             .into()
     };
+    template::check(&source).map_err(|fault| {
+        Fault::refused(t!("the template {name} cannot be used: {why}", name = name, why = fault.text()))
+            .hint(t!("correct templates/ in the shop folder, or delete the file to use the built-in text"))
+    })?;
     let template = env.template_from_str(&source).map_err(|error| wrong(&error))?;
     template.render(minijinja::Value::from(minijinja::value::Serde(&values))).map_err(|error| {
         let known = |path: &String| values.pointer(&format!("/{}", path.replace('.', "/"))).is_some();

@@ -11,6 +11,8 @@ mod channels;
 mod check;
 mod cli;
 mod config;
+#[cfg(unix)]
+mod copies;
 mod credit;
 mod cron;
 mod customer;
@@ -34,6 +36,7 @@ mod orders;
 mod pet;
 mod plan;
 mod plant;
+mod project;
 #[cfg(unix)]
 mod prompts;
 mod provider;
@@ -49,6 +52,7 @@ mod sandbox;
 mod shop;
 mod sign;
 mod signing;
+mod simulate;
 mod stage;
 mod trouble;
 mod wallet;

@@ -213,6 +213,10 @@ pub const TABLE: Table = &[
         "这个数据库比本机上一批次还旧，是恢复出来的",
     ),
     ("this database has another history than the last run on this machine", "这个数据库与本机上一批次的历史不一致"),
+    (
+        "this database was used last on another computer ({host}), or what remembered it here is lost",
+        "这个数据库上次是在另一台电脑（{host}）上用的，或者本机记着它的文件丢了",
+    ),
     ("this shop is a copy: the original still stands at {from}", "这是店铺的副本，原件还在 {from}"),
     ("{what}; no money moves", "{what}；不会动任何款项"),
     (

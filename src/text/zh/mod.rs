@@ -25,6 +25,7 @@ mod notify;
 mod order;
 mod pet;
 mod plan;
+mod project;
 mod recon;
 mod recovery;
 mod rehearsal;
@@ -33,6 +34,7 @@ mod report;
 mod risk;
 mod sandbox;
 mod sign;
+mod simulate;
 mod wallet;
 mod wechat;
 mod why;
@@ -67,6 +69,7 @@ pub const TABLES: &[Table] = &[
     order::TABLE,
     pet::TABLE,
     plan::TABLE,
+    project::TABLE,
     recon::TABLE,
     recovery::TABLE,
     rehearsal::TABLE,
@@ -75,6 +78,7 @@ pub const TABLES: &[Table] = &[
     risk::TABLE,
     sandbox::TABLE,
     sign::TABLE,
+    simulate::TABLE,
     wallet::TABLE,
     wechat::TABLE,
     why::TABLE,
