@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use crate::db;
 use crate::db::message::Message;
+use crate::domain::agreement::AgreementState;
 use crate::domain::date::At;
 use crate::domain::id::MessageId;
 use crate::domain::message::{Audience, DebitNoticeKind, MessageState, contact_time, debit_notice};
@@ -20,8 +21,11 @@ pub fn why(ctx: &Ctx, id: MessageId, now: At) -> Result<Why> {
     let preview = preview_one(ctx, id, now)?;
     let to = preview.as_ref().map(|it| it.to.clone()).unwrap_or_default();
     let mut story = Story::default();
+    let mut is_paused = false;
     if let Some(agreement) = it.agreement {
-        clause::put(&mut story, ctx, &agreement::get(conn, agreement)?, clauses(&it))?;
+        let agreement = agreement::get(conn, agreement)?;
+        is_paused = agreement.state == AgreementState::Paused;
+        clause::put(&mut story, ctx, &agreement, clauses(&it))?;
     }
     let (title, record) = (letters::title(&it.template), about(&it));
     let queued = t!("queued for {to}: {title}, about {record}", to = to, title = title, record = record);
@@ -49,7 +53,7 @@ pub fn why(ctx: &Ctx, id: MessageId, now: At) -> Result<Why> {
         story.event(at, term, Kind::Notice, allowed);
     }
     let held = preview.and_then(|it| it.why);
-    let stopped = stopped(ctx, &it, held, now);
+    let stopped = stopped(ctx, &it, held, is_paused, now);
     let answer = match (&stopped, it.sent_at) {
         (Some(stop), _) => t!("Not sent: {why}.", why = stop.text),
         (None, Some(at)) => t!("Sent on {at} by {channel}.", at = ctx.wall(at), channel = channel),
@@ -91,7 +95,7 @@ fn clauses(it: &Message) -> &'static [&'static str] {
 }
 
 /// The first rule that keeps a message from being sent; `held` is what its delivery would say now.
-fn stopped(ctx: &Ctx, it: &Message, held: Option<String>, now: At) -> Option<Stopped> {
+fn stopped(ctx: &Ctx, it: &Message, held: Option<String>, is_paused: bool, now: At) -> Option<Stopped> {
     let id = it.id;
     let stop = |rule: &str, text: String, earliest: Option<At>, next: Vec<String>| {
         Some(Stopped { rule: rule.to_owned(), text, earliest, next })
@@ -121,8 +125,7 @@ fn stopped(ctx: &Ctx, it: &Message, held: Option<String>, now: At) -> Option<Sto
                 };
                 return stop("hours", text, Some(from), Vec::new());
             }
-            let resumes = matches!(&held, Some(text) if *text == t!("the agreement is paused"));
-            let next = match it.agreement.filter(|_| resumes) {
+            let next = match it.agreement.filter(|_| is_paused) {
                 Some(agreement) => format!("kibble agreement resume {agreement}"),
                 None => "kibble remind send".to_owned(),
             };
