@@ -26,7 +26,8 @@ pub fn why(ctx: &Ctx, id: AgreementId, now: At) -> Result<Why> {
         let what = match (term.state, term.course) {
             (InstallmentState::Paid, _) => t!("paid"),
             (InstallmentState::Refunded, _) => t!("paid and given back"),
-            (InstallmentState::Cancelled, _) => t!("not to be collected"),
+            // What was cancelled is told in one line below.
+            (InstallmentState::Cancelled, _) => continue,
             (_, Course::Failing) => t!("declined, retries to come"),
             (_, Course::Failed) => t!("declined, retries over"),
             (_, Course::Missed) => t!("window missed"),
@@ -35,6 +36,16 @@ pub fn why(ctx: &Ctx, id: AgreementId, now: At) -> Result<Why> {
         };
         let at = term.paid_at.unwrap_or_else(|| moment(term.due, ctx.config.settings.debit.hour, ctx.zone()));
         story.event(at, term.id, Kind::Term, format!("{} · {what}", term.amount.yuan()));
+    }
+    let cancelled: Vec<_> = shown.terms.iter().filter(|term| term.state == InstallmentState::Cancelled).collect();
+    if let Some(first) = cancelled.first() {
+        let at = it.ended_at.unwrap_or_else(|| moment(first.due, ctx.config.settings.debit.hour, ctx.zone()));
+        story.event(
+            at,
+            first.id,
+            Kind::Term,
+            t!("terms that are not collected any more: {count}", count = cancelled.len()),
+        );
     }
     for flag in &shown.flags {
         let text = t!("flagged as high risk: {why}", why = risk::reason_text(&flag.reason));

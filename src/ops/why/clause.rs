@@ -27,6 +27,8 @@ pub const NO_PAYOUT: &str = "4.3";
 pub const PRICES: &str = "4.5";
 /// The pet died or was lost.
 pub const PET_GONE: &str = "5.4";
+/// Leaving within the cooling-off days; an article of one sentence without a number of its own.
+pub const COOLING_OFF: &str = "6";
 /// Termination, and that debits stop.
 pub const TERMINATION: &str = "7.1";
 /// What goes back, and by when.
@@ -83,6 +85,10 @@ pub fn put(story: &mut Story, ctx: &Ctx, it: &Agreement, numbers: &[&str]) -> Re
 
 /// The sentence with this number: a line of the text that begins with it.
 fn sentence<'a>(text: &'a str, number: &str) -> Option<&'a str> {
+    if number == COOLING_OFF {
+        let is_heading = |line: &&str| line.starts_with("第六条") || line.starts_with("Article 6 ");
+        return text.lines().skip_while(|line| !is_heading(line)).nth(1).map(str::trim);
+    }
     text.lines().find_map(|line| line.strip_prefix(number)?.strip_prefix(' ')).map(str::trim)
 }
 
@@ -91,6 +97,7 @@ fn law(number: &str) -> Option<String> {
     match number {
         WALLET | PRICES => Some(t!("Consumer Law, implementing regulations, article 22")),
         TERMINATION => Some(t!("Consumer Law, implementing regulations, article 17")),
+        COOLING_OFF => Some(t!("prepaid consumption, judicial interpretation of 2025, article 14")),
         SETTLEMENT => Some(t!("prepaid consumption, judicial interpretation of 2025, articles 15 to 17")),
         _ => None,
     }
@@ -99,8 +106,8 @@ fn law(number: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::{
-        DEBIT_DAY, FAILED, MANDATE, NO_PAYOUT, NOTICE, PET_GONE, PRICES, REMINDERS, SETTLEMENT, TERMINATION,
-        TWO_UNPAID, WALLET, sentence,
+        COOLING_OFF, DEBIT_DAY, FAILED, MANDATE, NO_PAYOUT, NOTICE, PET_GONE, PRICES, REMINDERS, SETTLEMENT,
+        TERMINATION, TWO_UNPAID, WALLET, sentence,
     };
 
     /// A clause whose number moved in a template would be quoted for something it does not say.
@@ -118,6 +125,7 @@ mod tests {
             (NO_PAYOUT, "不办理提现", "not paid out"),
             (PRICES, "价目表", "price list"),
             (PET_GONE, "停止后续扣款", "further debits stop"),
+            (COOLING_OFF, "无理由退出", "withdraw without reasons"),
             (TERMINATION, "随时解除", "may terminate at any time"),
             (SETTLEMENT, "应退金额", "Refund ="),
             (TWO_UNPAID, "连续两期未付", "two consecutive instalments"),

@@ -27,7 +27,9 @@ use crate::ops::{Ctx, customer};
 use crate::t;
 
 /// So many of the newest changes are told.
-const CHANGES: u32 = 30;
+const CHANGES: usize = 30;
+/// So many are read: more than a term with every overdue reminder has.
+const ROWS: u32 = 1_000;
 
 /// The answer to "why".
 #[derive(Clone, Debug, Serialize)]
@@ -239,7 +241,7 @@ impl Story {
 
 fn rows_about(ctx: &Ctx, records: impl IntoIterator<Item = String>) -> Result<Vec<AuditRow>> {
     let records: BTreeSet<String> = records.into_iter().collect();
-    db::audit::about(ctx.db.read(), &records.into_iter().collect::<Vec<_>>(), CHANGES)
+    db::audit::about(ctx.db.read(), &records.into_iter().collect::<Vec<_>>(), ROWS)
 }
 
 fn changes(rows: Vec<AuditRow>) -> Vec<Change> {
@@ -251,5 +253,6 @@ fn changes(rows: Vec<AuditRow>) -> Vec<Change> {
         op: row.op,
         record: row.entity,
     };
-    rows.into_iter().map(change).collect()
+    let older = rows.len().saturating_sub(CHANGES);
+    rows.into_iter().skip(older).map(change).collect()
 }

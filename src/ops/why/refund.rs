@@ -24,8 +24,11 @@ pub fn why(ctx: &Ctx, it: &Refund, now: At) -> Result<Why> {
     let statement = it.statement.map(|statement| db::statement::get(conn, statement)).transpose()?.flatten();
     let of = charge.as_ref().map(|it| it.installment.agreement).or(statement.as_ref().map(|it| it.agreement));
     if let Some(of) = of {
-        let numbers: &[&str] =
-            if statement.is_some() { &[clause::TERMINATION, clause::SETTLEMENT] } else { &[clause::WALLET] };
+        let numbers: &[&str] = match statement.as_ref().map(|it| it.cause.as_str()) {
+            Some("cooling_off") => &[clause::COOLING_OFF],
+            Some(_) => &[clause::TERMINATION, clause::SETTLEMENT],
+            None => &[clause::WALLET],
+        };
         clause::put(&mut story, ctx, &agreement::get(conn, of)?, numbers)?;
     }
     if let Some(charge) = &charge {

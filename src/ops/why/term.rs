@@ -1,6 +1,6 @@
 //! Why a term was collected or was not, and why one attempt ended as it did.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use serde_json::Value;
@@ -50,9 +50,8 @@ pub fn of_term(ctx: &Ctx, id: InstallmentId, now: At) -> Result<Why> {
 pub fn of_charge(ctx: &Ctx, charge: &Charge, now: At) -> Result<Why> {
     let told = Told::gather(ctx, charge.installment, Some(charge.id), now)?;
     let title = t!(
-        "{id} · attempt {attempt} for {term} · {amount} on {rail} · order {order_no}",
+        "{id} · for {term} · {amount} on {rail} · order {order_no}",
         id = charge.id,
-        attempt = charge.attempt,
         term = charge.installment,
         amount = charge.amount.yuan(),
         rail = rail_name(ctx, &charge.rail),
@@ -86,6 +85,8 @@ struct Told<'a> {
     agreement: Agreement,
     mandates: Vec<Mandate>,
     planned: Planned,
+    /// Which debit each is, counted without the pay links between them.
+    debits: BTreeMap<ChargeId, usize>,
     /// Whether it is about one attempt alone.
     is_charge: bool,
 }
@@ -95,6 +96,8 @@ impl<'a> Told<'a> {
         let mut history = history(ctx, id)?;
         let conn = ctx.db.read();
         let row = db::installment::due_one(conn, None, id)?.expect("its history was read a moment ago");
+        let debits = history.charges.iter().filter(|charge| charge.kind == ChargeKind::Debit);
+        let debits = debits.enumerate().map(|(place, charge)| (charge.id, place + 1)).collect();
         if let Some(only) = only {
             history.charges.retain(|charge| charge.id == only);
             history.refunds.retain(|refund| refund.charge == Some(only));
@@ -104,6 +107,7 @@ impl<'a> Told<'a> {
             mandates: db::mandate::of_agreement(conn, id.agreement)?,
             planned: planned(ctx, row.clone(), now),
             history,
+            debits,
             row,
             ctx,
             is_charge: only.is_some(),
@@ -193,7 +197,7 @@ impl<'a> Told<'a> {
         self.tell_mandates(&mut story);
         self.tell_notices(&mut story);
         for charge in &self.history.charges {
-            tell_charge(self.ctx, &mut story, charge, &rows);
+            tell_charge(self.ctx, &mut story, charge, self.debits.get(&charge.id).copied(), &rows);
         }
         let references = self.history.charges.iter().map(|it| it.id.to_string());
         let references: Vec<String> =
@@ -306,12 +310,12 @@ pub fn tell_mandate(ctx: &Ctx, story: &mut Story, it: &Mandate) {
 }
 
 /// An attempt: written down, asked, answered. Answers that decided nothing are no longer in its row; the audit trail has them.
-fn tell_charge(ctx: &Ctx, story: &mut Story, it: &Charge, rows: &[AuditRow]) {
+fn tell_charge(ctx: &Ctx, story: &mut Story, it: &Charge, debit: Option<usize>, rows: &[AuditRow]) {
     let (amount, rail, order_no) = (it.amount.yuan(), rail_name(ctx, &it.rail), &it.order_no);
     let asked = match it.kind {
         ChargeKind::Debit => t!(
             "attempt {attempt}: {amount} was asked of {rail}, order {order_no}",
-            attempt = it.attempt,
+            attempt = debit.unwrap_or(1),
             amount = amount,
             rail = rail,
             order_no = order_no

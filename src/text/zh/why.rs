@@ -41,15 +41,14 @@ pub const TABLE: Table = &[
     ("clause {number}: {sentence}", "第 {number} 条：{sentence}"),
     ("Consumer Law, implementing regulations, article 22", "《消费者权益保护法实施条例》第二十二条"),
     ("Consumer Law, implementing regulations, article 17", "《消费者权益保护法实施条例》第十七条"),
+    ("prepaid consumption, judicial interpretation of 2025, article 14", "法释〔2025〕4号（预付式消费）第十四条"),
     (
         "prepaid consumption, judicial interpretation of 2025, articles 15 to 17",
         "法释〔2025〕4号（预付式消费）第十五至十七条",
     ),
     // Terms and charges.
-    (
-        "{id} · attempt {attempt} for {term} · {amount} on {rail} · order {order_no}",
-        "{id} · {term} 的第 {attempt} 次 · {rail} {amount} · 订单 {order_no}",
-    ),
+    ("{id} · for {term} · {amount} on {rail} · order {order_no}", "{id} · {term} · {rail} {amount} · 订单 {order_no}"),
+    ("terms that are not collected any more: {count}", "不再收取 {count} 期"),
     ("Paid: {amount} came on {at}, {how}.", "已支付：{at} 收到 {amount}，{how}。"),
     ("Collected before kibble.", "使用 kibble 之前已收。"),
     ("Collected, and given back.", "已收，并已退还。"),
