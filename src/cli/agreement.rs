@@ -14,7 +14,6 @@ use crate::cli::{self, Globals};
 use crate::domain::agreement::{AgreementState, PauseEffect};
 use crate::domain::charge::{Course, InstallmentState};
 use crate::domain::money::Money;
-use crate::domain::refund::RefundState;
 use crate::domain::statement::Cause;
 use crate::fault::Fault;
 use crate::ops::Ctx;
@@ -22,6 +21,7 @@ use crate::ops::agreement::{self, Pause, Paused, Shown, StatementShown, state_te
 use crate::ops::credit;
 use crate::ops::customer::resolve;
 use crate::ops::mandate::status_text;
+use crate::ops::refund::refund_text;
 use crate::ops::risk;
 use crate::ops::sign;
 use crate::ops::statement::{self, Confirmed, Terminated, Termination};
@@ -470,16 +470,5 @@ fn term_text(state: InstallmentState, course: Course) -> String {
         (InstallmentState::Open, Course::Failing) => t!("declined, retries to come"),
         (InstallmentState::Open, Course::Failed) => t!("declined, retries over"),
         (InstallmentState::Open, Course::Missed) => t!("window missed"),
-    }
-}
-
-/// What people call a refund's state.
-pub(super) fn refund_text(state: RefundState) -> String {
-    match state {
-        RefundState::Noted => t!("to be paid"),
-        RefundState::Pending => t!("the refund is on its way"),
-        RefundState::Unknown => t!("outcome not known yet"),
-        RefundState::Paid => t!("given back"),
-        RefundState::Declined => t!("refused by the rail"),
     }
 }

@@ -139,7 +139,7 @@ fn list(ctx: &Ctx, args: &ListArgs, ui: &Ui) -> anyhow::Result<Exit> {
 }
 
 /// The change in the reader's language. In English it is the word that `--json` shows and the database holds.
-fn change(word: &str) -> String {
+pub(super) fn change(word: &str) -> String {
     CHANGES.iter().find(|known| **known == word).map_or_else(|| word.to_owned(), |known| text::lookup(known).to_owned())
 }
 

@@ -37,6 +37,7 @@ mod sign;
 mod simulate;
 mod usage;
 mod wallet;
+mod why;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -120,6 +121,7 @@ enum Thing {
     Report(report::Args),
     Simulate(simulate::Args),
     Sandbox(sandbox::Args),
+    Why(why::Args),
     Audit(audit::Args),
     Backup(backup::Args),
     Restore(restore::Args),
@@ -151,6 +153,7 @@ fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
         Thing::Report(args) => report::run(args, globals, ui),
         Thing::Simulate(args) => simulate::run(args, globals, ui),
         Thing::Sandbox(args) => sandbox::run(args, globals, ui),
+        Thing::Why(args) => why::run(args, globals, ui),
         Thing::Audit(args) => audit::run(args, globals, ui),
         Thing::Backup(args) => backup::run(args, globals, ui),
         Thing::Restore(args) => restore::run(args, globals, ui),

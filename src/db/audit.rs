@@ -201,6 +201,25 @@ pub fn newest(conn: &Conn, entity: Option<&str>, since: Option<At>, limit: u32) 
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// The newest rows about any of these records, oldest first, at most `limit`; also where a record was one of several. One walk along
+/// the trail, whatever the number of records.
+pub fn about(conn: &Conn, records: &[String], limit: u32) -> Result<Vec<AuditRow>> {
+    if records.is_empty() {
+        return Ok(Vec::new());
+    }
+    let wanted = vec!["(?)"; records.len()].join(",");
+    let mut query = conn.sql().prepare(&format!(
+        "WITH wanted (record) AS (VALUES {wanted})
+         SELECT seq, at, actor, host, op, entity, detail, prev_hash, hash FROM audit a
+         WHERE EXISTS (SELECT 1 FROM wanted w WHERE a.entity = w.record OR a.detail LIKE '%\"' || w.record || '\"%')
+         ORDER BY seq DESC LIMIT {limit}"
+    ))?;
+    let rows = query.query_map(rusqlite::params_from_iter(records), from_row)?;
+    let mut rows: Vec<AuditRow> = rows.collect::<rusqlite::Result<_>>()?;
+    rows.reverse();
+    Ok(rows)
+}
+
 /// The newest adoption of a restored or copied database since the last debit run began, with its detail.
 pub fn adopted_since_run(conn: &Conn) -> Result<Option<(At, String)>> {
     let mut query = conn.sql().prepare_cached(

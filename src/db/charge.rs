@@ -250,6 +250,33 @@ pub fn refundable(conn: &Conn, agreement: AgreementId) -> Result<Vec<Charge>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Every attempt of an agreement's terms, in order.
+pub fn of_agreement(conn: &Conn, agreement: AgreementId) -> Result<Vec<Charge>> {
+    let mut query = conn.sql().prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM charge WHERE agreement_id = :agreement ORDER BY term, attempt"
+    ))?;
+    let rows = query.query_map(named_params! { ":agreement": agreement }, from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The paid charges of a customer, oldest first.
+pub fn paid_of_customer(conn: &Conn, customer: CustomerId) -> Result<Vec<Charge>> {
+    let columns = COLUMNS.split(',').map(|column| format!("c.{}", column.trim())).collect::<Vec<_>>().join(", ");
+    let mut query = conn.sql().prepare_cached(&format!(
+        "SELECT {columns} FROM agreement a JOIN charge c ON c.agreement_id = a.id
+         WHERE a.customer_id = :customer AND c.state = 'paid' ORDER BY c.paid_at, c.id"
+    ))?;
+    let rows = query.query_map(named_params! { ":customer": customer }, from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The debits that a run sent, in order.
+pub fn of_run(conn: &Conn, run: RunId) -> Result<Vec<Charge>> {
+    let mut query = conn.sql().prepare(&format!("SELECT {COLUMNS} FROM charge WHERE run_id = :run ORDER BY id"))?;
+    let rows = query.query_map(named_params! { ":run": run }, from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// The open charges (noted, pending or unknown) of an agreement.
 pub fn open_of(conn: &Conn, agreement: AgreementId) -> Result<Vec<Charge>> {
     let mut query = conn.sql().prepare_cached(&format!(

@@ -5,7 +5,7 @@ use chrono::NaiveDate;
 use rusqlite::named_params;
 
 use crate::db::Conn;
-use crate::db::types::{Day, Instant, word};
+use crate::db::types::{Day, Instant, at, word};
 use crate::domain::date::At;
 use crate::domain::id::{CustomerId, EntryId};
 use crate::domain::journal::{Entry, EntryKind, WALLET_BONUS, WALLET_PRINCIPAL};
@@ -72,6 +72,54 @@ pub fn balance(conn: &Conn, customer: CustomerId, account: &str) -> Result<Money
          WHERE customer_id = :customer AND account = :account",
     )?;
     Ok(query.query_row(named_params! { ":customer": customer, ":account": account }, |row| row.get("total"))?)
+}
+
+/// An entry as it was booked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Booked {
+    /// Its id.
+    pub id: EntryId,
+    /// When it was booked.
+    pub at: At,
+    /// What it is about.
+    pub kind: EntryKind,
+    /// The record it is about.
+    pub reference: String,
+    /// Accounts with their amounts.
+    pub postings: Vec<(String, Money)>,
+}
+
+/// The entries about charges, refunds and settlements with these ids, in the order of booking.
+pub fn about(conn: &Conn, references: &[String]) -> Result<Vec<Booked>> {
+    if references.is_empty() {
+        return Ok(Vec::new());
+    }
+    let wanted = vec!["(?)"; references.len()].join(",");
+    let mut query = conn.sql().prepare(&format!(
+        "WITH wanted (ref) AS (VALUES {wanted})
+         SELECT e.id, e.at, e.kind, e.ref, p.account, p.amount
+         FROM wanted w JOIN entry e ON e.ref = w.ref AND e.kind IN ('charge','refund_due','refund_paid','settlement','recon')
+         JOIN posting p ON p.entry_id = e.id
+         ORDER BY e.id, p.line"
+    ))?;
+    let mut rows = query.query(rusqlite::params_from_iter(references))?;
+    let mut found: Vec<Booked> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id: EntryId = row.get("id")?;
+        if found.last().is_none_or(|last| last.id != id) {
+            found.push(Booked {
+                id,
+                at: at(row, "at")?,
+                kind: word(row, "kind", EntryKind::from_word)?,
+                reference: row.get("ref")?,
+                postings: Vec::new(),
+            });
+        }
+        if let Some(last) = found.last_mut() {
+            last.postings.push((row.get("account")?, row.get("amount")?));
+        }
+    }
+    Ok(found)
 }
 
 /// One movement of a customer's paid money in the wallet.

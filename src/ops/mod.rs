@@ -34,6 +34,7 @@ pub mod statement;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod wallet;
+pub mod why;
 pub mod witness;
 
 use std::cell::RefCell;

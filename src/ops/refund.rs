@@ -132,6 +132,17 @@ pub(super) fn note_stray(ctx: &Ctx, tx: &Conn, line: &Line, whose: CustomerId, w
     get(tx, id)
 }
 
+/// The state of a refund in the chosen language.
+pub fn refund_text(state: RefundState) -> String {
+    match state {
+        RefundState::Noted => t!("to be paid"),
+        RefundState::Pending => t!("the refund is on its way"),
+        RefundState::Unknown => t!("outcome not known yet"),
+        RefundState::Paid => t!("given back"),
+        RefundState::Declined => t!("refused by the rail"),
+    }
+}
+
 /// Asks the rails about every refund that is not decided. A number the rail has never heard of is sent again; the same number
 /// is paid once.
 ///

@@ -65,4 +65,5 @@ mod stage;
 mod together;
 mod trouble;
 mod wallet;
+mod why;
 mod year;

@@ -193,6 +193,19 @@ fn killed_idle(shop: &Shop) {
 }
 
 #[test]
+fn a_night_of_broken_runs_is_counted_and_not_listed_for_pages() {
+    let mut shop = shop(&[ALIPAY]);
+    announced(&mut shop);
+    for _ in 0..5 {
+        killed_idle(&shop);
+    }
+    run(&mut shop, "2026-11-05T10:00")
+        .ok("Run r-6 of 2026-11-05 09:30 was broken off before its end.")
+        .says("So were 2 more runs after it.")
+        .hides("Run r-7");
+}
+
+#[test]
 fn a_restored_shop_says_what_the_rails_told_of() {
     let mut shop = shop(&[ALIPAY, ALIPAY]);
     announced(&mut shop);

@@ -14,6 +14,8 @@ use crate::text::{self, Lang, letters};
 
 /// So many terms or customers are named; the rest is counted.
 const NAMED: usize = 10;
+/// So many runs that were broken off are named.
+const RUNS_NAMED: usize = 3;
 /// From so many hours on, a gap is told in days.
 const HOURS_TOLD: i64 = 72;
 
@@ -51,9 +53,12 @@ fn happened(ctx: &Ctx, it: &Recovery) -> Vec<String> {
             _ => t!("No debit run for {days} days, since {since}.", days = hours / 24, since = since),
         });
     }
-    for broken in &it.broken {
+    for broken in it.broken.iter().take(RUNS_NAMED) {
         let at = ctx.wall(broken.at);
         lines.push(t!("Run {run} of {at} was broken off before its end.", run = broken.run, at = at));
+    }
+    if it.broken.len() > RUNS_NAMED {
+        lines.push(t!("So were {count} more runs after it.", count = it.broken.len() - RUNS_NAMED));
     }
     if let Some(adopted) = &it.adopted {
         lines.push(t!(

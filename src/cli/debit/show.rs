@@ -1,6 +1,5 @@
 //! `kibble debit show`: the whole history of an installment, in order.
 
-use crate::cli::agreement::refund_text;
 use crate::cli::exit::Exit;
 use crate::cli::ui::{Paint, Ui, columns};
 use crate::domain::charge::{Charge, ChargeKind, ChargeState};
@@ -9,6 +8,7 @@ use crate::domain::id::InstallmentId;
 use crate::ops::Ctx;
 use crate::ops::debit::pay::{History, history};
 use crate::ops::debit::reason_text;
+use crate::ops::refund::refund_text;
 use crate::t;
 use crate::text;
 use crate::text::letters;

@@ -146,6 +146,15 @@ pub fn preview(ctx: &Ctx, now: At, limit: u32) -> Result<(u64, Vec<Preview>)> {
     Ok((db::message::count_sendable(ctx.db.read(), now, quiet)?, shown))
 }
 
+/// What [`deliver`] would do with one message now, whatever its hour; `None` when there is no such message. Touches nothing.
+///
+/// # Errors
+/// As [`preview`].
+pub fn preview_one(ctx: &Ctx, id: MessageId, now: At) -> Result<Option<Preview>> {
+    let Some(it) = db::message::get_addressed(ctx.db.read(), id)? else { return Ok(None) };
+    Ok(Some(Post::new(ctx, now)?.previewed(&it, now)))
+}
+
 /// A person says that a message in doubt arrived. An announcement counts from now on, never from before.
 pub(super) fn settled(ctx: &Ctx, tx: &Conn, it: &Addressed, now: At) -> Result<()> {
     let said = t!("arrived, as a person says");

@@ -20,7 +20,7 @@ use crate::ops::Ctx;
 use crate::t;
 
 use deliver::is_quiet;
-pub use deliver::{Delivered, Preview, deliver, preview, send};
+pub use deliver::{Delivered, Preview, deliver, preview, preview_one, send};
 
 /// A message about one event.
 #[derive(Clone, Debug)]

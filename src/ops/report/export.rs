@@ -619,7 +619,7 @@ fn person_cells(customer: crate::domain::id::CustomerId, person: &Person) -> [Ce
 }
 
 /// A word of a column in the language of the files; a word that is not known here stays as it is.
-fn word_text(word: &str) -> String {
+pub fn word_text(word: &str) -> String {
     match word {
         "debit" => t!("debit"),
         "link" => t!("pay link"),

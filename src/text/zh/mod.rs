@@ -37,6 +37,7 @@ mod sign;
 mod simulate;
 mod wallet;
 mod wechat;
+mod why;
 
 /// Pairs of English and Chinese.
 pub type Table = &'static [(&'static str, &'static str)];
@@ -80,4 +81,5 @@ pub const TABLES: &[Table] = &[
     simulate::TABLE,
     wallet::TABLE,
     wechat::TABLE,
+    why::TABLE,
 ];

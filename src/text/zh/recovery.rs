@@ -8,6 +8,7 @@ pub const TABLE: Table = &[
     ("No debit run for {hours} hours, since {since}.", "自 {since} 起，有 {hours} 小时没有运行扣款批次。"),
     ("No debit run for {days} days, since {since}.", "自 {since} 起，有 {days} 天没有运行扣款批次。"),
     ("Run {run} of {at} was broken off before its end.", "{at} 开始的批次 {run} 中途断了，没有跑完。"),
+    ("So were {count} more runs after it.", "此后另有 {count} 个批次同样中断。"),
     (
         "This database was restored or copied, and adopted on {at} as copy {copy}; charges missing here that the rails told of: {count}.",
         "本数据库是恢复或复制来的，已于 {at} 启用为第 {copy} 份；支付渠道报来、这里原先没有的扣款：{count} 笔。",
