@@ -760,6 +760,26 @@ impl Config {
         Ok(Config { folder: folder.to_owned(), settings, rails, channels, given: given.into_keys().collect() })
     }
 
+    /// The same shop in another folder, where nothing of it can reach anybody: every rail but the counter is a sandbox that keeps its
+    /// profile, fee and name, every channel writes to a file, nobody is asked about credit, and the witness lies in that folder. The
+    /// data key does not: whoever opens the shop there brings it along.
+    pub fn detached(&self, folder: &Path) -> Config {
+        let mut config = self.clone();
+        config.folder = folder.to_owned();
+        config.settings.key_file = folder.join("no.key");
+        config.settings.credit.check = "off".to_owned();
+        config.settings.sandbox = SandboxSettings::default();
+        for rail in config.rails.values_mut().filter(|rail| rail.adapter != AdapterKind::Cash) {
+            rail.adapter = AdapterKind::Sandbox;
+            rail.account = toml::Table::new();
+        }
+        for channel in config.channels.values_mut() {
+            channel.adapter = ChannelKind::Print;
+            channel.account = toml::Table::new();
+        }
+        config
+    }
+
     /// Every setting but the rails and the channels, with its value and whether `shop.toml` says so.
     ///
     /// # Errors
@@ -1113,6 +1133,16 @@ pub fn actor() -> String {
 pub fn busy_ms() -> u64 {
     const DEFAULT_MS: u64 = 5_000;
     std::env::var("KIBBLE_BUSY_MS").ok().and_then(|text| text.parse().ok()).unwrap_or(DEFAULT_MS)
+}
+
+/// A new temporary folder for what is thrown away and never needs to survive: in memory, where this machine has such a place.
+///
+/// # Errors
+/// When no temporary folder can be made.
+pub fn scratch_folder() -> Result<tempfile::TempDir> {
+    const IN_MEMORY: &str = "/dev/shm";
+    let made = tempfile::Builder::new().prefix("kibble-").tempdir_in(IN_MEMORY);
+    made.or_else(|_| tempfile::tempdir()).context("a temporary folder")
 }
 
 /// This machine's name, for the audit trail.

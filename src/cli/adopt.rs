@@ -10,13 +10,17 @@ use crate::t;
 
 /// Go on with a database that was restored from a backup or copied: asks the payment rails what it missed
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Eight letters and digits for the numbers of this copy; drawn by chance when left out
+    #[arg(long, value_name = "CODE", hide = true)]
+    code: Option<String>,
+}
 
 /// Adopts, after asking.
 ///
 /// # Errors
 /// Those of [`adopt`], and a missing `--yes` where nobody can be asked.
-pub fn run(_args: &Args, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
+pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
     let ctx = cli::open(globals, ui)?;
     if let Ok(verdict) = witness::inspect(&ctx) {
         ui.status(&verdict.text());
@@ -25,7 +29,7 @@ pub fn run(_args: &Args, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
     if !ui.confirm(&question, false)? {
         return Err(Fault::refused(t!("nothing was changed")).into());
     }
-    let adopted = adopt(&ctx, ctx.now())?;
+    let adopted = adopt(&ctx, args.code.as_deref(), ctx.now())?;
     ui.answer(&adopted, |ui| {
         ui.data(&t!("This is the shop's database now (copy {copy}).", copy = adopted.copy_no));
         ui.data(&t!("asked about {count} order numbers", count = adopted.asked));

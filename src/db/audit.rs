@@ -9,6 +9,7 @@ use crate::db::types::{Instant, at, instant};
 use crate::db::{Conn, Hand};
 use crate::domain::date::At;
 use crate::domain::op::Op;
+use crate::planted::{self, Mistake};
 
 /// One row of the audit trail.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -125,7 +126,10 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 
 /// Appends the row for `op` at the end of the chain.
 pub(super) fn append(conn: &Conn, hand: &Hand, now: At, op: &Op) -> Result<()> {
-    let (last, prev_hash) = head(conn)?;
+    let (last, mut prev_hash) = head(conn)?;
+    if planted::is(Mistake::LooseAudit) {
+        prev_hash = hash_at(conn, last - 1)?.unwrap_or_default();
+    }
     let mut row = AuditRow {
         seq: last + 1,
         at: now,
@@ -167,6 +171,16 @@ pub fn head(conn: &Conn) -> Result<(i64, String)> {
     })
 }
 
+/// The machine that wrote the last row, and when; empty before the first.
+pub fn last_host(conn: &Conn) -> Result<(String, Option<At>)> {
+    let mut query = conn.sql().prepare_cached("SELECT host, at FROM audit ORDER BY seq DESC LIMIT 1")?;
+    let mut rows = query.query([])?;
+    Ok(match rows.next()? {
+        Some(row) => (row.get("host")?, Some(at(row, "at")?)),
+        None => (String::new(), None),
+    })
+}
+
 /// The hash of row `seq`, if it exists.
 pub fn hash_at(conn: &Conn, seq: i64) -> Result<Option<String>> {
     let mut query = conn.sql().prepare_cached("SELECT hash FROM audit WHERE seq = :seq")?;
@@ -185,6 +199,18 @@ pub fn newest(conn: &Conn, entity: Option<&str>, since: Option<At>, limit: u32) 
     let values = named_params! { ":entity": entity, ":since": since.map(Instant), ":limit": limit };
     let rows = query.query_map(values, from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The newest adoption of a restored or copied database since the last debit run began, with its detail.
+pub fn adopted_since_run(conn: &Conn) -> Result<Option<(At, String)>> {
+    let mut query = conn.sql().prepare_cached(
+        "SELECT at, detail FROM audit
+         WHERE op = 'shop_adopted'
+           AND seq > COALESCE((SELECT r.seq FROM audit r WHERE r.op = 'run_started' ORDER BY r.seq DESC LIMIT 1), 0)
+         ORDER BY seq DESC LIMIT 1",
+    )?;
+    let mut rows = query.query([])?;
+    Ok(rows.next()?.map(|row| Ok::<_, rusqlite::Error>((at(row, "at")?, row.get("detail")?))).transpose()?)
 }
 
 /// The details of every row of one word, oldest first.

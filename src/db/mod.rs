@@ -22,6 +22,7 @@ pub mod order;
 pub mod pet;
 pub mod plan;
 pub mod points;
+pub mod project;
 pub mod recon;
 pub mod refund;
 pub mod report;
@@ -32,6 +33,7 @@ pub mod shop;
 pub mod statement;
 mod types;
 pub mod wallet;
+pub mod watch;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -40,6 +42,7 @@ use anyhow::{Context, Result};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use crate::boundary::{Boundary, Point};
 use crate::config;
 use crate::db::seal::Keyring;
 use crate::domain::date::At;
@@ -80,6 +83,7 @@ pub struct Db {
     conn: Conn,
     hand: Hand,
     path: PathBuf,
+    boundary: Boundary,
 }
 
 impl Db {
@@ -91,7 +95,12 @@ impl Db {
         if path.exists() {
             return Err(Fault::refused(t!("{path} exists already", path = path.display())).into());
         }
-        let db = Db { conn: Conn { sql: connect(path, true)?, keys }, hand, path: path.to_owned() };
+        let db = Db {
+            conn: Conn { sql: connect(path, true)?, keys },
+            hand,
+            path: path.to_owned(),
+            boundary: Boundary::default(),
+        };
         migrate::run(&db.conn.sql)?;
         shop::insert(&db.conn, install_code, now)?;
         Ok(db)
@@ -102,7 +111,12 @@ impl Db {
     /// # Errors
     /// When it is missing, not a kibble database, newer than this program, or sealed with another key.
     pub fn open(path: &Path, keys: Keyring, hand: Hand) -> Result<Db> {
-        let db = Db { conn: Conn { sql: connect(path, false)?, keys }, hand, path: path.to_owned() };
+        let db = Db {
+            conn: Conn { sql: connect(path, false)?, keys },
+            hand,
+            path: path.to_owned(),
+            boundary: Boundary::default(),
+        };
         migrate::run(&db.conn.sql)?;
         shop::check_key(&db.conn)?;
         Ok(db)
@@ -116,6 +130,11 @@ impl Db {
     /// Where the file lies.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Puts somebody at the boundary of every commit: for simulations.
+    pub fn guard(&mut self, boundary: Boundary) {
+        self.boundary = boundary;
     }
 
     /// Whether a commit waits until the disk has it. A new [`Db`] always waits; only a rehearsal that can be built again from nothing
@@ -150,7 +169,9 @@ impl Db {
                 return Ok(value);
             };
             audit::append(&self.conn, &self.hand, now, &op)?;
+            self.pass(Point::BeforeCommit)?;
             self.conn.sql.execute_batch("COMMIT").context("COMMIT")?;
+            self.pass(Point::AfterCommit)?;
             Ok(value)
         });
         if done.is_err() && !self.conn.sql.is_autocommit() {
@@ -158,6 +179,13 @@ impl Db {
             drop(self.conn.sql.execute_batch("ROLLBACK"));
         }
         done
+    }
+
+    fn pass(&self, point: Point) -> Result<()> {
+        match self.boundary.passes(point) {
+            true => Ok(()),
+            false => Err(Fault::broken(t!("the work was broken off")).into()),
+        }
     }
 }
 
@@ -168,11 +196,15 @@ pub fn others_commits(conn: &Conn) -> Result<i64> {
     Ok(query.query_row([], |row| row.get(0))?)
 }
 
+fn no_database(path: &Path) -> anyhow::Error {
+    Fault::not_found(t!("there is no shop database at {path}", path = path.display()))
+        .hint(t!("make one with `kibble init`, or name the shop's folder with --shop"))
+        .into()
+}
+
 fn connect(path: &Path, create: bool) -> Result<Connection> {
     if !create && !path.exists() {
-        return Err(Fault::not_found(t!("there is no shop database at {path}", path = path.display()))
-            .hint(t!("make one with `kibble init`, or name the shop's folder with --shop"))
-            .into());
+        return Err(no_database(path));
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let sql = Connection::open_with_flags(path, flags)?;

@@ -5,13 +5,22 @@
 -- shop's own day, `2026-11-05`. Words are those of the types in domain/. A sealed column is AES-256-GCM under the customer's own key;
 -- a keyed hash finds equal values without telling them. An id is a plain integer here; the letter before it is how it prints.
 
+-- Every copy of this database whose order numbers may be met: itself, those that it was, and those that were lost. Written by `init`
+-- and `adopt`; rows are never touched again.
+CREATE TABLE copy (
+  -- 8 letters and digits in every number that the copy made; of the first copy they are the install code, else `adopt` drew them
+  code            TEXT PRIMARY KEY,
+  copy_no         INTEGER NOT NULL  -- 1 for the first; two copies that knew nothing of each other may have the same
+) STRICT;
+
 -- The shop itself: one row. Written by `init`, `restore` and `adopt`.
 CREATE TABLE shop (
   id              INTEGER PRIMARY KEY CHECK (id = 1),  -- always 1: there is one shop in a file
-  -- 8 letters and digits drawn by `init`; part of every order, refund and contract number, so that two shops never share one
+  -- 8 letters and digits drawn by `init`: the shop's identity in its backups and beside its key, whichever copy is in use
   install_code    TEXT NOT NULL,
-  -- which copy of the database this is, 1 at first; `adopt` raises it, and numbers made afterwards differ from those of the other copy
-  copy_no         INTEGER NOT NULL,
+  -- the code of this copy, part of every order and contract number, so that neither two shops nor two copies ever share one
+  code            TEXT NOT NULL REFERENCES copy (code),
+  copy_no         INTEGER NOT NULL,  -- which copy of the database this is, 1 at first; `adopt` raises it
   created_at      TEXT NOT NULL,  -- UTC instant of `init`
   key_check       BLOB NOT NULL,  -- the install code sealed with the shop's key: opens only with the right key file
   -- UTC instant at which this file was restored from a backup; empty again after `adopt`, and until then no money moves
@@ -252,12 +261,13 @@ CREATE TABLE charge (
   id              INTEGER PRIMARY KEY,  -- k-12
   agreement_id    INTEGER NOT NULL,  -- of which agreement
   term            INTEGER NOT NULL,  -- of which term
-  attempt         INTEGER NOT NULL CHECK (attempt >= 1),  -- 1, 2, 3 … within the term
+  -- 1, 2, 3 … within the term; that of a lost copy keeps its own, which another may have
+  attempt         INTEGER NOT NULL CHECK (attempt >= 1),
   -- debit under a mandate, a link the customer pays, cash at the counter
   kind            TEXT NOT NULL CHECK (kind IN ('debit','link','cash')),
   mandate_id      INTEGER REFERENCES mandate (id),  -- under which mandate; empty for links and cash
   rail            TEXT NOT NULL,  -- on which rail
-  order_no        TEXT NOT NULL UNIQUE,  -- our number, derived from install code, agreement, term and attempt; the rail takes a number once
+  order_no        TEXT NOT NULL UNIQUE,  -- our number, derived from the copy's code, agreement, term and attempt; the rail takes a number once
   amount          INTEGER NOT NULL CHECK (amount > 0),  -- fen asked for
   -- noted, pending and unknown are open and block the term; paid, declined and void are final
   state           TEXT NOT NULL CHECK (state IN ('noted','pending','unknown','paid','declined','void')),
@@ -273,9 +283,10 @@ CREATE TABLE charge (
   answered_at     TEXT,  -- UTC instant at which it became final
   paid_at         TEXT,  -- UTC instant at which the money moved, as the rail says
   refunded        INTEGER NOT NULL CHECK (refunded BETWEEN 0 AND amount),  -- fen given back so far
-  UNIQUE (agreement_id, term, attempt),  -- attempts are numbered; finds the attempts of a term
   FOREIGN KEY (agreement_id, term) REFERENCES installment (agreement_id, term)  -- of a term that exists
 ) STRICT;
+-- The attempts of a term, in order.
+CREATE INDEX charge_attempt ON charge (agreement_id, term, attempt);
 -- A term is never paid twice.
 CREATE UNIQUE INDEX charge_paid_once ON charge (agreement_id, term) WHERE state = 'paid';
 -- A term has at most one charge whose outcome is open.

@@ -1,10 +1,12 @@
-//! The one row about the shop itself: its install code, which copy of the database this is, and the check of the key.
+//! The one row about the shop itself: its install code, which copy of the database this is, and the check of the key. And the
+//! codes of all copies, by which their numbers are told apart.
 
 use anyhow::Result;
 use rusqlite::named_params;
 
 use crate::db::Conn;
 use crate::db::types::{Instant, at, maybe_at};
+use crate::domain::charge::Copies;
 use crate::domain::date::At;
 use crate::fault::Fault;
 use crate::t;
@@ -14,9 +16,11 @@ const KEY_CHECK: &str = "key check";
 /// What identifies this database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// Eight letters and digits, drawn at `init`; part of every order number.
+    /// Eight letters and digits, drawn at `init`: which shop this is.
     pub install_code: String,
-    /// 1 for the first database, one more for each adopted copy; part of every order number.
+    /// The code in the numbers that this copy of the database makes: the install code at first, another one after each adoption.
+    pub code: String,
+    /// 1 for the first database, one more for each adopted copy.
     pub copy_no: i64,
     /// When it was made.
     pub created_at: At,
@@ -26,8 +30,9 @@ pub struct Identity {
 
 /// Writes the row of a new shop.
 pub(super) fn insert(conn: &Conn, install_code: &str, now: At) -> Result<()> {
+    add_copy(conn, install_code, 1)?;
     conn.sql().execute(
-        "INSERT INTO shop (id, install_code, copy_no, created_at, key_check) VALUES (1, :code, 1, :at, :check)",
+        "INSERT INTO shop (id, install_code, code, copy_no, created_at, key_check) VALUES (1, :code, :code, 1, :at, :check)",
         named_params! {
             ":code": install_code,
             ":at": Instant(now),
@@ -56,11 +61,12 @@ pub(super) fn check_key(conn: &Conn) -> Result<()> {
 /// When the row is missing.
 pub fn identity(conn: &Conn) -> Result<Identity> {
     Ok(conn.sql().query_row(
-        "SELECT install_code, copy_no, created_at, restored_at FROM shop WHERE id = 1",
+        "SELECT install_code, code, copy_no, created_at, restored_at FROM shop WHERE id = 1",
         [],
         |row| {
             Ok(Identity {
                 install_code: row.get("install_code")?,
+                code: row.get("code")?,
                 copy_no: row.get("copy_no")?,
                 created_at: at(row, "created_at")?,
                 restored_at: maybe_at(row, "restored_at")?,
@@ -75,13 +81,38 @@ pub fn set_restored(conn: &Conn, now: At) -> Result<()> {
     Ok(())
 }
 
-/// Makes this copy the shop's database: its copy number becomes one more than its own and than `newest`, the highest that was
-/// seen, so that order numbers of two copies never collide. Returns the new copy number.
-pub fn adopt(conn: &Conn, newest: i64) -> Result<i64> {
-    Ok(conn.sql().query_row(
-        "UPDATE shop SET copy_no = CASE WHEN copy_no > :newest THEN copy_no ELSE :newest END + 1, restored_at = NULL
-         WHERE id = 1 RETURNING copy_no",
-        named_params! { ":newest": newest },
-        |row| row.get("copy_no"),
-    )?)
+/// Every copy whose numbers may be met: this one, those that it was, and lost ones that an adoption heard of.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn copies(conn: &Conn) -> Result<Copies> {
+    let mut query = conn.sql().prepare("SELECT code, copy_no FROM copy")?;
+    let rows = query.query_map([], |row| Ok((row.get("code")?, row.get("copy_no")?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Makes this copy the shop's database: it makes its numbers with `code` from now on, which no copy has used, and knows those of the
+/// `lost` copies. Returns the new copy number, one more than the highest it knows.
+///
+/// # Errors
+/// When a copy has that code already.
+pub fn adopt(conn: &Conn, code: &str, lost: &Copies) -> Result<i64> {
+    for (code, copy_no) in lost {
+        add_copy(conn, code, *copy_no)?;
+    }
+    let copy_no: i64 = conn.sql().query_row("SELECT MAX(copy_no) + 1 AS next FROM copy", [], |row| row.get("next"))?;
+    add_copy(conn, code, copy_no)?;
+    conn.sql().execute(
+        "UPDATE shop SET code = :code, copy_no = :copy_no, restored_at = NULL WHERE id = 1",
+        named_params! { ":code": code, ":copy_no": copy_no },
+    )?;
+    Ok(copy_no)
+}
+
+fn add_copy(conn: &Conn, code: &str, copy_no: i64) -> Result<()> {
+    conn.sql().execute(
+        "INSERT INTO copy (code, copy_no) VALUES (:code, :copy_no)",
+        named_params! { ":code": code, ":copy_no": copy_no },
+    )?;
+    Ok(())
 }

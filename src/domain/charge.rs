@@ -1,5 +1,7 @@
 //! One attempt to collect an installment: states, order numbers, and the rule that says whether and when it may be made.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use serde::Serialize;
@@ -10,6 +12,7 @@ use crate::domain::id::{AgreementId, ChargeId, InstallmentId, MandateId};
 use crate::domain::mandate::MandateStatus;
 use crate::domain::money::Money;
 use crate::domain::rail::{Profile, Reason, Window};
+use crate::planted::{self, Mistake};
 
 words! {
     /// The life of a charge.
@@ -116,31 +119,38 @@ pub struct Charge {
     pub refunded: Money,
 }
 
+/// The code of every copy of the database whose numbers may be met, with the copy's number.
+pub type Copies = BTreeMap<String, i64>;
+
 /// The order number of an attempt: derived from stored facts only, so that it can be derived again after a crash or from a backup,
 /// and different for two installments, two shops, and two copies of a database. 26 letters and digits:
-/// `KB` + install code (8) + copy (2) + agreement (8) + term (2) + attempt (4).
-pub fn order_no(install_code: &str, copy_no: i64, installment: InstallmentId, attempt: u32) -> String {
-    format!("KB{install_code}{copy_no:02}{:08}{:02}{attempt:04}", installment.agreement.number(), installment.term)
+/// `KB` + the copy's code (8) + its number (2) + agreement (8) + term (2) + attempt (4). The code alone tells copies apart: it was
+/// drawn when the copy was adopted. The number stands beside it for people.
+pub fn order_no(code: &str, copy_no: i64, installment: InstallmentId, attempt: u32) -> String {
+    let term = if planted::is(Mistake::OrderNumber) { installment.term % 10 } else { installment.term };
+    format!("KB{code}{copy_no:02}{:08}{term:02}{attempt:04}", installment.agreement.number())
 }
 
-/// The installment and the attempt in an order number that this shop made, whichever copy of its database did; `None` for any other
+/// The installment and the attempt in an order number that one of these copies of the shop's database made; `None` for any other
 /// number.
-pub fn read_order_no(install_code: &str, order_no: &str) -> Option<(InstallmentId, u32)> {
-    let rest = order_no.strip_prefix("KB")?.strip_prefix(install_code)?;
-    if rest.len() != 16 || !rest.bytes().all(|b| b.is_ascii_digit()) {
+pub fn read_order_no(copies: &Copies, number: &str) -> Option<(InstallmentId, u32)> {
+    let of_copy = |(code, copy_no): (&String, &i64)| number.strip_prefix(&format!("KB{code}{copy_no:02}"));
+    let rest = copies.iter().find_map(of_copy)?;
+    if rest.len() != 14 || !rest.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    let agreement = AgreementId::new(rest[2..10].parse().ok()?);
-    let (term, attempt) = (rest[10..12].parse().ok()?, rest[12..].parse().ok()?);
+    let agreement = AgreementId::new(rest[..8].parse().ok()?);
+    let (term, attempt) = (rest[8..10].parse().ok()?, rest[10..].parse().ok()?);
     Some((InstallmentId { agreement, term }, attempt))
 }
 
 /// Our number of a mandate at a rail, built like an order number.
-pub fn contract_no(install_code: &str, copy_no: i64, agreement: AgreementId, count: u32) -> String {
-    format!("KM{install_code}{copy_no:02}{:08}{count:04}", agreement.number())
+pub fn contract_no(code: &str, copy_no: i64, agreement: AgreementId, count: u32) -> String {
+    format!("KM{code}{copy_no:02}{:08}{count:04}", agreement.number())
 }
 
-/// Our number of a refund at a rail: the paid order's number is found again in it.
+/// Our number of a refund at a rail: the paid order's number is found again in it. So a copy that does not know that the money went
+/// back asks for the very same refund again, and the rail, which takes a number once, sends nothing twice.
 pub fn refund_no(order_no: &str, count: u32) -> String {
     format!("KR{}{count:02}", &order_no[2..])
 }
@@ -292,7 +302,7 @@ pub fn decide(now: At, it: &Candidate, profile: &Profile, hour: ChargeHour) -> D
     let Some(charge_from) = it.charge_from else {
         return stop(Stop::NotAnnounced, None);
     };
-    if now < charge_from {
+    if now < charge_from && !planted::is(Mistake::NoNotice) {
         return stop(Stop::NoticeTooYoung, window.next(charge_from));
     }
     if let Some(wait) = rail_notice(now, it, profile) {
@@ -464,7 +474,7 @@ mod tests {
     fn no_two_installments_shops_or_copies_share_an_order_number() {
         let id = |agreement, term| InstallmentId { agreement: AgreementId::new(agreement), term };
         let mut seen = std::collections::BTreeSet::new();
-        for (code, copy) in [("7K2QX9AB", 1), ("7K2QX9AB", 2), ("7K2QX9AC", 1)] {
+        for (code, copy) in [("7K2QX9AB", 1), ("8M3RX9AC", 2), ("9N4SX9AD", 2), ("7K2QX9AC", 1)] {
             for agreement in [1, 11, 111, 12_345_678] {
                 for term in [1, 2, 12, 21, 36] {
                     for attempt in [1, 2, 11, 9_999] {
@@ -476,11 +486,24 @@ mod tests {
             }
         }
         assert_eq!(refund_no(&order_no("7K2QX9AB", 1, id(7, 3), 1), 1).len(), 28);
-        assert_eq!(read_order_no("7K2QX9AB", &order_no("7K2QX9AB", 2, id(7, 3), 11)), Some((id(7, 3), 11)));
-        for foreign in
-            ["KB7K2QX9AC0100000007030001", "KB7K2QX9AB010000000703000", "KB7K2QX9AB01000000070300x1", "KB", ""]
-        {
-            assert_eq!(read_order_no("7K2QX9AB", foreign), None, "{foreign}");
+        // Two adopted copies that knew nothing of each other have the same number, the first is copy 1, and one is the hundredth.
+        let copies = [("7K2QX9AB", 1), ("8M3RX9AC", 2), ("9N4SX9AD", 2), ("9N4SX9AF", 100)]
+            .map(|(code, no)| (code.to_owned(), no));
+        let copies = super::Copies::from(copies);
+        for (code, copy) in &copies {
+            let number = order_no(code, *copy, id(7, 3), 11);
+            assert!(refund_no(&number, 1).len() <= 32);
+            assert_eq!(read_order_no(&copies, &number), Some((id(7, 3), 11)), "{number}");
+        }
+        for foreign in [
+            "KB7K2QX9AC0100000007030001",
+            "KB7K2QX9AB0200000007030001",
+            "KB7K2QX9AB010000000703000",
+            "KB7K2QX9AB01000000070300x1",
+            "KB",
+            "",
+        ] {
+            assert_eq!(read_order_no(&copies, foreign), None, "{foreign}");
         }
     }
 }

@@ -69,8 +69,8 @@ pub fn is_near(score: u32, threshold: u32) -> bool {
 }
 
 /// Our number of a check at its provider, built like an order number: at most 64 letters and digits.
-pub fn transaction_no(install_code: &str, copy_no: i64, agreement: AgreementId, attempt: u32) -> String {
-    format!("KZ{install_code}{copy_no:02}{:08}{attempt:04}", agreement.number())
+pub fn transaction_no(code: &str, copy_no: i64, agreement: AgreementId, attempt: u32) -> String {
+    format!("KZ{code}{copy_no:02}{:08}{attempt:04}", agreement.number())
 }
 
 #[cfg(test)]

@@ -97,6 +97,12 @@ impl IdNumber {
         Ok(IdNumber { text, birth })
     }
 
+    /// The character that completes 17 digits; `None` for anything else.
+    pub fn check_letter(body: &str) -> Option<char> {
+        let digits: Vec<u32> = body.chars().filter_map(|c| c.to_digit(10)).collect();
+        (digits.len() == 17 && body.len() == 17).then(|| check_character(&digits))
+    }
+
     /// The day of birth, a civil date.
     pub const fn birth_date(&self) -> NaiveDate {
         self.birth

@@ -16,8 +16,8 @@ use crate::domain::money::Money;
 pub enum Op {
     /// The shop's database was made.
     ShopOpened { install_code: String },
-    /// A copied or restored database became the shop's: its copy number, and the charges that the rails told of.
-    ShopAdopted { copy_no: i64, found: Vec<ChargeId>, messages: u64 },
+    /// A copied or restored database became the shop's: its copy number and code, and the charges that the rails told of.
+    ShopAdopted { copy_no: i64, code: String, found: Vec<ChargeId>, messages: u64 },
     /// A customer was added.
     CustomerAdded { customer: CustomerId },
     /// Somebody looked at a customer's data in full.

@@ -5,6 +5,7 @@ use chrono::{DurationRound, TimeDelta};
 
 use crate::domain::date::At;
 use crate::domain::rail::{Profile, Reason, Window};
+use crate::planted::{self, Mistake};
 
 /// A declined attempt.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +45,9 @@ pub enum Next {
 pub fn after(failure: &Failure<'_>) -> Next {
     if failure.has_next_lane {
         return Next::OtherLane;
+    }
+    if planted::is(Mistake::EndlessRetry) {
+        return Next::Retry(failure.now + TimeDelta::hours(1));
     }
     let made = usize::try_from(failure.failures).unwrap_or(usize::MAX);
     let gap = match failure.gaps_hours.get(made) {

@@ -7,18 +7,20 @@ use anyhow::Result;
 use chrono::NaiveDate;
 use serde::Serialize;
 
+use crate::adapters::rail::{Capability, Closed, Rail, Trouble};
 use crate::db;
 use crate::db::charge::{NewCharge, Outcome};
 use crate::db::installment::NewInstallment;
 use crate::db::shop::Identity;
 use crate::domain::agreement::{Agreement, AgreementState};
-use crate::domain::charge::{Charge, ChargeKind, ChargeState, Course, InstallmentState, order_no};
+use crate::domain::charge::{Charge, ChargeKind, ChargeState, Copies, Course, InstallmentState, order_no};
 use crate::domain::date::At;
 use crate::domain::id::{AgreementId, ChargeId, InstallmentId, MandateId};
 use crate::domain::money::Money;
 use crate::domain::op::Op;
 use crate::domain::rail::{Answer, Reason, Reply};
 use crate::fault::Fault;
+use crate::ops::init::code_of;
 use crate::ops::{Ctx, Event, witness};
 use crate::t;
 
@@ -29,8 +31,10 @@ const LOST_ATTEMPTS: u32 = 6;
 /// What adopting found.
 #[derive(Clone, Debug, Serialize)]
 pub struct Adopted {
-    /// This database's copy number from now on; part of every new order number.
+    /// This database's copy number from now on.
     pub copy_no: i64,
+    /// The code in every number that it makes from now on. No other copy has it.
+    pub code: String,
     /// How many order numbers the rails were asked about.
     pub asked: u64,
     /// Charges that this database did not know. They are unknown until the next debit run settles them.
@@ -82,22 +86,31 @@ struct Lost {
     open: Option<Reply>,
 }
 
-/// Adopts the database.
+/// Adopts the database. `code` is the one that its numbers carry from now on; drawn by chance when `None`, so that two copies that know
+/// nothing of each other, each adopted on a computer of its own, never make the same number.
 ///
 /// # Errors
 /// When a rail cannot say now what became of an order number; nothing is changed then.
-pub fn adopt(ctx: &Ctx, now: At) -> Result<Adopted> {
+pub fn adopt(ctx: &Ctx, code: Option<&str>, now: At) -> Result<Adopted> {
+    let code = code_of(code)?;
     let identity = db::shop::identity(ctx.db.read())?;
-    // Where another copy was used meanwhile, its numbers are asked about too, and ours must come after them.
-    let newest = witness::seen_copy_no(ctx, &identity.install_code).unwrap_or_default().max(identity.copy_no);
+    let known = db::shop::copies(ctx.db.read())?;
+    if known.contains_key(&code) {
+        return Err(Fault::refused(t!("another copy of this database has the code {code}", code = code))
+            .hint(t!("leave --code out; a new one is drawn"))
+            .into());
+    }
+    // Copies that were used here after the state that this database knows: their numbers are asked about too.
+    let mut lost = witness::seen_copies(ctx, &identity.install_code);
+    lost.retain(|code, _| !known.contains_key(code));
+    let lines = lines(&identity, &known, &lost);
     let doubts = doubts(ctx, ctx.today(now))?;
     let questions: usize = doubts.iter().map(|it| it.rails.len()).sum();
-    let copies = (newest - identity.copy_no + 1).unsigned_abs();
-    let total = u64::try_from(questions).unwrap_or_default() * u64::from(LOST_ATTEMPTS) * copies;
+    let total = u64::try_from(questions * lines.len()).unwrap_or_default() * u64::from(LOST_ATTEMPTS);
     ctx.say(Event::Begin { label: t!("asking the payment rails"), total });
-    let asked = ask(ctx, &doubts, &identity, newest);
+    let asked = ask(ctx, &doubts, &lines);
     ctx.say(Event::End);
-    let (lost, unsure, asked) = asked?;
+    let (charged, unsure, asked) = asked?;
     if let Some(first) = unsure.first() {
         return Err(Fault::refused(t!(
             "the payment rails cannot say now what became of {count} order numbers, the first is {order_no}; nothing was changed",
@@ -109,16 +122,21 @@ pub fn adopt(ctx: &Ctx, now: At) -> Result<Adopted> {
     }
     let (copy_no, found, messages) = ctx.db.write(now, |tx| {
         let mut found = Vec::new();
-        for it in &lost {
+        for it in &charged {
             found.push(note(tx, &doubts[it.doubt], it, now)?);
         }
-        let copy_no = db::shop::adopt(tx, newest)?;
+        let copy_no = db::shop::adopt(tx, &code, &lost)?;
         let messages = db::message::doubt_queued(tx, &t!("it waited when this database was restored or copied"))?;
-        let op = Op::ShopAdopted { copy_no, found: found.iter().map(|it| it.charge).collect(), messages };
+        let op = Op::ShopAdopted {
+            copy_no,
+            code: code.clone(),
+            found: found.iter().map(|it| it.charge).collect(),
+            messages,
+        };
         Ok(((copy_no, found, messages), op))
     })?;
     witness::remember(ctx)?;
-    Ok(Adopted { copy_no, asked, found, messages })
+    Ok(Adopted { copy_no, code, asked, found, messages })
 }
 
 /// Every open term that was due, and the terms that the lost state may have created since.
@@ -193,24 +211,47 @@ fn open_charges(conn: &db::Conn) -> Result<BTreeMap<InstallmentId, Charge>> {
     }
 }
 
+/// The numbers that one copy of the database may have made for a term.
+struct Line {
+    code: String,
+    copy_no: i64,
+    /// True for the copy that this database was until now: what it made up to the state known here is on record.
+    is_own: bool,
+}
+
+/// One line for each copy. A former copy of this database may have gone on elsewhere, against the promise, so it is asked about as well.
+fn lines(identity: &Identity, known: &Copies, lost: &Copies) -> Vec<Line> {
+    let line = |(code, copy_no): (&String, &i64)| Line {
+        code: code.clone(),
+        copy_no: *copy_no,
+        is_own: *code == identity.code,
+    };
+    known.iter().chain(lost).map(line).collect()
+}
+
 /// Asks every rail about every number. Gives what was found, the numbers nobody can say anything about, and how many were asked about.
-fn ask(ctx: &Ctx, doubts: &[Doubt], identity: &Identity, newest: i64) -> Result<(Vec<Lost>, Vec<String>, u64)> {
+fn ask(ctx: &Ctx, doubts: &[Doubt], lines: &[Line]) -> Result<(Vec<Lost>, Vec<String>, u64)> {
     let (mut lost, mut unsure, mut asked) = (Vec::new(), Vec::new(), 0);
     for (place, doubt) in doubts.iter().enumerate() {
         let mut found: Option<Lost> = None;
         for (name, mandate) in &doubt.rails {
             let rail = ctx.rail(name)?;
-            for copy_no in identity.copy_no..=newest {
+            let has_links = rail.capabilities().contains(&Capability::PayLink);
+            for line in lines {
+                // Another copy counted from whatever it knew when the two parted, so its first number may be the first of all.
+                let mut attempt = if line.is_own { doubt.attempts } else { 0 };
                 let mut last = doubt.attempts;
-                let mut attempt = last;
                 while attempt < last + LOST_ATTEMPTS {
                     attempt += 1;
-                    let order_no = order_no(&identity.install_code, copy_no, doubt.id, attempt);
-                    let reply = rail.query_charge(&order_no, doubt.amount);
+                    let order_no = order_no(&line.code, line.copy_no, doubt.id, attempt);
+                    if doubt.open.as_ref().is_some_and(|open| open.order_no == order_no) {
+                        continue;
+                    }
+                    let reply = heard(rail.as_ref(), has_links, &order_no, doubt.amount);
                     asked += 1;
                     ctx.say(Event::Step(1));
                     if !matches!(reply.answer, Answer::Unknown | Answer::NotFound) {
-                        last = attempt;
+                        last = last.max(attempt);
                     }
                     // One installment is collected at most once; but a link may stay open beside the number that was paid, and
                     // then it is not the one to go by.
@@ -241,6 +282,28 @@ fn ask(ctx: &Ctx, doubts: &[Doubt], identity: &Identity, newest: i64) -> Result<
         }
     }
     Ok((lost, unsure, asked))
+}
+
+/// What became of a number, once nobody can pay it any more.
+///
+/// "Not found" is not the end of a pay link: Alipay makes its order only when the customer opens the link, and until the link's time is
+/// over it may still be paid, beside the charge that this database makes under a number of its own. So a number that is not found is
+/// closed for good. Nothing lawful can be hurt by that: the numbers asked about here are those after the state that is known, of copies
+/// that make no more numbers. This database makes its next ones with a new code, a lost copy is gone, and of one that lives elsewhere
+/// somebody has just promised that it is never used again; should it be used all the same, the rail refuses its numbers, and nobody
+/// pays twice. Numbers on record are left alone: the debit run settles them.
+fn heard(rail: &dyn Rail, has_links: bool, order_no: &str, amount: Money) -> Reply {
+    let reply = rail.query_charge(order_no, amount);
+    if reply.answer != Answer::NotFound || !has_links {
+        return reply;
+    }
+    match rail.close_order(order_no) {
+        // A rail that does not close what it does not know has made no order that could be paid either.
+        Ok(Closed::Closed) | Err(Trouble::Refused { .. } | Trouble::Unsupported) => reply,
+        // Whoever closes an order names no sum; only the question that names it may say "paid".
+        Ok(Closed::AlreadyPaid(_)) => rail.query_charge(order_no, amount),
+        Err(Trouble::Unreachable { .. }) => Reply { answer: Answer::Unknown, ..reply },
+    }
 }
 
 /// Writes a charge of the lost state as unknown: the next debit run asks about it and books it like any other.

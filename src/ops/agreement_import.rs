@@ -362,7 +362,7 @@ impl<'c> Intake<'c> {
             warnings.push(Warning::NothingLeft);
             return Ok(id);
         }
-        let number = contract_no(&self.identity.install_code, self.identity.copy_no, id, 1);
+        let number = contract_no(&self.identity.code, self.identity.copy_no, id, 1);
         db::mandate::insert(tx, id, 1, &row.rail, &number, ends_on, self.now)?;
         self.waiting.push(id);
         Ok(id)

@@ -11,7 +11,7 @@ use crate::adapters::rail::sandbox::rows::{Order, OrderState};
 use crate::db;
 pub use crate::db::check::Culprit;
 use crate::db::check::{Counted, Debit, OurOrder, Probe, Scheduled};
-use crate::domain::charge::{ChargeState, InstallmentState, order_no};
+use crate::domain::charge::{ChargeState, InstallmentState, read_order_no};
 use crate::domain::date::{Schedule, day_of, time_of};
 use crate::domain::id::ChargeId;
 use crate::english;
@@ -164,15 +164,10 @@ fn collected_once(ctx: &Ctx) -> Result<Findings> {
 
 fn on_disk_first(ctx: &Ctx) -> Result<Findings> {
     let mut found = Findings::of(ctx, Counted::Charges, db::check::ON_DISK_FIRST)?;
-    let shop = db::shop::identity(ctx.db.read())?;
+    // The number must be one of a copy that this database is or was, or that an adoption heard of.
+    let copies = db::shop::copies(ctx.db.read())?;
     db::check::each_number(ctx.db.read(), |it| {
-        // The copy stands after `KB` and the install code; it must be one that this database was.
-        let from = 2 + shop.install_code.len();
-        let copy = it.order_no.get(from..from + 2).and_then(|digits| digits.parse::<i64>().ok());
-        let derived = copy
-            .filter(|copy| (1..=shop.copy_no).contains(copy))
-            .map(|copy| order_no(&shop.install_code, copy, it.installment, it.attempt));
-        if derived.as_ref() != Some(&it.order_no) {
+        if read_order_no(&copies, &it.order_no) != Some((it.installment, it.attempt)) {
             found.add(english!("an order number that does not come from its installment"), it.id, it.order_no);
         }
     })?;

@@ -380,7 +380,7 @@ fn ask(ctx: &Ctx, id: AgreementId, now: At) -> Result<Check> {
         _ => {
             let identity = db::shop::identity(ctx.db.read())?;
             let attempt = check.attempt + 1;
-            let number = transaction_no(&identity.install_code, identity.copy_no, id, attempt);
+            let number = transaction_no(&identity.code, identity.copy_no, id, attempt);
             ctx.db.write(now, |tx| {
                 db::credit::set_asked(tx, id, &number, attempt, now)?;
                 Ok(((), Op::CreditAsked { agreement: id, transaction_no: number.clone() }))

@@ -13,11 +13,11 @@ use crate::db::{self, Db};
 use crate::domain::op::Op;
 use crate::domain::plan::Plan;
 use crate::fault::Fault;
-use crate::ops;
+use crate::ops::{self, witness};
 use crate::t;
 use crate::text::Lang;
 
-/// Letters and digits of an install code: no vowels, so that it never spells a word, and none that look alike.
+/// Letters and digits of the code of a shop or of a copy: no vowels, so that it never spells a word, and none that look alike.
 const CODE_LETTERS: &[u8; 32] = b"23456789BCDFGHJKLMNPQRSTVWXZ0167";
 
 /// What a new shop is made from.
@@ -70,13 +70,7 @@ pub fn init(new: &NewShop, clock: &Clock) -> Result<Opened> {
     let folder = config::absolute(&new.folder)?;
     let settings_path = folder.join(SHOP_TOML);
     must_be_free(&folder)?;
-    let install_code = match &new.install_code {
-        Some(code) if is_code(code) => code.clone(),
-        Some(code) => {
-            return Err(Fault::usage(t!("{code} is not eight capital letters and digits", code = code)).into());
-        }
-        None => fresh_code()?,
-    };
+    let install_code = code_of(new.install_code.as_deref())?;
     let key_file = match &new.key_file {
         Some(path) => config::absolute(path)?,
         None => config::new_key_path(&install_code)?,
@@ -90,8 +84,9 @@ pub fn init(new: &NewShop, clock: &Clock) -> Result<Opened> {
     let config = Config::parse(&folder, &text)?;
     let made_folder = !folder.exists();
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    let made = build(&config, &key_file, &install_code, clock).and_then(|plans| {
+    let made = build(&config, &key_file, &install_code, clock).and_then(|(db, plans)| {
         write_new(&settings_path, &text)?;
+        witness::remember_first(&config, &db, clock.now())?;
         Ok(plans)
     });
     match made {
@@ -137,7 +132,7 @@ pub fn plan_templates() -> Result<Vec<Plan>> {
     Ok(file.plan)
 }
 
-fn build(config: &Config, key_file: &Path, install_code: &str, clock: &Clock) -> Result<Vec<String>> {
+fn build(config: &Config, key_file: &Path, install_code: &str, clock: &Clock) -> Result<(Db, Vec<String>)> {
     let now = clock.now();
     let key = Keyring::fresh_key()?;
     config::write_key(key_file, &key)?;
@@ -149,7 +144,19 @@ fn build(config: &Config, key_file: &Path, install_code: &str, clock: &Clock) ->
         }
         Ok(((), Op::ShopOpened { install_code: install_code.to_owned() }))
     })?;
-    Ok(plans.into_iter().map(|plan| plan.code).collect())
+    Ok((db, plans.into_iter().map(|plan| plan.code).collect()))
+}
+
+/// The code that was asked for, else one drawn by chance.
+///
+/// # Errors
+/// When the one asked for is not eight capital letters and digits.
+pub(super) fn code_of(asked: Option<&str>) -> Result<String> {
+    match asked {
+        Some(code) if is_code(code) => Ok(code.to_owned()),
+        Some(code) => Err(Fault::usage(t!("{code} is not eight capital letters and digits", code = code)).into()),
+        None => fresh_code(),
+    }
 }
 
 fn is_code(code: &str) -> bool {

@@ -21,6 +21,7 @@ pub mod order;
 pub mod pet;
 pub mod plan;
 pub mod points;
+pub mod project;
 pub mod recon;
 pub mod refund;
 pub mod remind;
@@ -28,6 +29,7 @@ pub mod report;
 pub mod risk;
 pub mod sandbox;
 pub mod sign;
+pub mod simulate;
 pub mod statement;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -113,7 +115,16 @@ impl Ctx {
     /// # Errors
     /// As [`Ctx::open`].
     pub fn wire(config: Config, clock: Clock) -> Result<Ctx> {
-        let db = Db::open(&config.db_path(), Keyring::new(&config.key()?), hand())?;
+        let keys = Keyring::new(&config.key()?);
+        Ctx::wire_with(config, keys, clock)
+    }
+
+    /// The same with keys that were read elsewhere.
+    ///
+    /// # Errors
+    /// As [`Ctx::open`].
+    pub fn wire_with(config: Config, keys: Keyring, clock: Clock) -> Result<Ctx> {
+        let db = Db::open(&config.db_path(), keys, hand())?;
         let is_pretended = config.settings.credit.check == "sandbox";
         let sandbox = match is_pretended || config.rails.values().any(|rail| rail.adapter == AdapterKind::Sandbox) {
             true => Some(Arc::new(Book::at(&config.sandbox_path()))),
@@ -151,6 +162,11 @@ impl Ctx {
     /// The shop's time zone.
     pub fn zone(&self) -> Tz {
         self.config.settings.timezone
+    }
+
+    /// A moment as the shop's clock on the wall shows it.
+    pub fn wall(&self, at: At) -> String {
+        at.with_timezone(&self.zone()).format("%Y-%m-%d %H:%M").to_string()
     }
 
     /// The rail called `name`.

@@ -497,7 +497,7 @@ pub fn sign(ctx: &Ctx, prepared: &Prepared, acknowledged: &[Acknowledged], now: 
         let identity = db::shop::identity(tx)?;
         let mut mandates = Vec::new();
         for (lane, rail) in (1..).zip(&prepared.rails) {
-            let contract = contract_no(&identity.install_code, identity.copy_no, agreement, lane);
+            let contract = contract_no(&identity.code, identity.copy_no, agreement, lane);
             mandates.push(db::mandate::insert(tx, agreement, lane, rail, &contract, ends_on, now)?);
         }
         if let Some(wish) = &prepared.credit {
@@ -582,7 +582,7 @@ pub fn again(ctx: &Ctx, id: AgreementId, rail: Option<&str>, now: At) -> Result<
         }
         let identity = db::shop::identity(tx)?;
         let count = db::mandate::count_of(tx, id)? + 1;
-        let contract = contract_no(&identity.install_code, identity.copy_no, id, count);
+        let contract = contract_no(&identity.code, identity.copy_no, id, count);
         let mandate = db::mandate::insert(tx, id, lane, rail, &contract, agreement.ends_on, now)?;
         Ok((mandate, Op::MandateAsked { mandate, rail: rail.to_owned() }))
     })?;

@@ -544,7 +544,7 @@ fn note_refunds(tx: &Conn, agreement: &Agreement, statement: StatementId, payabl
         let identity = db::shop::identity(tx)?;
         // No order was paid, so the number is derived from the agreement: term and attempt zero exist in no charge.
         let term = InstallmentId { agreement: agreement.id, term: 0 };
-        let number = refund_no(&order_no(&identity.install_code, identity.copy_no, term, 0), 1);
+        let number = refund_no(&order_no(&identity.code, identity.copy_no, term, 0), 1);
         let new = NewRefund {
             charge: None,
             customer,

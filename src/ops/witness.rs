@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::db;
+use crate::config::Config;
+use crate::db::{self, Db};
+use crate::domain::charge::Copies;
 use crate::domain::date::At;
 use crate::fault::Fault;
 use crate::ops::Ctx;
@@ -20,8 +22,13 @@ use crate::t;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Nobody has remembered anything yet.
-    First,
+    /// Nothing beside the data key remembers it: it came from another computer, or what remembered it is lost.
+    Stranger {
+        /// Where it was changed last.
+        host: String,
+        /// When that was.
+        at: Option<At>,
+    },
     /// It is the database that was seen last, perhaps in a folder that was moved as a whole.
     Same,
     /// It is an older state than the one that was seen last.
@@ -54,13 +61,17 @@ pub enum Verdict {
 impl Verdict {
     /// True when this database may move money.
     pub fn may_move_money(&self) -> bool {
-        matches!(self, Verdict::First | Verdict::Same)
+        matches!(self, Verdict::Same)
     }
 
     /// What is wrong, in a sentence; empty when nothing is.
     pub fn text(&self) -> String {
         match self {
-            Verdict::First | Verdict::Same => String::new(),
+            Verdict::Same => String::new(),
+            Verdict::Stranger { host, .. } => t!(
+                "nothing beside the data key remembers this database: it was used last on the computer {host}, or the file that remembers it is lost",
+                host = host
+            ),
             Verdict::Behind { restored: true, .. } => {
                 t!("the database was restored from a backup; whatever happened after that backup is missing in it")
             }
@@ -92,7 +103,10 @@ impl Verdict {
 /// What is remembered of one shop's database.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Seen {
-    copy_no: i64,
+    /// The code in that copy's numbers.
+    code: String,
+    /// Those of all copies that were ever remembered: what a restored database does not know, it is told here.
+    copies: Copies,
     shop_path: PathBuf,
     audit_seq: i64,
     audit_hash: String,
@@ -104,13 +118,25 @@ struct Seen {
 /// # Errors
 /// When the file beside the data key cannot be written.
 pub fn remember(ctx: &Ctx) -> Result<()> {
-    let path = ctx.config.witness_path();
-    let identity = db::shop::identity(ctx.db.read())?;
-    let (audit_seq, audit_hash) = db::audit::head(ctx.db.read())?;
-    let seen = Seen { copy_no: identity.copy_no, shop_path: lies_at(ctx)?, audit_seq, audit_hash, at: ctx.now() };
+    remember_first(&ctx.config, &ctx.db, ctx.now())
+}
+
+/// Remembers a database that was just made.
+///
+/// # Errors
+/// As [`remember`].
+pub(super) fn remember_first(config: &Config, db: &Db, now: At) -> Result<()> {
+    let path = config.witness_path();
+    let identity = db::shop::identity(db.read())?;
+    let mut copies = db::shop::copies(db.read())?;
+    let (audit_seq, audit_hash) = db::audit::head(db.read())?;
     // Several shops of one owner may share a key; each has its own line. A file that cannot be read is written anew: what is
     // remembered now is all that counts from here on.
     let mut all = read(&path).unwrap_or_default();
+    if let Some(before) = all.remove(&identity.install_code) {
+        copies.extend(before.copies);
+    }
+    let seen = Seen { code: identity.code, copies, shop_path: lies_at(db)?, audit_seq, audit_hash, at: now };
     all.insert(identity.install_code, seen);
     write(&path, &all).with_context(|| t!("cannot write {path}", path = path.display()))
 }
@@ -128,8 +154,11 @@ pub fn inspect(ctx: &Ctx) -> Result<Verdict> {
         let (number, seen_at) = seen.map_or((here, None), |seen| (seen.audit_seq, Some(seen.at)));
         return Ok(Verdict::Behind { restored: true, here, seen: number, seen_at });
     }
-    let Some(seen) = seen else { return Ok(Verdict::First) };
-    if identity.copy_no != seen.copy_no {
+    let Some(seen) = seen else {
+        let (host, at) = db::audit::last_host(conn)?;
+        return Ok(Verdict::Stranger { host, at });
+    };
+    if identity.code != seen.code {
         return Ok(Verdict::Forked { at_seq: seen.audit_seq, seen_at: seen.at });
     }
     match db::audit::hash_at(conn, seen.audit_seq)? {
@@ -139,14 +168,15 @@ pub fn inspect(ctx: &Ctx) -> Result<Verdict> {
     }
 }
 
-/// The copy number of the database that was seen last; `None` when nothing is remembered.
-pub(super) fn seen_copy_no(ctx: &Ctx, install_code: &str) -> Option<i64> {
-    read(&ctx.config.witness_path()).ok()?.get(install_code).map(|seen| seen.copy_no)
+/// The copies of a shop's database that were ever remembered; none when nothing is.
+pub(super) fn seen_copies(ctx: &Ctx, install_code: &str) -> Copies {
+    let seen = read(&ctx.config.witness_path()).ok().and_then(|mut all| all.remove(install_code));
+    seen.map(|seen| seen.copies).unwrap_or_default()
 }
 
 /// The end of the chain agrees; it remains to be seen whether the place does.
 fn moved(ctx: &Ctx, install_code: &str, seen: Seen) -> Result<Verdict> {
-    let to = lies_at(ctx)?;
+    let to = lies_at(&ctx.db)?;
     if to == seen.shop_path || !seen.shop_path.exists() {
         return Ok(Verdict::Same);
     }
@@ -158,8 +188,8 @@ fn moved(ctx: &Ctx, install_code: &str, seen: Seen) -> Result<Verdict> {
     Ok(Verdict::Moved { from: seen.shop_path, to })
 }
 
-fn lies_at(ctx: &Ctx) -> Result<PathBuf> {
-    fs::canonicalize(ctx.db.path()).with_context(|| ctx.db.path().display().to_string())
+fn lies_at(db: &Db) -> Result<PathBuf> {
+    fs::canonicalize(db.path()).with_context(|| db.path().display().to_string())
 }
 
 fn read(path: &Path) -> Result<BTreeMap<String, Seen>> {

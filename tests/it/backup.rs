@@ -131,7 +131,7 @@ fn an_older_or_copied_or_forked_database_shows() {
     let shop = Shop::opened();
     let ctx = stage::open(&shop, "2026-11-02T09:00");
     stage::set(&ctx);
-    assert_eq!(witness::inspect(&ctx).unwrap(), Verdict::First);
+    assert_eq!(witness::inspect(&ctx).unwrap(), Verdict::Same, "it is remembered from its first day");
     witness::remember(&ctx).unwrap();
     drop(ctx);
     // A folder moved as a whole is no copy; one that leaves the old folder behind is.

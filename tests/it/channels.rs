@@ -14,7 +14,7 @@ use kibble::config::{Config, EXAMPLE};
 use kibble::db;
 use kibble::domain::date::At;
 use kibble::domain::id::{AgreementId, CustomerId, MandateId, MessageId};
-use kibble::domain::message::{Audience, MessageState};
+use kibble::domain::message::MessageState;
 use kibble::domain::op::Op;
 use kibble::ops::Ctx;
 use kibble::ops::customer::set_contact;

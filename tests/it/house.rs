@@ -9,22 +9,25 @@ use kibble::cli;
 use kibble::text::{self, Lang};
 
 /// Rooms and leaves: what stands directly in `src/`.
-const ROOMS: [&str; 9] = ["cli", "ops", "domain", "db", "adapters", "text", "clock", "fault", "config"];
+const ROOMS: [&str; 11] =
+    ["cli", "ops", "domain", "db", "adapters", "text", "clock", "fault", "config", "boundary", "planted"];
 
 /// Which room may use which others. Whatever is not listed is a broken arrow.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     // Parses, calls one op, shows its answer; names domain types to read and show them.
     ("cli", &["ops", "domain", "text", "clock", "fault", "config"]),
     // Decides the order of things, so it meets everybody but the terminal.
-    ("ops", &["db", "adapters", "domain", "text", "clock", "fault", "config"]),
+    ("ops", &["db", "adapters", "domain", "text", "clock", "fault", "config", "boundary", "planted"]),
     // Remembers. Its faults are sentences.
-    ("db", &["domain", "text", "clock", "fault", "config"]),
+    ("db", &["domain", "text", "clock", "fault", "config", "boundary", "planted"]),
     // Speak protocols, stamp their calls.
-    ("adapters", &["domain", "text", "clock", "fault", "config"]),
-    // Pure.
-    ("domain", &[]),
-    // Knows nobody.
+    ("adapters", &["domain", "text", "clock", "fault", "config", "boundary"]),
+    // Pure, but for the mistakes that tests plant in it.
+    ("domain", &["planted"]),
+    // Know nobody.
     ("text", &[]),
+    ("boundary", &[]),
+    ("planted", &[]),
     // Tells the time in the domain's type of a moment.
     ("clock", &["domain"]),
     // Puts the operating system's words into the person's language.

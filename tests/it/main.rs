@@ -11,6 +11,8 @@ mod channels;
 mod check;
 mod cli;
 mod config;
+#[cfg(unix)]
+mod copies;
 mod credit;
 mod cron;
 mod customer;
@@ -36,12 +38,15 @@ mod parsers;
 mod pet;
 mod plan;
 mod plant;
+mod project;
 #[cfg(unix)]
 mod prompts;
 mod provider;
 mod rails;
 mod real;
 mod recon;
+#[cfg(unix)]
+mod recovery;
 mod refund;
 mod remind;
 mod report;
@@ -49,6 +54,7 @@ mod sandbox;
 mod shop;
 mod sign;
 mod signing;
+mod simulate;
 mod stage;
 mod trouble;
 mod wallet;

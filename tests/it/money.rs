@@ -201,7 +201,7 @@ fn a_second_payment_of_a_term_that_went_back_is_told_and_stops_no_run() {
     stage::collect(&ctx, &cast);
     let identity = db::shop::identity(ctx.db.read()).unwrap();
     let id = stage::term(&cast, 1);
-    let order_no = order_no(&identity.install_code, identity.copy_no, id, 2);
+    let order_no = order_no(&identity.code, identity.copy_no, id, 2);
     let request = PayLinkRequest { order_no: order_no.clone(), amount: stage::MONTHLY, subject: "x".into() };
     ctx.rail("alipay").unwrap().pay_link(&request).unwrap();
     ctx.sandbox.as_ref().unwrap().pay_link_order("alipay", &order_no, ctx.now()).unwrap();
@@ -282,7 +282,7 @@ fn a_lost_state_that_tried_often_is_found_all_the_same() {
     for attempt in 1..=8 {
         let amount = if attempt < 8 { Money::ZERO } else { Money::from_fen(100_000) };
         book.fund(&cast.customer.to_string(), amount).unwrap();
-        last = order_no(&identity.install_code, identity.copy_no, stage::term(&cast, 1), attempt);
+        last = order_no(&identity.code, identity.copy_no, stage::term(&cast, 1), attempt);
         let request = ChargeRequest {
             order_no: last.clone(),
             mandate: named.clone(),

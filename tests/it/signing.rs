@@ -69,7 +69,7 @@ pub fn collect(ctx: &Ctx, agreement: i64, term: u32, kind: ChargeKind) -> Charge
     let agreement = db::agreement::get(conn, id.agreement).unwrap().unwrap();
     let mandate = db::mandate::of_agreement(conn, id.agreement).unwrap().pop().unwrap();
     let identity = db::shop::identity(conn).unwrap();
-    let order = order_no(&identity.install_code, identity.copy_no, id, 1);
+    let order = order_no(&identity.code, identity.copy_no, id, 1);
     let rail = if kind == ChargeKind::Cash { "cash".to_owned() } else { mandate.rail.clone() };
     let new = NewCharge {
         installment: id,

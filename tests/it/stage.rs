@@ -97,7 +97,7 @@ pub fn charge_at_rail(ctx: &Ctx, cast: &Cast, attempt: u32) -> String {
         Ok(MandateState::Live { provider_no, .. }) => named.provider_no = Some(provider_no),
         other => panic!("{other:?}"),
     }
-    let order_no = order_no(&identity.install_code, identity.copy_no, term(cast, 1), attempt);
+    let order_no = order_no(&identity.code, identity.copy_no, term(cast, 1), attempt);
     let charge = ChargeRequest {
         order_no: order_no.clone(),
         mandate: named,

@@ -5,6 +5,7 @@
 pub mod alipay;
 pub mod cash;
 pub mod exec;
+pub mod guarded;
 pub mod sandbox;
 pub mod wechat;
 

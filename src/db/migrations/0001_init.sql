@@ -1,9 +1,15 @@
 -- Everything a shop knows. Amounts are fen, rates basis points, instants UTC text `2026-11-05T01:00:00Z`, business dates `2026-11-05`.
 -- Sealed columns are AES-256-GCM under the customer's own key; look-up columns are keyed hashes.
 
+CREATE TABLE copy (
+  code            TEXT PRIMARY KEY,
+  copy_no         INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE shop (
   id              INTEGER PRIMARY KEY CHECK (id = 1),
   install_code    TEXT NOT NULL,
+  code            TEXT NOT NULL REFERENCES copy (code),
   copy_no         INTEGER NOT NULL,
   created_at      TEXT NOT NULL,
   key_check       BLOB NOT NULL,
@@ -222,9 +228,9 @@ CREATE TABLE charge (
   answered_at     TEXT,
   paid_at         TEXT,
   refunded        INTEGER NOT NULL CHECK (refunded BETWEEN 0 AND amount),
-  UNIQUE (agreement_id, term, attempt),
   FOREIGN KEY (agreement_id, term) REFERENCES installment (agreement_id, term)
 ) STRICT;
+CREATE INDEX charge_attempt ON charge (agreement_id, term, attempt);
 CREATE UNIQUE INDEX charge_paid_once ON charge (agreement_id, term) WHERE state = 'paid';
 CREATE UNIQUE INDEX charge_open_once ON charge (agreement_id, term) WHERE state IN ('noted','pending','unknown');
 CREATE INDEX charge_open ON charge (id) WHERE state IN ('noted','pending','unknown');

@@ -18,6 +18,7 @@ use crate::domain::rail::{Answer, Reason, Reply};
 use crate::domain::retry::{self, Failure, Next};
 use crate::ops::Ctx;
 use crate::ops::remind::{Letter, tell};
+use crate::planted::{self, Mistake};
 
 /// Failed terms in a row that make an agreement high risk (domain facts 6.2).
 pub const HIGH_RISK_AFTER: u32 = 2;
@@ -112,7 +113,11 @@ pub fn apply(ctx: &Ctx, tx: &Conn, asked: &Asked, reply: &Reply, run: Option<Run
         asked_at: now,
         run,
     };
-    match reply.answer {
+    let answer = match reply.answer {
+        Answer::Unknown if planted::is(Mistake::UnknownIsDecline) => Answer::Declined(Reason::NoFunds),
+        answer => answer,
+    };
+    match answer {
         Answer::Paid if is_collected(asked.row.installment.state) => {
             // Two payments for one term can only come from outside; the second never becomes a paid charge of ours. A charge that
             // is decided is the one that collected the term, and somebody else wrote it a moment ago.
@@ -175,7 +180,9 @@ fn collected(ctx: &Ctx, tx: &Conn, asked: &Asked, paid_at: At, now: At) -> Resul
         .noted(id.to_string())
         .debit(from, asked.amount)
         .credit(Account::WalletPrincipal(row.customer), asked.amount);
-    db::journal::book(tx, &entry, ctx.today(paid_at), now)?;
+    if !(planted::is(Mistake::NoCredit) && asked.kind == ChargeKind::Link) {
+        db::journal::book(tx, &entry, ctx.today(paid_at), now)?;
+    }
     db::points::grant(tx, row.customer, PointsKind::Charge, &asked.charge.to_string(), points_for(asked.amount), now)?;
     if row.failed_in_row > 0 {
         db::agreement::set_failed_in_row(tx, id.agreement, 0)?;

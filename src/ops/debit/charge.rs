@@ -21,6 +21,7 @@ use crate::ops::debit::book::{Asked, Effect, apply, lane_ended};
 use crate::ops::debit::flight::{Pool, with_pool};
 use crate::ops::debit::report::{Concern, Need, RunReport};
 use crate::ops::{Ctx, Event, mandate};
+use crate::planted::{self, Mistake};
 use crate::t;
 
 /// Rows read at once while looking for charges to make.
@@ -138,7 +139,7 @@ struct Desk<'a> {
     run: RunId,
     now: At,
     hour: ChargeHour,
-    install_code: String,
+    code: String,
     copy_no: i64,
     /// Rails that answered this run's first question.
     met: BTreeSet<String>,
@@ -176,7 +177,7 @@ impl<'a> Desk<'a> {
             run,
             now,
             hour: ChargeHour { time: settings.debit.hour, zone: settings.timezone },
-            install_code: shop.install_code,
+            code: shop.code,
             copy_no: shop.copy_no,
             met: BTreeSet::new(),
             stopped: BTreeSet::new(),
@@ -436,6 +437,9 @@ impl<'a> Desk<'a> {
             for it in ready {
                 let Some(it) = self.still(tx, it, untouched)? else { continue };
                 let (id, request, again) = self.note(tx, &it)?;
+                if planted::is(Mistake::AskBeforeNote) {
+                    ask(self.ctx.rail(&it.row.rail)?.as_ref(), Question::Charge(request.clone()));
+                }
                 noted.push(id);
                 let (kind, rail, amount) = (ChargeKind::Debit, it.row.rail.clone(), it.row.installment.amount);
                 asked.push((Asked { charge: id, kind, rail, amount, row: it.row }, request, again));
@@ -501,7 +505,7 @@ impl<'a> Desk<'a> {
             return Ok((*charge, request(order_no.clone()), true));
         }
         let attempt = row.attempts + 1;
-        let order_no = order_no(&self.install_code, self.copy_no, id, attempt);
+        let order_no = order_no(&self.code, self.copy_no, id, attempt);
         let new = NewCharge {
             installment: id,
             attempt,

@@ -21,8 +21,8 @@ pub struct Pool<'a, Q, A> {
     answers: Receiver<(usize, Option<A>)>,
 }
 
-/// Runs `work` with a pool whose workers put each question with `ask`. With `paced` false, in a rehearsal, the rails' rate limits are
-/// not kept, since time does not pass; and each rail has one worker, so that the same rehearsal always tells the same story.
+/// Runs `work` with a pool whose workers put each question with `ask`. With `paced` false, in a rehearsal, there are no workers and no
+/// rate limits: time does not pass, and questions are put one after the other, so that the same rehearsal always tells the same story.
 pub fn with_pool<Q: Send, A: Send, T>(
     rails: &Rails,
     paced: bool,
@@ -32,19 +32,16 @@ pub fn with_pool<Q: Send, A: Send, T>(
     thread::scope(|scope| {
         let (answer, answers) = channel();
         let mut questions = BTreeMap::new();
-        for (name, rail) in rails {
+        for (name, rail) in rails.iter().filter(|_| paced) {
             let (question, waiting) = channel::<(usize, Q)>();
             let waiting = Arc::new(Mutex::new(waiting));
-            let pace = Arc::new(Pace::new(if paced { rail.profile().calls_per_second } else { 0 }));
-            let workers = if paced { rail.profile().calls_in_flight.max(1) } else { 1 };
-            for _ in 0..workers {
+            let pace = Arc::new(Pace::new(rail.profile().calls_per_second));
+            for _ in 0..rail.profile().calls_in_flight.max(1) {
                 let (waiting, pace, answer) = (waiting.clone(), pace.clone(), answer.clone());
                 scope.spawn(move || {
                     while let Ok((place, question)) = next(&waiting) {
                         pace.wait();
-                        // An adapter that panics has a bug; to the caller it is a call whose outcome nobody knows.
-                        let said = catch_unwind(AssertUnwindSafe(|| ask(rail.as_ref(), question))).ok();
-                        if answer.send((place, said)).is_err() {
+                        if answer.send((place, put(ask, rail.as_ref(), question))).is_err() {
                             break;
                         }
                     }
@@ -57,6 +54,11 @@ pub fn with_pool<Q: Send, A: Send, T>(
     })
 }
 
+/// An adapter that panics has a bug; to the caller it is a call whose outcome nobody knows.
+fn put<Q, A>(ask: &(dyn Fn(&dyn Rail, Q) -> A + Sync), rail: &dyn Rail, question: Q) -> Option<A> {
+    catch_unwind(AssertUnwindSafe(|| ask(rail, question))).ok()
+}
+
 fn next<Q>(waiting: &Mutex<Receiver<(usize, Q)>>) -> Result<(usize, Q), std::sync::mpsc::RecvError> {
     waiting.lock().unwrap_or_else(PoisonError::into_inner).recv()
 }
@@ -65,17 +67,14 @@ impl<Q: Send, A: Send> Pool<'_, Q, A> {
     /// Puts all questions, each to the rail it names, and waits for all answers. `None` stands for a rail that does not exist or an
     /// adapter that broke: an outcome that nobody knows.
     pub fn ask_all(&self, questions: Vec<(String, Q)>) -> Vec<Option<A>> {
-        let count = questions.len();
-        let mut said: Vec<Option<A>> = std::iter::repeat_with(|| None).take(count).collect();
-        if count == 1 && !self.paced {
-            // A single question that need not wait its turn needs no worker.
-            for (rail, question) in questions {
-                if let Some(rail) = self.rails.get(&rail) {
-                    said[0] = catch_unwind(AssertUnwindSafe(|| (self.ask)(rail.as_ref(), question))).ok();
-                }
-            }
-            return said;
+        if !self.paced {
+            let rail = |name: &str| self.rails.get(name);
+            return questions
+                .into_iter()
+                .map(|(name, question)| rail(&name).and_then(|rail| put(self.ask, rail.as_ref(), question)))
+                .collect();
         }
+        let mut said: Vec<Option<A>> = std::iter::repeat_with(|| None).take(questions.len()).collect();
         let mut sent = 0;
         for (place, (rail, question)) in questions.into_iter().enumerate() {
             if self.questions.get(&rail).is_some_and(|queue| queue.send((place, question)).is_ok()) {

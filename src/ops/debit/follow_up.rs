@@ -98,7 +98,7 @@ fn make_links(ctx: &Ctx, rows: &[&DueRow], now: At) -> Result<u64> {
         for (row, rail) in &wanted {
             let id = row.installment.id;
             let attempt = row.attempts + 1;
-            let order_no = order_no(&shop.install_code, shop.copy_no, id, attempt);
+            let order_no = order_no(&shop.code, shop.copy_no, id, attempt);
             let new = NewCharge {
                 installment: id,
                 attempt,

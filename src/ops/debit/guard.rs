@@ -91,7 +91,11 @@ pub fn check(ctx: &Ctx, options: &Options, now: At) -> Result<()> {
 /// The refusal, with what to do about it.
 pub fn copies(ctx: &Ctx) -> Result<()> {
     let what = match witness::inspect(ctx)? {
-        Verdict::First | Verdict::Same => return Ok(()),
+        Verdict::Same => return Ok(()),
+        Verdict::Stranger { host, .. } => t!(
+            "this database was used last on another computer ({host}), or what remembered it here is lost",
+            host = host
+        ),
         Verdict::Behind { .. } => t!("this database is older than the last run on this machine: it was restored"),
         Verdict::Forked { .. } => t!("this database has another history than the last run on this machine"),
         Verdict::Moved { from, .. } => {

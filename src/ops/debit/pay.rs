@@ -65,7 +65,7 @@ fn take_cash(ctx: &Ctx, row: &DueRow, now: At) -> Result<()> {
     let shop = db::shop::identity(ctx.db.read())?;
     let id = row.installment.id;
     let attempt = row.attempts + 1;
-    let order_no = order_no(&shop.install_code, shop.copy_no, id, attempt);
+    let order_no = order_no(&shop.code, shop.copy_no, id, attempt);
     ctx.db.write(now, |tx| {
         if let Some(link) = &row.open {
             db::charge::void(tx, link.id, "CLOSED", now)?;

@@ -11,7 +11,7 @@ use crate::db;
 use crate::db::bill::Bill;
 use crate::db::recon::{OpenLine, Unbilled, Wanted};
 use crate::domain::bill::LineKind;
-use crate::domain::charge::{ChargeState, InstallmentState, read_order_no};
+use crate::domain::charge::{ChargeState, Copies, InstallmentState, read_order_no};
 use crate::domain::date::{At, day_of, moment, plus_days};
 use crate::domain::id::{BillId, CustomerId, InstallmentId};
 use crate::domain::money::Money;
@@ -112,17 +112,17 @@ pub fn differences(ctx: &Ctx, filter: Filter<'_>, now: At) -> Result<Vec<Differe
 /// Order numbers that this shop made.
 struct Own<'a> {
     ctx: &'a Ctx,
-    install_code: String,
+    copies: Copies,
 }
 
 impl<'a> Own<'a> {
     fn new(ctx: &'a Ctx) -> Result<Own<'a>> {
-        Ok(Own { ctx, install_code: db::shop::identity(ctx.db.read())?.install_code })
+        Ok(Own { ctx, copies: db::shop::copies(ctx.db.read())? })
     }
 
     /// The agreement and the term in an order number of ours, where there is such an agreement.
     fn owner(&self, order_no: &str) -> Result<Option<(InstallmentId, CustomerId)>> {
-        let Some((id, _)) = read_order_no(&self.install_code, order_no) else { return Ok(None) };
+        let Some((id, _)) = read_order_no(&self.copies, order_no) else { return Ok(None) };
         let agreement = db::agreement::get(self.ctx.db.read(), id.agreement)?;
         Ok(agreement.map(|agreement| (id, agreement.customer)))
     }

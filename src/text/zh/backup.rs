@@ -51,6 +51,10 @@ pub const TABLE: Table = &[
     ("cannot move {path} aside", "无法移走 {path}"),
     // The witness.
     (
+        "nothing beside the data key remembers this database: it was used last on the computer {host}, or the file that remembers it is lost",
+        "数据密钥旁边没有这个数据库的记录：它上次是在电脑 {host} 上用的，或者那份记录丢了",
+    ),
+    (
         "the database was restored from a backup; whatever happened after that backup is missing in it",
         "数据库是从备份恢复的，备份之后发生的事都不在里面",
     ),
@@ -76,6 +80,12 @@ pub const TABLE: Table = &[
     ),
     ("if it is, run `kibble adopt`", "如果是，请运行 `kibble adopt`"),
     // adopt
+    ("another copy of this database has the code {code}", "代码 {code} 已被这个数据库的另一份用过"),
+    ("leave --code out; a new one is drawn", "不要写 --code，会自动生成新的"),
+    (
+        "Eight letters and digits for the numbers of this copy; drawn by chance when left out",
+        "这一份数据库的单号用的八位字母和数字；不填就随机生成",
+    ),
     (
         "messages that the lost state may have told, to be looked up: {count}",
         "丢失的数据里可能已经发过、需要先查询的通知：{count} 条",

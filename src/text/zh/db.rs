@@ -12,6 +12,7 @@ pub const TABLE: Table = &[
     ),
     ("the shop database is locked by another program; nothing was changed", "店铺数据库被别的程序占用，没有做任何改动"),
     ("close the program that holds shop.db open, then run the command again", "关掉占用 shop.db 的程序，再运行一次"),
+    ("the work was broken off", "操作中途中断"),
     ("the disk is full; nothing was changed", "磁盘已满，没有做任何改动"),
     ("free some space, then run the command again", "腾出一些空间，再运行一次"),
     ("the shop folder cannot be written; nothing was changed", "店铺文件夹不能写入，没有做任何改动"),

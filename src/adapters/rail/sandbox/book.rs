@@ -105,6 +105,7 @@ CREATE INDEX orders_pending ON orders (rail, contract_no) WHERE state = 'pending
 CREATE INDEX orders_cycle ON orders (rail, contract_no, cycle) WHERE state = 'paid';
 CREATE INDEX orders_payer ON orders (rail, payer, paid_at) WHERE state = 'paid';
 CREATE INDEX orders_day ON orders (rail, paid_at) WHERE state = 'paid';
+CREATE INDEX orders_made ON orders (created_at);
 
 CREATE TABLE refunds (
     rail       TEXT NOT NULL,
@@ -532,6 +533,19 @@ impl Page<'_> {
     }
 
     /// Hands every order of the rail to `visit`, by order number, one at a time.
+    /// Orders of all rails that arrived at `from` or later.
+    pub(super) fn made_since(&self, from: At) -> anyhow::Result<Vec<Order>> {
+        self.all(
+            concat!(
+                "SELECT ",
+                order_columns!(),
+                " FROM orders WHERE created_at >= :from ORDER BY created_at, rail, order_no"
+            ),
+            named_params! { ":from": from.timestamp() },
+            order,
+        )
+    }
+
     pub(super) fn each_order(
         &self,
         rail: &str,

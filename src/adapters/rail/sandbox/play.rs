@@ -205,6 +205,21 @@ impl Book {
         })
     }
 
+    /// Writes down contracts and orders that were made with a real provider, so that the sandbox can stand in for it from here on. Payers
+    /// it has not heard of have the default balance.
+    ///
+    /// # Errors
+    /// When the book cannot be used, or has one of the orders already.
+    pub fn take_over(&self, contracts: &[Contract], orders: &[Order]) -> anyhow::Result<()> {
+        self.write(|page| {
+            for contract in contracts {
+                page.know_payer(&contract.payer)?;
+                page.save_contract(contract)?;
+            }
+            orders.iter().try_for_each(|order| page.add_order(order))
+        })
+    }
+
     /// The whole book but its orders, which are counted. Debits whose time has come but which nobody asked about are still
     /// counted as pending.
     ///
@@ -236,6 +251,14 @@ impl Book {
     /// The first that `visit` returns, or when the book cannot be used.
     pub fn orders(&self, rail: &str, mut visit: impl FnMut(Order) -> anyhow::Result<()>) -> anyhow::Result<()> {
         self.write(|page| page.each_order(rail, &mut visit))
+    }
+
+    /// Orders of all rails that arrived at `from` or later.
+    ///
+    /// # Errors
+    /// When the book cannot be used.
+    pub fn orders_since(&self, from: At) -> anyhow::Result<Vec<Order>> {
+        self.write(|page| page.made_since(from))
     }
 
     /// One contract.

@@ -1,0 +1,294 @@
+//! What changed in the books since somebody last looked, as it stands in the tables: for whoever judges the laws without believing the
+//! code that wrote the rows. Shares no query with the rest of the room, and decides nothing.
+
+use anyhow::Result;
+use chrono::NaiveDate;
+use rusqlite::named_params;
+
+use crate::db::Conn;
+use crate::db::types::{Instant, at, day, maybe_at};
+use crate::domain::date::At;
+
+/// How far somebody has looked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Charges from this one on may have changed.
+    pub charge: i64,
+    /// Entries after this one are new.
+    pub entry: i64,
+    /// Points after this row are new.
+    pub points: i64,
+    /// Messages from this one on may have changed.
+    pub message: i64,
+    /// Audit rows after this one are new.
+    pub audit: i64,
+    /// Orders after this one are new.
+    pub order: i64,
+}
+
+/// A charge with its installment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each field is the column of its name")]
+pub struct ChargeRow {
+    pub id: i64,
+    pub agreement: i64,
+    pub term: u32,
+    pub attempt: u32,
+    pub kind: String,
+    pub mandate: Option<i64>,
+    pub rail: String,
+    pub order_no: String,
+    pub amount: i64,
+    pub state: String,
+    pub reason: Option<String>,
+    pub code: String,
+    pub noted_at: At,
+    pub answered_at: Option<At>,
+    pub term_state: String,
+    pub due: NaiveDate,
+    pub customer: i64,
+}
+
+/// A posting with its entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each field is the column of its name")]
+pub struct PostingRow {
+    pub entry: i64,
+    pub kind: String,
+    pub reference: String,
+    pub account: String,
+    pub customer: i64,
+    pub amount: i64,
+    pub note: String,
+}
+
+/// A grant of points.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each field is the column of its name")]
+pub struct PointsRow {
+    pub id: i64,
+    pub kind: String,
+    pub reference: String,
+    pub points: i64,
+}
+
+/// A message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each field is the column of its name")]
+pub struct MessageRow {
+    pub id: i64,
+    pub event: String,
+    pub template: String,
+    pub audience: String,
+    pub agreement: Option<i64>,
+    pub term: Option<u32>,
+    pub params: String,
+    pub state: String,
+    pub created_at: At,
+}
+
+/// A mandate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each field is the column of its name")]
+pub struct MandateRow {
+    pub id: i64,
+    pub agreement: i64,
+    pub state: String,
+}
+
+/// An agreement with its pet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each field is the column of its name")]
+pub struct AgreementRow {
+    pub id: i64,
+    pub state: String,
+    pub pet: String,
+}
+
+/// A line of an order that the wallet paid for in part or whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each field is the column of its name")]
+pub struct LineRow {
+    pub order: i64,
+    pub sku: String,
+    pub wallet_part: i64,
+}
+
+/// A row of the audit trail as it is spelled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each field is the column of its name")]
+pub struct TrailRow {
+    pub seq: i64,
+    pub columns: [String; 6],
+    pub prev_hash: String,
+    pub hash: String,
+}
+
+/// Charges that are new or may have changed.
+pub fn charges(conn: &Conn, from: i64) -> Result<Vec<ChargeRow>> {
+    let mut query = conn.sql().prepare_cached(
+        "SELECT c.id, c.agreement_id, c.term, c.attempt, c.kind, c.mandate_id, c.rail, c.order_no, c.amount, c.state, c.reason,
+                c.code, c.noted_at, c.answered_at, i.state AS term_state, i.due, a.customer_id
+         FROM charge c JOIN installment i ON i.agreement_id = c.agreement_id AND i.term = c.term
+         JOIN agreement a ON a.id = c.agreement_id WHERE c.id >= :from ORDER BY c.id",
+    )?;
+    let rows = query.query_map(named_params! { ":from": from }, |row| {
+        Ok(ChargeRow {
+            id: row.get("id")?,
+            agreement: row.get("agreement_id")?,
+            term: row.get("term")?,
+            attempt: row.get("attempt")?,
+            kind: row.get("kind")?,
+            mandate: row.get("mandate_id")?,
+            rail: row.get("rail")?,
+            order_no: row.get("order_no")?,
+            amount: row.get("amount")?,
+            state: row.get("state")?,
+            reason: row.get("reason")?,
+            code: row.get("code")?,
+            noted_at: at(row, "noted_at")?,
+            answered_at: maybe_at(row, "answered_at")?,
+            term_state: row.get("term_state")?,
+            due: day(row, "due")?,
+            customer: row.get("customer_id")?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Postings of new entries, entry by entry.
+pub fn postings(conn: &Conn, after: i64) -> Result<Vec<PostingRow>> {
+    let mut query = conn.sql().prepare_cached(
+        "SELECT e.id, e.kind, e.ref, e.note, p.account, p.customer_id, p.amount
+         FROM entry e JOIN posting p ON p.entry_id = e.id WHERE e.id > :after ORDER BY e.id, p.line",
+    )?;
+    let rows = query.query_map(named_params! { ":after": after }, |row| {
+        Ok(PostingRow {
+            entry: row.get("id")?,
+            kind: row.get("kind")?,
+            reference: row.get("ref")?,
+            account: row.get("account")?,
+            customer: row.get("customer_id")?,
+            amount: row.get("amount")?,
+            note: row.get("note")?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// New grants of points.
+pub fn points(conn: &Conn, after: i64) -> Result<Vec<PointsRow>> {
+    let mut query =
+        conn.sql().prepare_cached("SELECT id, kind, ref, points FROM points WHERE id > :after ORDER BY id")?;
+    let rows = query.query_map(named_params! { ":after": after }, |row| {
+        Ok(PointsRow {
+            id: row.get("id")?,
+            kind: row.get("kind")?,
+            reference: row.get("ref")?,
+            points: row.get("points")?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Messages that are new or may have changed.
+pub fn messages(conn: &Conn, from: i64) -> Result<Vec<MessageRow>> {
+    let mut query = conn.sql().prepare_cached(
+        "SELECT id, event, template, audience, agreement_id, term, params, state, created_at FROM message
+         WHERE id >= :from ORDER BY id",
+    )?;
+    let rows = query.query_map(named_params! { ":from": from }, |row| {
+        Ok(MessageRow {
+            id: row.get("id")?,
+            event: row.get("event")?,
+            template: row.get("template")?,
+            audience: row.get("audience")?,
+            agreement: row.get("agreement_id")?,
+            term: row.get("term")?,
+            params: row.get("params")?,
+            state: row.get("state")?,
+            created_at: at(row, "created_at")?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Every mandate.
+pub fn mandates(conn: &Conn) -> Result<Vec<MandateRow>> {
+    let mut query = conn.sql().prepare_cached("SELECT id, agreement_id, state FROM mandate ORDER BY id")?;
+    let rows = query.query_map([], |row| {
+        Ok(MandateRow { id: row.get("id")?, agreement: row.get("agreement_id")?, state: row.get("state")? })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Every agreement.
+pub fn agreements(conn: &Conn) -> Result<Vec<AgreementRow>> {
+    let mut query = conn.sql().prepare_cached(
+        "SELECT a.id, a.state, p.status FROM agreement a JOIN pet p ON p.id = a.pet_id ORDER BY a.id",
+    )?;
+    let rows = query.query_map([], |row| {
+        Ok(AgreementRow { id: row.get("id")?, state: row.get("state")?, pet: row.get("status")? })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// What wallets paid for in new orders.
+pub fn wallet_lines(conn: &Conn, after: i64) -> Result<Vec<LineRow>> {
+    let mut query = conn.sql().prepare_cached(
+        "SELECT order_id, sku, wallet_part FROM order_line WHERE order_id > :after AND wallet_part > 0 ORDER BY order_id, line",
+    )?;
+    let rows = query.query_map(named_params! { ":after": after }, |row| {
+        Ok(LineRow { order: row.get("order_id")?, sku: row.get("sku")?, wallet_part: row.get("wallet_part")? })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Codes of what the wallet may not pay for: by its own mark, or by its category.
+pub fn not_for_wallets(conn: &Conn, categories: &[String]) -> Result<Vec<String>> {
+    let mut query = conn.sql().prepare_cached("SELECT sku, category, wallet_ok FROM item ORDER BY sku")?;
+    let mut rows = query.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (category, own): (String, Option<bool>) = (row.get("category")?, row.get("wallet_ok")?);
+        if !own.unwrap_or(categories.contains(&category)) {
+            found.push(row.get("sku")?);
+        }
+    }
+    Ok(found)
+}
+
+/// New rows of the audit trail: `at`, `actor`, `host`, `op`, `entity` and `detail` as they are spelled.
+pub fn trail(conn: &Conn, after: i64) -> Result<Vec<TrailRow>> {
+    let mut query = conn.sql().prepare_cached(
+        "SELECT seq, at, actor, host, op, entity, detail, prev_hash, hash FROM audit WHERE seq > :after ORDER BY seq",
+    )?;
+    let rows = query.query_map(named_params! { ":after": after }, |row| {
+        let column = |name: &str| row.get::<_, String>(name);
+        Ok(TrailRow {
+            seq: row.get("seq")?,
+            columns: [
+                column("at")?,
+                column("actor")?,
+                column("host")?,
+                column("op")?,
+                column("entity")?,
+                column("detail")?,
+            ],
+            prev_hash: row.get("prev_hash")?,
+            hash: row.get("hash")?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Terms whose notice was given at signing, which need no announcement.
+pub fn announced_at_signing(conn: &Conn, before: At) -> Result<Vec<(i64, u32)>> {
+    let mut query = conn.sql().prepare_cached(
+        "SELECT agreement_id, term FROM notice WHERE kind = 'signing' AND given_at <= :before ORDER BY 1, 2",
+    )?;
+    let rows = query.query_map(named_params! { ":before": Instant(before) }, |row| {
+        Ok((row.get("agreement_id")?, row.get("term")?))
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}

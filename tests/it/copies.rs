@@ -1,0 +1,249 @@
+//! Copies of a shop's database: restored ones, and folders carried to a second computer. No two of them ever make the same number, none
+//! moves money before somebody says that it is the one, and whatever the lost state did is asked for.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use kibble::config::Config;
+use kibble::db;
+use kibble::domain::money::Money;
+use kibble::ops::adopt::adopt;
+use kibble::ops::{Ctx, backup};
+
+use crate::due::{ALIPAY, WECHAT, announced, ask, ask_rail, charges, counts, holds, run, shop, wallet};
+use crate::earnest::{Till, moment};
+use crate::plant::sql;
+use crate::shop::Shop;
+
+/// The shop's folder on a second computer, with the key and without what remembers the database beside it. The payment rail is the same.
+fn carried(shop: &Shop) -> Shop {
+    let mut other = Shop::new();
+    other.lang("en");
+    for name in ["shop.toml", "shop.db"] {
+        fs::copy(shop.path(name), other.path(name)).unwrap();
+    }
+    let toml = other.read("shop.toml");
+    let key =
+        toml.lines().find_map(|line| line.strip_prefix("key_file = \"")).unwrap().trim_end_matches('"').to_owned();
+    let own = other.dir().with_file_name("home").join("shop.key");
+    fs::copy(&key, &own).unwrap();
+    other.write("shop.toml", toml.replace(&key, own.to_str().unwrap()));
+    symlink(shop.path("sandbox.db"), other.path("sandbox.db")).unwrap();
+    other
+}
+
+fn restored(shop: &mut Shop, at: &str, file: &str) {
+    shop.at(at);
+    shop.run(&format!("restore {file} --yes")).exits(0);
+}
+
+/// Every number that a database ever gave to a rail.
+fn numbers(shop: &Shop) -> BTreeSet<String> {
+    let all = ask(shop, "SELECT order_no FROM charge UNION ALL SELECT contract_no FROM mandate");
+    all.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn two_copies_adopted_on_two_computers_never_make_the_same_number() {
+    let mut first = shop(&[ALIPAY, WECHAT]);
+    announced(&mut first);
+    first.run("backup --out copies").exits(0);
+    let file = fs::read_dir(first.path("copies")).unwrap().next().unwrap().unwrap().path();
+    let mut second = carried(&first);
+    let before = numbers(&first);
+    // Each is adopted where it is, and neither hears of the other.
+    second.at("2026-11-05T08:00").run("adopt --yes").ok("copy 2");
+    restored(&mut first, "2026-11-05T08:00", file.to_str().unwrap());
+    first.run("adopt --yes").ok("copy 2");
+    // The first has no money at nine, so both ask the rail about the same terms.
+    first.run("sandbox fund c-1 0").exits(0);
+    first.run("sandbox fund c-2 0").exits(0);
+    run(&mut first, "2026-11-05T09:00").says("2 declined");
+    run(&mut second, "2026-11-05T09:00").says("2 declined");
+    let (ours, theirs) = (numbers(&first), numbers(&second));
+    assert!(ours.len() > before.len() + 2 && theirs.len() > before.len() + 2, "{ours:?} {theirs:?}");
+    let same: Vec<_> = ours.intersection(&theirs).filter(|number| !before.contains(*number)).collect();
+    assert!(same.is_empty(), "{same:?}");
+    // The rail saw each number from one of them only, and money for a term came once.
+    for order in ask_rail(&first, "SELECT order_no FROM orders").lines() {
+        assert!(ours.contains(order) != theirs.contains(order), "{order}");
+    }
+    holds(&first);
+    // Brought together on one computer, the other's numbers are known and asked about.
+    second.run("sandbox fund c-1 1000").exits(0);
+    run(&mut second, "2026-11-05T17:00").says("1 paid");
+    fs::copy(second.path("shop.db"), first.path("shop.db")).unwrap();
+    run(&mut first, "2026-11-05T18:00").fails(1, "kibble adopt");
+    first.run("adopt --yes").ok("copy 3");
+    assert_eq!(ask(&first, "SELECT count(*) FROM copy"), "4", "the first one, two seconds, and this");
+    run(&mut first, "2026-11-05T19:00");
+    assert_eq!(wallet(&first, 1), 19_900);
+    first.run("check").hides("does not come from its installment");
+}
+
+#[test]
+fn a_shop_carried_to_a_second_computer_moves_no_money_and_tells_nobody() {
+    let mut first = shop(&[ALIPAY]);
+    announced(&mut first);
+    let mut second = carried(&first);
+    second.at("2026-11-05T09:00");
+    let before = counts(&second);
+    for (lang, host, next) in [
+        ("en", "used last on another computer", "make this the shop's database with `kibble adopt`"),
+        ("zh", "上次是在另一台电脑", "用 `kibble adopt` 把它定为正式数据库"),
+    ] {
+        second.lang(lang);
+        for line in ["debit run", "debit run --confirm-backlog", "debit pay a-1/1 --cash --yes"] {
+            second.run(line).fails(1, host).says(next);
+        }
+        second.run("remind send --yes").fails(1, "kibble adopt");
+    }
+    second.lang("en").run("doctor --offline").says("kibble adopt");
+    assert_eq!(counts(&second), before);
+    // Without the key it does not even open.
+    let toml = second.read("shop.toml");
+    second.write("shop.toml", toml.replace("shop.key", "away.key"));
+    second.run("debit run").fails(1, "is missing");
+    second.write("shop.toml", toml);
+    // The first goes on as if nothing had been; the second, adopted, finds what it did.
+    run(&mut first, "2026-11-05T09:00").ok("1 paid");
+    second.at("2026-11-05T10:00").run("adopt --yes").ok("copy 2");
+    run(&mut second, "2026-11-05T11:00").hides("1 declined");
+    assert_eq!((wallet(&second, 1), ask_rail(&second, "SELECT count(*) FROM orders").as_str()), (19_900, "1"));
+    holds(&second);
+    holds(&first);
+}
+
+#[test]
+fn the_same_backup_restored_twice_never_repeats_a_number_nor_a_charge() {
+    let mut shop = shop(&[ALIPAY, WECHAT]);
+    announced(&mut shop);
+    shop.run("backup --out copies").exits(0);
+    let file = fs::read_dir(shop.path("copies")).unwrap().next().unwrap().unwrap().path();
+    let file = file.to_str().unwrap().to_owned();
+    restored(&mut shop, "2026-11-05T08:00", &file);
+    shop.run("adopt --yes").ok("copy 2");
+    shop.run("sandbox fund c-2 0").exits(0);
+    run(&mut shop, "2026-11-05T09:00").says("1 paid").says("1 declined");
+    let second = numbers(&shop);
+    let code = ask(&shop, "SELECT code FROM shop");
+    // The backup knows nothing of the second copy; what is kept beside the key does.
+    restored(&mut shop, "2026-11-05T10:00", &file);
+    shop.run("debit run").fails(1, "kibble adopt");
+    let ran = shop.run("adopt --yes");
+    ran.ok("copy 3").says("a-1/1").says("paid, was missing here");
+    assert!(ask(&shop, "SELECT order_no FROM charge ORDER BY id").contains(&code), "{}", ran.full());
+    assert_eq!(ask(&shop, "SELECT count(*) FROM copy"), "3");
+    shop.run("sandbox fund c-2 1000").exits(0);
+    // The link that the second copy made is open, so its term waits for it; then everything is collected once.
+    run(&mut shop, "2026-11-05T12:00");
+    let made: Vec<String> = numbers(&shop).difference(&second).cloned().collect();
+    assert!(made.iter().all(|number| !number.contains(&code)), "{made:?}");
+    assert_eq!(wallet(&shop, 1), 19_900, "{}", charges(&shop));
+    let paid = "SELECT count(*) FROM orders WHERE state = 'paid' AND rail = 'alipay'";
+    assert_eq!(ask_rail(&shop, paid), "1");
+    holds(&shop);
+}
+
+#[test]
+fn a_payment_made_after_an_older_backup_is_found_when_a_younger_one_is_restored() {
+    let mut shop = shop(&[ALIPAY]);
+    announced(&mut shop);
+    shop.run("backup --out old").exits(0);
+    shop.run("sandbox fund c-1 0").exits(0);
+    run(&mut shop, "2026-11-05T09:00").says("1 declined");
+    shop.run("backup --out young").exits(0);
+    let of = |shop: &Shop, name: &str| {
+        let file = fs::read_dir(shop.path(name)).unwrap().next().unwrap().unwrap().path();
+        file.to_str().unwrap().to_owned()
+    };
+    let (old, young) = (of(&shop, "old"), of(&shop, "young"));
+    // The older one goes on and collects with its first attempt; the younger one has counted to two already.
+    restored(&mut shop, "2026-11-05T10:00", &old);
+    shop.run("adopt --yes").exits(0);
+    shop.run("sandbox fund c-1 1000").exits(0);
+    sql(&shop, "UPDATE charge SET state = 'void', answered_at = asked_at WHERE state = 'unknown'");
+    run(&mut shop, "2026-11-06T09:00");
+    restored(&mut shop, "2026-11-06T10:00", &young);
+    assert_eq!(charges(&shop), "a-1/1 1 debit alipay declined\na-1/1 2 link alipay pending");
+    let adopted = shop.run("adopt --yes");
+    let paid = ask_rail(&shop, "SELECT order_no FROM orders WHERE state = 'paid'");
+    assert_eq!(paid.lines().count(), 1, "{}", ask_rail(&shop, "SELECT order_no, state FROM orders"));
+    adopted.ok(&paid);
+    run(&mut shop, "2026-11-06T11:00");
+    assert_eq!(wallet(&shop, 1), 19_900, "{}", charges(&shop));
+    assert_eq!(ask_rail(&shop, "SELECT count(*) FROM orders WHERE state = 'paid'"), "1");
+    holds(&shop);
+}
+
+#[test]
+fn a_refund_that_a_restored_database_has_forgotten_is_not_paid_twice() {
+    let mut shop = shop(&[ALIPAY]);
+    announced(&mut shop);
+    run(&mut shop, "2026-11-05T09:00").ok("1 paid");
+    shop.run("backup --out copies").exits(0);
+    let file = fs::read_dir(shop.path("copies")).unwrap().next().unwrap().unwrap().path();
+    shop.at("2026-11-05T10:00").run("debit refund a-1/1 --amount 50 --reason 重复 --yes").exits(0);
+    restored(&mut shop, "2026-11-05T11:00", file.to_str().unwrap());
+    shop.run("debit refund a-1/1 --amount 50 --reason 重复 --yes").fails(1, "kibble adopt");
+    shop.run("adopt --yes").exits(0);
+    shop.run("debit refund a-1/1 --amount 50 --reason 重复 --yes").exits(0);
+    assert_eq!(ask_rail(&shop, "SELECT refunded FROM orders"), "5000");
+    assert_eq!(wallet(&shop, 1), 14_900);
+    holds(&shop);
+}
+
+#[test]
+fn a_link_that_the_lost_state_sent_can_never_be_paid_after_an_adoption() {
+    let mut shop = shop(&[ALIPAY]);
+    announced(&mut shop);
+    let till = Till::open(shop, "2026-11-05T08:00", "");
+    let saved = backup::backup(&till.ctx, None, till.ctx.now()).unwrap().file;
+    // The lost state: no money at nine, so the customer is sent a link, and has not opened it.
+    till.book().fund("c-1", Money::ZERO).unwrap();
+    till.ctx.clock.set(moment("2026-11-05T09:00"));
+    crate::real::run(&till.ctx);
+    let number = ask(&till.shop, "SELECT order_no FROM charge WHERE kind = 'link' AND state = 'pending'");
+    assert!(
+        till.ctx.rail("alipay").unwrap().query_charge(&number, Money::from_fen(19_900)).answer.word() == "not_found"
+    );
+    let Till { shop, ctx, gateway, server } = till;
+    let clock = ctx.clock.clone();
+    drop(ctx);
+    clock.set(moment("2026-11-05T10:00"));
+    let config = || Config::load(&shop.dir()).unwrap();
+    let it = backup::restorable(&config(), &saved).unwrap();
+    backup::restore(&config(), &clock, &it).unwrap();
+    let ctx = Ctx::wire(config(), clock).unwrap();
+    assert_eq!(charges(&shop), "");
+    // While Alipay cannot be reached nobody can say whether the link is dead, and nothing changes.
+    server.set_down(true);
+    assert!(
+        adopt(&ctx, None, ctx.now()).unwrap_err().to_string().contains("cannot say now what became of 6 order numbers")
+    );
+    server.set_down(false);
+    assert_eq!(db::shop::identity(ctx.db.read()).unwrap().copy_no, 1);
+    let adopted = adopt(&ctx, Some("ADPT2345"), ctx.now()).unwrap();
+    assert_eq!((adopted.copy_no, adopted.code.as_str(), adopted.found.len()), (2, "ADPT2345", 0));
+    gateway.book().fund("c-1", Money::from_fen(100_000)).unwrap();
+    let paid = gateway.book().pay_link_order("alipay", &number, ctx.now());
+    assert!(paid.unwrap_err().to_string().contains("is closed"));
+    ctx.clock.set(moment("2026-11-05T11:00"));
+    crate::real::run(&ctx);
+    assert_eq!((wallet(&shop, 1), charges(&shop).as_str()), (19_900, "a-1/1 1 debit alipay paid"));
+    assert_eq!(db::shop::identity(ctx.db.read()).unwrap().code, "ADPT2345");
+    assert!(ask(&shop, "SELECT order_no FROM charge").starts_with("KBADPT234502"));
+    holds(&shop);
+}
+
+#[test]
+fn a_code_for_a_copy_is_eight_letters_and_digits_that_no_copy_has() {
+    let shop = Shop::opened();
+    shop.run("adopt --code short --yes").fails(2, "short is not eight capital letters and digits");
+    shop.run("adopt --code 7K2QX9AB --yes").fails(1, "7K2QX9AB");
+    shop.run("adopt --code 8M3RX9AC --yes --json").exits(0);
+    assert_eq!(ask(&shop, "SELECT code, copy_no FROM copy ORDER BY copy_no"), "7K2QX9AB|1\n8M3RX9AC|2");
+    let drawn = shop.run("adopt --yes --json").json()["code"].as_str().unwrap().to_owned();
+    assert!(drawn.len() == 8 && drawn != "7K2QX9AB" && drawn != "8M3RX9AC", "{drawn}");
+}

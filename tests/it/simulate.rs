@@ -1,0 +1,24 @@
+//! Whole years from seeds, with faults at every boundary: the short form here and beside the code, the long form by
+//! `cargo test --release --test it -- --ignored --nocapture simulate`.
+
+use kibble::ops::simulate::{Plot, Simulated, Wanted, simulate};
+
+fn told(seed: u64, seeds: u32, agreements: u32) -> Simulated {
+    simulate(&Wanted { plot: Plot { seed, years: 1, agreements, faults: true }, seeds }, &mut |_| {}).unwrap()
+}
+
+/// A number from the environment, for whoever wants more or less of the long form.
+fn number(name: &str, usual: u32) -> u32 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
+/// Takes about an hour on two processors in a release build.
+#[test]
+#[ignore = "the long form: a thousand years of three hundred agreements"]
+fn a_thousand_years_keep_every_law() {
+    let (from, seeds) = (number("KIBBLE_SEED", 1), number("KIBBLE_SEEDS", 1_000));
+    let agreements = number("KIBBLE_AGREEMENTS", 300);
+    let told = told(u64::from(from), seeds, agreements);
+    println!("{} seeds from {from}: {:#?}", told.seeds, told.counts);
+    assert!(told.holds(), "{:#?}", told.failures);
+}
