@@ -34,10 +34,7 @@ pub const TABLE: Table = &[
     ("charges closed unpaid", "未付关闭"),
     ("charges still open", "尚未结束"),
     ("seed {seed} breaks law {law}: {what} ({record})", "种子 {seed} 违反第 {law} 条：{what}（{record}）"),
-    (
-        "  the shortest story that shows it, with {count} people:",
-        "  能看出问题的最短经过，涉及 {count} 个人：",
-    ),
+    ("  the shortest story that shows it, with {count} people:", "  能看出问题的最短经过，涉及 {count} 个人："),
     ("simulating", "模拟中"),
     ("the power fails at boundary {n}", "在第 {n} 个边界处断电"),
     ("the disk is full from boundary {n}, for one commit", "从第 {n} 个边界起磁盘写满，影响一次提交"),
