@@ -1,28 +1,6 @@
 //! How fast a real rail is charged when its provider takes 200 ms for every answer: bounded by the calls in flight and the rate limit,
-//! not by the database. Prints charges per second beside the ideal, which is what the calls alone would take: two for each charge, a
-//! look at the mandate and the charge itself.
-//!
-//! The provider is the gateway of the tests, on this machine; the clock is the real one. `cargo bench --bench rails -- 200` changes
-//! the number of charges.
-
-#![allow(
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    clippy::float_arithmetic,
-    reason = "a benchmark is a program that prints"
-)]
-#![allow(missing_docs, reason = "nobody links to a benchmark")]
-
-#[allow(dead_code, reason = "the tests use more of it")]
-#[path = "../tests/it/provider/mod.rs"]
-mod provider;
-#[allow(dead_code, unused_imports, unused_macros, reason = "the tests use more of it")]
-#[path = "../tests/it/rails/suite.rs"]
-pub mod suite;
-mod rails {
-    pub use crate::suite;
-}
-mod seed;
+//! not by the database. Beside it stands what the calls alone would take: two for each charge, a look at the mandate and the
+//! charge itself. The provider is the gateway of the tests, on this machine; the clock is the real one.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -40,29 +18,40 @@ use kibble::ops::debit::{self, Options};
 
 use crate::provider::Server;
 use crate::provider::alipay::{Alipay, account};
-use crate::seed::{Seed, contract_no};
+use crate::seed::{self, Seed, contract_no};
+use crate::suite;
+use crate::table::{Figure, Row, Scale, grouped};
 
 const ANSWER_MS: u64 = 200;
 /// Calls in flight, calls per second (0: no limit).
 const CASES: [(u32, u32); 4] = [(1, 0), (8, 0), (32, 0), (32, 50)];
 
-fn main() {
-    let count = std::env::args().skip(1).find_map(|word| word.parse().ok()).unwrap_or(256);
-    println!("{:>9} {:>8} {:>11} {:>11} {:>7}", "in flight", "limit/s", "charges/s", "ideal", "ratio");
-    for (in_flight, per_second) in CASES {
-        // One at a time takes long enough with fewer.
-        let count = if in_flight == 1 { count / 8 } else { count };
-        let seconds = case(count, in_flight, per_second);
-        let by_flight = f64::from(in_flight) * 1_000.0 / ANSWER_MS as f64;
-        let calls = if per_second == 0 { by_flight } else { by_flight.min(f64::from(per_second)) };
-        let (ideal, real) = (calls / 2.0, f64::from(count) / seconds);
-        println!("{in_flight:>9} {per_second:>8} {real:>11.1} {ideal:>11.1} {:>7.2}", ideal / real);
+pub fn run(scale: &Scale) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let cases = if scale.small { &CASES[2..3] } else { &CASES };
+    for count in scale.sizes(&[256], 4) {
+        for (in_flight, per_second) in cases.iter().copied() {
+            // One at a time takes long enough with fewer.
+            let count = if in_flight == 1 { count.div_ceil(8) } else { count };
+            let answer_ms = if scale.small { 1 } else { ANSWER_MS };
+            let seconds = case(count, in_flight, per_second, answer_ms);
+            let by_flight = f64::from(in_flight) * 1_000.0 / answer_ms as f64;
+            let calls = if per_second == 0 { by_flight } else { by_flight.min(f64::from(per_second)) };
+            let limit = if per_second == 0 { String::new() } else { format!(", {per_second} a second") };
+            rows.push(Row {
+                what: format!("real rail of {ANSWER_MS} ms, {in_flight} in flight{limit}, beside its calls alone"),
+                size: format!("{} charges", grouped(count)),
+                kibble: Figure::Time(Duration::from_secs_f64(seconds)),
+                bare: Figure::Time(Duration::from_secs_f64(f64::from(count) * 2.0 / calls)),
+                goal: Some(1.25),
+            });
+        }
     }
-    println!("every answer takes {ANSWER_MS} ms; ratio = ideal / charges per second, 1.00 is the best there can be");
+    rows
 }
 
 /// Seconds of a debit run over `count` due terms.
-fn case(count: u32, in_flight: u32, per_second: u32) -> f64 {
+fn case(count: u32, in_flight: u32, per_second: u32, answer_ms: u64) -> f64 {
     let root = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let folder = root.path().join("shop");
     let now = Clock::System.now();
@@ -111,7 +100,7 @@ fn case(count: u32, in_flight: u32, per_second: u32) -> f64 {
     config.rails.get_mut("alipay").unwrap().profile = profile.clone();
     let mut ctx = Ctx::wire(config, Clock::System).unwrap();
     ctx.rails.insert("alipay".into(), Arc::new(rail));
-    server.set_delay(Duration::from_millis(ANSWER_MS));
+    server.set_delay(Duration::from_millis(answer_ms));
     let started = Instant::now();
     let outcome = debit::run(&ctx, &Options { confirm_backlog: true }).unwrap();
     let seconds = started.elapsed().as_secs_f64();

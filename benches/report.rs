@@ -1,18 +1,12 @@
 //! The month report over a million charges, beside the same statements in the `sqlite3` shell, and beside nothing but the database
-//! crate where there is no shell. Prints one table; the goal is at most 1.2 times the shell.
-//!
-//! `cargo bench --bench report` builds its shop once in `target/tmp/report-bench` (about 1 GB) and keeps it; delete the folder to
+//! crate where there is no shell. The goal is at most 1.2 times the shell. Builds its shop once in `target/tmp/report-bench` (about 1 GB) and keeps it; delete the folder to
 //! build it again.
-
-#![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
-#![allow(clippy::unwrap_used, reason = "a benchmark that cannot run stops")]
-#![allow(missing_docs, reason = "nobody calls a benchmark")]
 
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kibble::clock::Clock;
 use kibble::domain::report::{Period, Rank};
@@ -22,8 +16,10 @@ use kibble::ops::{Ctx, read_now};
 use kibble::text::Lang;
 use rusqlite::Connection;
 
+use crate::table::{Figure, Row, Scale, grouped, timed};
+
 /// Agreements, each with [`TERMS`] terms; a quarter of the terms needs a second attempt, so there are a million charges.
-const AGREEMENTS: i64 = 40_000;
+const AGREEMENTS: u32 = 40_000;
 const TERMS: i64 = 20;
 
 /// What is measured: a name, the first and the last day.
@@ -48,69 +44,55 @@ const STATEMENTS: [&str; 8] = [
 /// A shop that was built on other tables is built again.
 const SCHEMA: &str = include_str!("../src/db/migrations/0001_init.sql");
 
-const NOW: &str = "2026-12-02T10:00";
+pub const NOW: &str = "2026-12-02T10:00";
 
-fn main() {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report-bench");
-    let shop = folder.join("shop");
-    if fs::read_to_string(folder.join("built")).ok().as_deref() != Some(SCHEMA) {
-        build(&folder, &shop);
+pub fn run(scale: &Scale) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for agreements in scale.sizes(&[AGREEMENTS], 30) {
+        rows.extend(measured(scale, agreements));
     }
+    rows
+}
+
+fn measured(scale: &Scale, agreements: u32) -> Vec<Row> {
+    let shop = shop_of(agreements);
     let db = shop.join("shop.db");
-    let counts = Connection::open(&db).unwrap();
-    let count = |table: &str| -> i64 {
-        counts.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
-    };
-    println!(
-        "{} charges, {} installments, {} agreements, {} entries, {} postings, {} order lines",
-        count("charge"),
-        count("installment"),
-        count("agreement"),
-        count("entry"),
-        count("posting"),
-        count("order_line")
-    );
+    let charges: u32 =
+        Connection::open(&db).unwrap().query_row("SELECT count(*) FROM charge", [], |row| row.get(0)).unwrap();
     let shell = Command::new("sqlite3").arg("--version").output().is_ok();
-    println!(
-        "{:<14} {:>14} {:>12} {:>14} {:>12} {:>8}",
-        "", "kibble process", "library", "sqlite3 shell", "rusqlite", "ratio"
-    );
+    let mut rows = Vec::new();
     for (name, from, to) in SCOPES {
         let (mut process, mut library, mut outside, mut bare) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for _ in 0..ROUNDS {
-            process.push(timed(|| run_kibble(&shop, from, to)));
-            library.push(timed(|| run_library(&shop, from, to)));
+        for _ in 0..scale.tries(ROUNDS) {
+            process.push(timed(|| run_kibble(&shop, from, to)).0);
+            library.push(timed(|| run_library(&shop, from, to)).0);
             if shell {
-                outside.push(timed(|| run_shell(&db, from, to)));
+                outside.push(timed(|| run_shell(&db, from, to)).0);
             }
-            bare.push(timed(|| run_bare(&db, from, to)));
+            bare.push(timed(|| run_bare(&db, from, to)).0);
         }
         let best = |times: &[Duration]| times.iter().min().copied();
-        let shown = |time: Option<Duration>| time.map_or("-".to_owned(), |time| format!("{} ms", time.as_millis()));
-        let (process, library, outside, bare) = (best(&process), best(&library), best(&outside), best(&bare));
-        println!(
-            "{name:<14} {:>14} {:>12} {:>14} {:>12} {:>8}",
-            shown(process),
-            shown(library),
-            shown(outside),
-            shown(bare),
-            ratio(process, outside.or(bare))
-        );
+        let row = |what: &str, ours: &[Duration], theirs: &[Duration], goal| {
+            let (kibble, bare) = (Figure::Time(best(ours)?), Figure::Time(best(theirs)?));
+            let what = format!("report of {name}, {what}");
+            Some(Row { what, size: format!("{} charges", grouped(charges)), kibble, bare, goal })
+        };
+        let goal = Some(1.2);
+        rows.extend(row("beside the same statements in the `sqlite3` shell", &process, &outside, goal));
+        rows.extend(row("beside the same statements alone", &process, &bare, if shell { None } else { goal }));
+        rows.extend(row("without starting a process, beside the same statements alone", &library, &bare, None));
     }
-    println!("ratio = kibble process ÷ sqlite3 shell (÷ rusqlite where there is no shell); goal: at most 1.20");
+    rows
 }
 
-/// Hundredths, by whole numbers.
-fn ratio(ours: Option<Duration>, theirs: Option<Duration>) -> String {
-    let micros = |time: Option<Duration>| time.map_or(1, |time| time.as_micros().max(1));
-    let hundredths = micros(ours) * 100 / micros(theirs);
-    format!("{}.{:02}", hundredths / 100, hundredths % 100)
-}
-
-fn timed(work: impl FnOnce()) -> Duration {
-    let start = Instant::now();
-    work();
-    start.elapsed()
+/// A shop of so many agreements, built once and kept.
+pub fn shop_of(agreements: u32) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("report-bench-{agreements}"));
+    let shop = folder.join("shop");
+    if fs::read_to_string(folder.join("built")).ok().as_deref() != Some(SCHEMA) {
+        build(&folder, &shop, agreements);
+    }
+    shop
 }
 
 fn run_kibble(shop: &Path, from: &str, to: &str) {
@@ -131,7 +113,7 @@ fn run_library(shop: &Path, from: &str, to: &str) {
 }
 
 /// Every parameter of the statements, as SQL text. Days begin at midnight in Shanghai.
-fn parameters(from: &str, to: &str) -> Vec<(&'static str, String)> {
+pub fn parameters(from: &str, to: &str) -> Vec<(&'static str, String)> {
     let period = Period::new(from.parse().unwrap(), to.parse().unwrap()).unwrap();
     let before = |days: u64| period.to().checked_sub_days(chrono::Days::new(days)).unwrap();
     let midnight = |day: chrono::NaiveDate| format!("{}T16:00:00Z", day.pred_opt().unwrap());
@@ -173,23 +155,29 @@ fn run_bare(db: &Path, from: &str, to: &str) {
     let sql = Connection::open(db).unwrap();
     sql.execute_batch("PRAGMA cache_size = -8192").unwrap();
     for statement in STATEMENTS {
-        let mut query = sql.prepare(statement).unwrap();
-        for (name, value) in parameters(from, to) {
-            if let Some(place) = query.parameter_index(name).unwrap() {
-                match value.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) {
-                    Some(text) => query.raw_bind_parameter(place, text).unwrap(),
-                    None => query.raw_bind_parameter(place, value.parse::<i64>().unwrap()).unwrap(),
-                }
+        each_row(&sql, statement, from, to, |_| {});
+    }
+}
+
+/// Visits the rows of a statement of kibble's.
+pub fn each_row(sql: &Connection, statement: &str, from: &str, to: &str, mut visit: impl FnMut(&rusqlite::Row<'_>)) {
+    let mut query = sql.prepare(statement).unwrap();
+    for (name, value) in parameters(from, to) {
+        if let Some(place) = query.parameter_index(name).unwrap() {
+            match value.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) {
+                Some(text) => query.raw_bind_parameter(place, text).unwrap(),
+                None => query.raw_bind_parameter(place, value.parse::<i64>().unwrap()).unwrap(),
             }
         }
-        let mut rows = query.raw_query();
-        while rows.next().unwrap().is_some() {}
+    }
+    let mut rows = query.raw_query();
+    while let Some(row) = rows.next().unwrap() {
+        visit(row);
     }
 }
 
 /// Makes the shop with the library and fills it by bulk statements, in the order in which a shop's books grow.
-fn build(folder: &Path, shop: &Path) {
-    println!("building {} …", folder.display());
+fn build(folder: &Path, shop: &Path, agreements: u32) {
     if folder.exists() {
         fs::remove_dir_all(folder).unwrap();
     }
@@ -208,15 +196,15 @@ fn build(folder: &Path, shop: &Path) {
     };
     init(&new, &Clock::fixed(read_now("2025-03-01", chrono_tz::Asia::Shanghai).unwrap())).unwrap();
     let sql = Connection::open(shop.join("shop.db")).unwrap();
-    sql.execute_batch(&filling()).unwrap();
+    sql.execute_batch(&filling(agreements)).unwrap();
     fs::write(folder.join("built"), SCHEMA).unwrap();
 }
 
-fn filling() -> String {
+fn filling(agreements: u32) -> String {
     format!(
         "PRAGMA synchronous = OFF; PRAGMA cache_size = -400000; PRAGMA foreign_keys = OFF;
 BEGIN;
-CREATE TEMP TABLE n AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {AGREEMENTS}) SELECT i FROM n;
+CREATE TEMP TABLE n AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {agreements}) SELECT i FROM n;
 CREATE TEMP TABLE t AS WITH RECURSIVE t(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM t WHERE k < {TERMS}) SELECT k FROM t;
 INSERT INTO customer (id, wrapped_key, lang, created_at, erased_at)
   SELECT i, NULL, 'zh', '2025-03-01T01:00:00Z', NULL FROM n;

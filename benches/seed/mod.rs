@@ -1,6 +1,7 @@
 //! The shop of the benches: as many agreements as wanted, one open term each.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono::NaiveDate;
 use kibble::clock::Clock;
@@ -13,9 +14,12 @@ use kibble::domain::id::InstallmentId;
 use kibble::domain::money::Money;
 use kibble::domain::op::Op;
 use kibble::domain::pet::{Sex, Status};
-use kibble::ops::Ctx;
 use kibble::ops::init::{NewShop, init};
+use kibble::ops::{Ctx, read_now};
 use kibble::text::Lang;
+use rusqlite::Connection;
+
+use crate::instant::{InstantChannel, InstantRail};
 
 /// What stands in the shop.
 pub struct Seed<'a> {
@@ -36,6 +40,69 @@ pub struct Seed<'a> {
 /// Our number of the mandate of agreement `number`.
 pub fn contract_no(number: u32) -> String {
     format!("KM{number:010}")
+}
+
+/// A moment in the shop's zone.
+pub fn at(text: &str) -> At {
+    read_now(text, chrono_tz::Asia::Shanghai).unwrap()
+}
+
+/// Where the key of the shop in `folder` lies.
+pub fn key_path(folder: &Path) -> PathBuf {
+    let mut name = folder.file_name().unwrap().to_os_string();
+    name.push(".key");
+    folder.with_file_name(name)
+}
+
+/// The shop in `folder` as it was when this was called first: at its own place, because a copy elsewhere moves no money.
+pub fn fresh(folder: &Path) -> &Path {
+    let store = folder.with_extension("store");
+    let files = [folder.join("shop.toml"), folder.join("shop.db"), key_path(folder).with_extension("seen")];
+    let stored = files.each_ref().map(|file| store.join(file.file_name().unwrap()));
+    if !store.exists() {
+        std::fs::create_dir(&store).unwrap();
+        for (file, stored) in files.iter().zip(&stored) {
+            std::fs::copy(file, stored).unwrap();
+        }
+        return folder;
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+    std::fs::create_dir(folder).unwrap();
+    for (file, stored) in files.iter().zip(&stored) {
+        std::fs::copy(stored, file).unwrap();
+    }
+    folder
+}
+
+/// The shop in `folder` at a moment, on the rail and the channel that answer at once.
+pub fn instant_ctx(folder: &Path, now: &str, window: u32, knows_orders: bool) -> Ctx {
+    let mut config = Config::load(folder).unwrap();
+    config.settings.debit.window = window;
+    let clock = Clock::fixed(at(now));
+    let mut ctx = Ctx::wire(config, clock).unwrap();
+    let profile = ctx.config.rails["alipay"].profile.clone();
+    ctx.rails.insert("alipay".into(), Arc::new(InstantRail { profile, knows_orders }));
+    ctx.notify.put(Box::new(InstantChannel));
+    ctx
+}
+
+/// A connection that keeps kibble's promises about the disk.
+pub fn bare(folder: &Path) -> Connection {
+    let sql = Connection::open(folder.join("shop.db")).unwrap();
+    sql.execute_batch("PRAGMA foreign_keys=ON; PRAGMA synchronous=FULL; PRAGMA cache_size=-8192;").unwrap();
+    sql.set_prepared_statement_cache_capacity(64);
+    sql
+}
+
+/// One more audit row, as long as the ones that kibble writes.
+pub fn audit(sql: &Connection, detail: &str) {
+    let hash = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    sql.prepare_cached(
+        "INSERT INTO audit SELECT max(seq) + 1, '2026-11-05T01:00:00Z', 'cron', 'bench', 'bench', '', ?1, ?2, ?2 FROM audit",
+    )
+    .unwrap()
+    .execute([detail, hash])
+    .unwrap();
 }
 
 /// A Chinese shop on a sandbox rail. `provider_no` is the provider's number of the mandate of agreement 1, 2, ….
@@ -123,4 +190,7 @@ pub fn shop(seed: &Seed<'_>, provider_no: impl Fn(u32) -> String) {
             Ok(((), Op::BookImported { customers: count, agreements: count, refused: 0 }))
         })
         .unwrap();
+    drop(ctx);
+    let sql = Connection::open(seed.folder.join("shop.db")).unwrap();
+    sql.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);").unwrap();
 }

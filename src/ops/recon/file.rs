@@ -212,7 +212,7 @@ fn announced_members(name: &str, bytes: &mut dyn Bytes) -> Result<usize> {
     if ends().any(is_large) {
         return Err(too_large(name));
     }
-    let end = ends().last();
+    let end = ends().next_back();
     match end.and_then(|end| tail.get(end + 10..end + 12)) {
         Some(count) => Ok(usize::from(u16::from_le_bytes([count[0], count[1]]))),
         None => Err(refused(name, &t!("the zip is damaged")).into()),

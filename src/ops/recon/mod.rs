@@ -17,9 +17,20 @@ use anyhow::Result;
 use chrono::NaiveDate;
 
 use crate::db;
+use crate::domain::bill::Figures;
 use crate::domain::date::{At, plus_days};
 use crate::domain::recon::WAIT_DAYS;
 use crate::ops::Ctx;
+
+/// What a bill says of itself, once its totals fit its rows: read as an import reads it, without touching the books.
+///
+/// # Errors
+/// When it is no sound bill.
+pub fn figures(name: &str, bytes: &[u8]) -> Result<Figures> {
+    let mut opened = file::Opened::new(name, Box::new(std::io::Cursor::new(bytes)))?;
+    opened.dialect()?;
+    opened.read(&mut |_| Ok(()))
+}
 
 /// How many lines of bills still differ although the waiting days are over, and the day of the oldest. Cheap while all is explained.
 ///
