@@ -43,9 +43,9 @@ mod parsers;
 mod pet;
 mod plan;
 mod plant;
-mod project;
 mod power;
 mod process;
+mod project;
 #[cfg(unix)]
 mod prompts;
 mod provider;

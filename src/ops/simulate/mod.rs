@@ -122,6 +122,9 @@ impl Simulated {
     }
 }
 
+/// What happened in one story, and what broke.
+type Told = (Counts, Option<Failure>);
+
 /// How a story ends.
 enum End {
     /// Every law held.
@@ -139,7 +142,7 @@ pub fn simulate(wanted: &Wanted, say: &mut dyn FnMut(Event)) -> Result<Simulated
     say(Event::Begin { label: t!("simulating"), total: seeds });
     let next = AtomicU64::new(0);
     let workers = thread::available_parallelism().map_or(1, usize::from).min(usize::try_from(seeds)?.max(1));
-    let mut told: Vec<(u64, Result<(Counts, Option<Failure>)>)> = thread::scope(|scope| {
+    let mut told: Vec<(u64, Result<Told>)> = thread::scope(|scope| {
         let (done, waiting) = channel();
         for _ in 0..workers {
             let (done, next) = (done.clone(), &next);
@@ -170,7 +173,7 @@ pub fn simulate(wanted: &Wanted, say: &mut dyn FnMut(Event)) -> Result<Simulated
 }
 
 /// Tells one story; one that breaks a law is told again until it is as short as can be.
-fn one(plot: &Plot) -> Result<(Counts, Option<Failure>)> {
+fn one(plot: &Plot) -> Result<Told> {
     let people = people(plot.seed, plot.agreements, &plan_templates()?, plot.from(), plot.days());
     let mut steps = tell(plot, &people);
     let (at, broken) = match play(plot, &people, &steps)? {

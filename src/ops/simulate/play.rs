@@ -254,9 +254,9 @@ fn take_back(ctx: &Ctx, people: &[Person], place: u32, any: u32) -> Result<bool>
     })?;
     let Some((id, state)) = orders.get(usize::try_from(any)? % orders.len().max(1)).copied() else { return Ok(false) };
     match state {
-        OrderState::Delivered => drop(order::return_line(ctx, id, 1, 1, WHY)?),
-        _ if any.is_multiple_of(2) => drop(order::cancel(ctx, id, None, WHY)?),
-        _ => drop(order::deliver(ctx, id)?),
+        OrderState::Delivered => order::return_line(ctx, id, 1, 1, WHY).map(|_| ())?,
+        _ if any.is_multiple_of(2) => order::cancel(ctx, id, None, WHY).map(|_| ())?,
+        _ => order::deliver(ctx, id).map(|_| ())?,
     }
     Ok(true)
 }

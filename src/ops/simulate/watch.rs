@@ -10,7 +10,7 @@ use ring::digest;
 
 use super::people::{RAILS, names_somebody};
 use super::story::ZONE;
-use super::world::{Hands, INSTALL_CODE};
+use super::world::{Delivery, Hands, INSTALL_CODE};
 use crate::adapters::rail::sandbox::rows::OrderState;
 use crate::db;
 use crate::db::watch::{ChargeRow, MessageRow, PostingRow, Seen, TrailRow};
@@ -76,6 +76,9 @@ struct News {
 }
 
 type Verdict = Result<(), Broken>;
+
+/// One of the questions asked after every step.
+type Judge = fn(&mut Watch, &Ctx, &Hands, &News, &[Delivery]) -> Result<Verdict>;
 
 fn broken(law: u32, what: String, record: impl ToString) -> Broken {
     Broken { law, what, record: record.to_string() }
@@ -217,25 +220,19 @@ impl Watch {
         Ok(News { charges, postings, messages, trail, any })
     }
 
-    fn judged(
-        &mut self,
-        ctx: &Ctx,
-        hands: &Hands,
-        news: &News,
-        deliveries: &[super::world::Delivery],
-    ) -> Result<Verdict> {
-        let steps: [&mut dyn FnMut(&mut Watch) -> Result<Verdict>; 8] = [
-            &mut |it| Ok(it.trail(news)),
-            &mut |it| it.money(ctx, news),
-            &mut |it| it.heard(hands),
-            &mut |it| it.charges(ctx, hands, news),
-            &mut |it| Ok(it.credited(news)),
-            &mut |it| Ok(it.messages(news)),
-            &mut |it| Ok(it.deliveries(deliveries)),
-            &mut |it| it.baskets(ctx),
+    fn judged(&mut self, ctx: &Ctx, hands: &Hands, news: &News, deliveries: &[Delivery]) -> Result<Verdict> {
+        let order: [Judge; 8] = [
+            |it, _, _, news, _| Ok(it.trail(news)),
+            |it, ctx, _, news, _| it.money(ctx, news),
+            |it, _, hands, _, _| it.heard(hands),
+            |it, ctx, hands, news, _| it.charges(ctx, hands, news),
+            |it, _, _, news, _| Ok(it.credited(news)),
+            |it, _, _, news, _| Ok(it.messages(news)),
+            |it, _, _, _, deliveries| Ok(it.deliveries(deliveries)),
+            |it, ctx, _, _, _| it.baskets(ctx),
         ];
-        for step in steps {
-            if let Err(found) = step(self)? {
+        for judge in order {
+            if let Err(found) = judge(self, ctx, hands, news, deliveries)? {
                 return Ok(Err(found));
             }
         }
@@ -522,7 +519,7 @@ impl Watch {
     }
 
     /// Law 8, from the channel's side: nobody hears a message twice, and no customer hears one at night.
-    fn deliveries(&mut self, deliveries: &[super::world::Delivery]) -> Verdict {
+    fn deliveries(&mut self, deliveries: &[Delivery]) -> Verdict {
         for it in deliveries {
             if !self.told.insert(it.id.clone()) {
                 return Err(broken(8, t!("somebody was told the same twice"), &it.id));
