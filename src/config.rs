@@ -760,6 +760,26 @@ impl Config {
         Ok(Config { folder: folder.to_owned(), settings, rails, channels, given: given.into_keys().collect() })
     }
 
+    /// The same shop in another folder, where nothing of it can reach anybody: every rail but the counter is a sandbox that keeps its
+    /// profile, fee and name, every channel writes to a file, nobody is asked about credit, and the witness lies in that folder. The
+    /// data key does not: whoever opens the shop there brings it along.
+    pub fn detached(&self, folder: &Path) -> Config {
+        let mut config = self.clone();
+        config.folder = folder.to_owned();
+        config.settings.key_file = folder.join("no.key");
+        config.settings.credit.check = "off".to_owned();
+        config.settings.sandbox = SandboxSettings::default();
+        for rail in config.rails.values_mut().filter(|rail| rail.adapter != AdapterKind::Cash) {
+            rail.adapter = AdapterKind::Sandbox;
+            rail.account = toml::Table::new();
+        }
+        for channel in config.channels.values_mut() {
+            channel.adapter = ChannelKind::Print;
+            channel.account = toml::Table::new();
+        }
+        config
+    }
+
     /// Every setting but the rails and the channels, with its value and whether `shop.toml` says so.
     ///
     /// # Errors
@@ -896,6 +916,7 @@ impl Settings {
         if !(1..=1_024).contains(&self.debit.window) {
             return wrong("debit.window", t!("must lie between 1 and 1024"));
         }
+        self.in_reach()?;
         if self.debit.retry_gaps_hours.len() > 2 || self.terms.retry_max > 2 {
             return wrong("debit.retry_gaps_hours", t!("the agreement allows two retries at most"));
         }
@@ -913,6 +934,77 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+impl Settings {
+    /// Numbers that are added to dates or divide money: a slip of the finger must not carry a due date out of the calendar.
+    fn in_reach(&self) -> Result<()> {
+        let (debit, terms, sandbox) = (&self.debit, &self.terms, &self.sandbox);
+        let gap = debit.retry_gaps_hours.iter().copied().max().unwrap_or_default();
+        for (key, number, most) in [
+            ("debit.notice_hours", debit.notice_hours.into(), MOST_HOURS),
+            ("debit.announce_hours", debit.announce_hours.into(), MOST_HOURS),
+            ("debit.heads_up_days", debit.heads_up_days.into(), MOST_DAYS),
+            ("debit.retry_gaps_hours", gap.into(), MOST_HOURS),
+            ("debit.backlog_after_hours", debit.backlog_after_hours.into(), MOST_HOURS),
+            ("debit.clock_leap_days", debit.clock_leap_days.into(), 10 * MOST_DAYS),
+            ("terms.cooling_off_days", terms.cooling_off_days.into(), MOST_DAYS),
+            ("terms.confirm_days", terms.confirm_days.into(), MOST_DAYS),
+            ("terms.cure_days", terms.cure_days.into(), MOST_DAYS),
+            ("terms.resolve_days", terms.resolve_days.into(), MOST_DAYS),
+            ("terms.retention_years", terms.retention_years.into(), 100),
+            ("terms.interest_bps_merchant", terms.interest_bps_merchant, WHOLE_BPS),
+            ("terms.interest_bps_consumer", terms.interest_bps_consumer, WHOLE_BPS),
+            ("sandbox.no_funds_bps", sandbox.no_funds_bps.into(), WHOLE_BPS),
+            ("sandbox.limit_bps", sandbox.limit_bps.into(), WHOLE_BPS),
+            ("sandbox.lose_answer_bps", sandbox.lose_answer_bps.into(), WHOLE_BPS),
+            ("http.connect_seconds", i64::try_from(self.http.connect_seconds).unwrap_or(i64::MAX), MOST_SECONDS),
+            ("http.timeout_seconds", i64::try_from(self.http.timeout_seconds).unwrap_or(i64::MAX), MOST_SECONDS),
+        ] {
+            within_reach(key, number, 0, most)?;
+        }
+        Ok(())
+    }
+}
+
+/// A year of hours, and of days.
+const MOST_HOURS: i64 = 366 * 24;
+const MOST_DAYS: i64 = 366;
+/// An hour, for a call to a provider.
+const MOST_SECONDS: i64 = 3_600;
+/// Basis points of the whole.
+const WHOLE_BPS: i64 = 10_000;
+
+fn within_reach(key: &str, number: i64, least: i64, most: i64) -> Result<()> {
+    if (least..=most).contains(&number) {
+        return Ok(());
+    }
+    let why = t!("must lie between {low} and {high}", low = least, high = most);
+    Err(Fault::refused(t!("shop.toml: {key}: {why}", key = key, why = why)).into())
+}
+
+/// The same for the numbers of a rail.
+fn rail_in_reach(name: &str, fee_bps: i64, rules: &Profile) -> Result<()> {
+    within_reach(&format!("rail.{name}.fee_bps"), fee_bps, 0, WHOLE_BPS)?;
+    for (key, number, least, most) in [
+        ("debit_day_max", rules.debit_day_max, 1, 31),
+        ("registered_days_after", rules.registered_days_after, 0, 31),
+        ("registered_day_max", rules.registered_day_max, 1, 31),
+        ("window_days_before", rules.window_days_before, 0, 10 * MOST_DAYS),
+        ("window_days_after", rules.window_days_after, 0, 10 * MOST_DAYS),
+        ("notice_days", rules.notice_days, 0, MOST_DAYS),
+        ("notice_valid_days", rules.notice_valid_days, 0, MOST_DAYS),
+        ("first_charge_grace_hours", rules.first_charge_grace_hours, 0, MOST_HOURS),
+        ("pending_hours", rules.pending_hours, 0, MOST_HOURS),
+        ("retry_gap_hours", rules.retry_gap_hours, 0, MOST_HOURS),
+        ("retry_within_hours", rules.retry_within_hours, 0, MOST_HOURS),
+        ("not_found_after_seconds", rules.not_found_after_seconds, 0, MOST_HOURS * MOST_SECONDS),
+        ("query_days", rules.query_days, 0, 10 * MOST_DAYS),
+        ("calls_in_flight", rules.calls_in_flight, 0, 1_024),
+    ] {
+        within_reach(&format!("rail.{name}.rules.{key}"), number.into(), least, most)?;
+    }
+    Ok(())
 }
 
 impl Messages {
@@ -1167,6 +1259,7 @@ fn rail(folder: &Path, name: &str, raw: &RawRail) -> Result<RailSettings> {
     let profile: Profile = table.try_into().map_err(|error: toml::de::Error| {
         Fault::refused(t!("shop.toml: {key}: {why}", key = format!("rail.{name}.rules"), why = reason(error.message())))
     })?;
+    rail_in_reach(name, raw.fee_bps, &profile)?;
     let or = |text: &str, default: &str| if text.is_empty() { default.to_owned() } else { text.to_owned() };
     let (zh, en) = default_labels(name);
     Ok(RailSettings {
@@ -1358,6 +1451,16 @@ mod tests {
             (
                 "[debit]\nnotice_hours = 24\n",
                 "debit.notice_hours: the agreement promises 48 hours' notice; 48 is the least",
+            ),
+            ("[debit]\nannounce_hours = 4294967295\n", "debit.announce_hours: must lie between 0 and 8784"),
+            ("[http]\ntimeout_seconds = 9223372036854775807\n", "http.timeout_seconds: must lie between 0 and 3600"),
+            (
+                "[rail.x]\nadapter = \"sandbox\"\nfee_bps = 9223372036854775807\n",
+                "rail.x.fee_bps: must lie between 0 and 10000",
+            ),
+            (
+                "[rail.x]\nadapter = \"sandbox\"\n[rail.x.rules]\nwindow_days_after = 4294967295\n",
+                "rail.x.rules.window_days_after: must lie between 0 and 3660",
             ),
             ("[rail.x]\nadapter = \"paypal\"\n", "rail.x.adapter: this kibble has no adapter paypal"),
             ("[rail.x]\nadapter = \"sandbox\"\nprofile = \"no\"\n", "rail.x.profile: no profile is called no"),

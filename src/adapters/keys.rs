@@ -193,8 +193,9 @@ impl Certificate {
 
     /// Every certificate of a PEM bundle whose key is RSA; others are passed over, as Alipay's root bundle holds some.
     pub fn read_all(text: &str) -> Vec<Certificate> {
-        let starts = text.match_indices("-----BEGIN").map(|(at, _)| at);
-        starts.filter_map(|at| Certificate::read(&text[at..]).ok()).collect()
+        // Each block ends where the next one begins at the latest, so that a bundle of nothing but beginnings is read once.
+        let blocks = text.split("-----BEGIN ").skip(1);
+        blocks.filter_map(|block| Certificate::read(&format!("-----BEGIN {block}")).ok()).collect()
     }
 
     /// How it stands at `now`.
@@ -466,6 +467,7 @@ mod tests {
         }
         let bundle = pem("CERTIFICATE", &key("app_cert")) + &pem("CERTIFICATE", &key("wxplatform_cert"));
         assert_eq!(Certificate::read_all(&bundle).len(), 2);
+        assert!(Certificate::read_all(&"-----BEGIN CERTIFICATE-----AAAA".repeat(50_000)).is_empty());
     }
 
     #[test]

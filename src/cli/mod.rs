@@ -26,6 +26,7 @@ mod notice;
 mod orders;
 mod pet;
 mod plan;
+mod project;
 mod recon;
 mod remind;
 mod report;
@@ -33,6 +34,7 @@ mod restore;
 mod risk;
 mod sandbox;
 mod sign;
+mod simulate;
 mod usage;
 mod wallet;
 
@@ -116,6 +118,7 @@ enum Thing {
     Remind(remind::Args),
     Recon(recon::Args),
     Report(report::Args),
+    Simulate(simulate::Args),
     Sandbox(sandbox::Args),
     Audit(audit::Args),
     Backup(backup::Args),
@@ -146,6 +149,7 @@ fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
         Thing::Remind(args) => remind::run(args, globals, ui),
         Thing::Recon(args) => recon::run(args, globals, ui),
         Thing::Report(args) => report::run(args, globals, ui),
+        Thing::Simulate(args) => simulate::run(args, globals, ui),
         Thing::Sandbox(args) => sandbox::run(args, globals, ui),
         Thing::Audit(args) => audit::run(args, globals, ui),
         Thing::Backup(args) => backup::run(args, globals, ui),

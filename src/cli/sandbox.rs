@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use chrono::{Duration, NaiveDate};
+use chrono::NaiveDate;
 use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
 
@@ -16,10 +16,10 @@ use crate::domain::id::MandateId;
 use crate::domain::money::Money;
 use crate::domain::rail::Reason;
 use crate::fault::Fault;
-use crate::ops::Ctx;
 use crate::ops::book::amount_text;
 use crate::ops::customer::resolve;
 use crate::ops::sandbox::{self, ContractState, FAULTS, Snapshot};
+use crate::ops::{self, Ctx};
 use crate::t;
 
 /// Play the customer and the provider of a sandbox rail
@@ -226,7 +226,7 @@ fn fault(ctx: &Ctx, ui: &Ui, it: &FaultArgs, now: crate::domain::date::At) -> Re
         return said(ui, t!("{rail} has no faults any more", rail = it.rail));
     }
     let kind = sandbox::fault_of(it.kind.as_deref().unwrap_or_default())?;
-    let until = it.lasts.as_deref().map(read_span).transpose()?.map(|span| now + span);
+    let until = it.lasts.as_deref().map(ops::read_span).transpose()?.map(|span| now + span);
     let reason = it.reason.as_deref().and_then(Reason::from_word);
     sandbox::set_fault(ctx, &it.rail, kind, sandbox::span(it.times, until), reason)?;
     let text = match until {
@@ -345,33 +345,4 @@ fn amount(text: &str, flag: &str) -> Result<Money> {
         let advice = amount_text(error);
         Fault::usage(format!("{flag}: {}", advice.reason)).hint(advice.fix).into()
     })
-}
-
-/// `30m`, `2h`, `1d`.
-fn read_span(text: &str) -> Result<Duration> {
-    let wrong = || Fault::usage(t!("{text} is not a time like 30m, 2h or 1d", text = text));
-    let (number, unit) = text.split_at(text.len().saturating_sub(1).min(text.len()));
-    let number: i64 = number.parse().map_err(|_| wrong())?;
-    let minutes = match unit {
-        "m" => 1,
-        "h" => 60,
-        "d" => 24 * 60,
-        _ => return Err(wrong().into()),
-    };
-    number.checked_mul(minutes).filter(|it| *it > 0).and_then(Duration::try_minutes).ok_or_else(|| wrong().into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::read_span;
-
-    #[test]
-    fn a_span_is_a_number_and_a_unit() {
-        for (text, minutes) in [("30m", 30), ("2h", 120), ("1d", 1_440)] {
-            assert_eq!(read_span(text).unwrap().num_minutes(), minutes, "{text}");
-        }
-        for wrong in ["", "h", "2", "-1h", "2w", "9999999999999999999h", "两h"] {
-            assert!(read_span(wrong).is_err(), "{wrong}");
-        }
-    }
 }

@@ -201,6 +201,18 @@ pub fn newest(conn: &Conn, entity: Option<&str>, since: Option<At>, limit: u32) 
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// The newest adoption of a restored or copied database since the last debit run began, with its detail.
+pub fn adopted_since_run(conn: &Conn) -> Result<Option<(At, String)>> {
+    let mut query = conn.sql().prepare_cached(
+        "SELECT at, detail FROM audit
+         WHERE op = 'shop_adopted'
+           AND seq > COALESCE((SELECT r.seq FROM audit r WHERE r.op = 'run_started' ORDER BY r.seq DESC LIMIT 1), 0)
+         ORDER BY seq DESC LIMIT 1",
+    )?;
+    let mut rows = query.query([])?;
+    Ok(rows.next()?.map(|row| Ok::<_, rusqlite::Error>((at(row, "at")?, row.get("detail")?))).transpose()?)
+}
+
 /// The details of every row of one word, oldest first.
 pub fn details(conn: &Conn, op: &str) -> Result<Vec<(String, String)>> {
     let mut query = conn.sql().prepare("SELECT entity, detail FROM audit WHERE op = :op ORDER BY seq")?;

@@ -1,8 +1,10 @@
 //! Copies of the database file: made while others work, checked before anybody relies on them. Owns the file's own checks and
 //! its journal; which copy is kept where is `ops/backup.rs`.
 
-use std::path::Path;
-use std::time::Duration;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use rusqlite::backup::{Backup, StepResult};
@@ -12,7 +14,7 @@ use serde::Serialize;
 use crate::boundary::Boundary;
 use crate::db::seal::Keyring;
 use crate::db::types::{at, maybe_at};
-use crate::db::{Conn, Db, Hand, connect, migrate};
+use crate::db::{Conn, Db, Hand, connect, migrate, no_database};
 use crate::domain::date::At;
 use crate::fault::Fault;
 use crate::t;
@@ -22,6 +24,10 @@ const STEP_PAGES: i32 = 512;
 /// How often a step that met somebody else's write is repeated before giving up, and the pause between, in milliseconds.
 const TRIES: u32 = 200;
 const PAUSE_MS: u64 = 25;
+/// How often a file that is being written is read before SQLite itself is asked for a copy.
+const TRIES_UNTOUCHED: u32 = 8;
+/// Bytes at the head of a log, which are other ones in each log.
+const LOG_HEAD: usize = 32;
 
 /// What a database file is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -57,6 +63,79 @@ pub fn copy(db: &Db, to: &Path, step: impl FnMut(i32, i32)) -> Result<()> {
 /// When it cannot be read, or `to` cannot be written.
 pub fn copy_file(from: &Path, to: &Path, step: impl FnMut(i32, i32)) -> Result<()> {
     copy_pages(&open_to_read(from)?, to, step)
+}
+
+/// Copies the database in the file at `from` without touching anything: no lock is taken, no file beside it is made or changed, and it may
+/// lie where nothing can be written. The program itself must not have it open, because closing a file gives up the locks on it. Afterwards
+/// `to` is one file without a log.
+///
+/// The file is read first and its log after it. Whatever is moved from the log into the file meanwhile stands in the log too, unless the log
+/// begins anew, which its head shows: then all is read again. A last change that was only half in the log is left out, as after a crash.
+///
+/// # Errors
+/// When it cannot be read, somebody writes without a pause, or `to` cannot be written.
+pub fn copy_untouched(from: &Path, to: &Path) -> Result<()> {
+    if !from.exists() {
+        return Err(no_database(from));
+    }
+    for end in ["-wal", "-shm", "-journal"] {
+        drop(fs::remove_file(beside(to, end)));
+    }
+    for _ in 0..TRIES_UNTOUCHED {
+        let before = standing(from);
+        let named = || from.display().to_string();
+        fs::copy(from, to).with_context(named)?;
+        match fs::copy(beside(from, "-wal"), beside(to, "-wal")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => drop(fs::remove_file(beside(to, "-wal"))),
+            copied => drop(copied.with_context(named)?),
+        }
+        // A file that keeps no log is undone from its journal after a crash, which only its owner may do.
+        if before == standing(from) && !beside(from, "-journal").exists() {
+            writable(to)?;
+            writable(&beside(to, "-wal"))?;
+            return match fold_log(to) {
+                true => Ok(()),
+                false => {
+                    Err(Fault::broken(t!("{path} is damaged: {what}", path = from.display(), what = "log")).into())
+                }
+            };
+        }
+        std::thread::sleep(Duration::from_millis(PAUSE_MS));
+    }
+    drop(fs::remove_file(beside(to, "-wal")));
+    drop(fs::remove_file(to));
+    copy_file(from, to, |_, _| {})
+}
+
+/// What shows that a database file was changed, or that its log began anew.
+fn standing(path: &Path) -> (Option<(u64, SystemTime)>, Option<[u8; LOG_HEAD]>) {
+    let log = File::open(beside(path, "-wal")).and_then(|mut log| {
+        let mut head = [0; LOG_HEAD];
+        log.read_exact(&mut head).map(|()| head)
+    });
+    // With a log that goes on, what is moved into the file does no harm.
+    let file = match &log {
+        Ok(_) => None,
+        Err(_) => fs::metadata(path).and_then(|it| Ok((it.len(), it.modified()?))).ok(),
+    };
+    (file, log.ok())
+}
+
+/// A copy of a file that nobody may write is written here all the same.
+fn writable(path: &Path) -> Result<()> {
+    let Ok(metadata) = fs::metadata(path) else { return Ok(()) };
+    let mut permissions = metadata.permissions();
+    #[cfg(unix)]
+    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o600);
+    #[cfg(not(unix))]
+    permissions.set_readonly(false);
+    fs::set_permissions(path, permissions).with_context(|| path.display().to_string())
+}
+
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
 }
 
 fn copy_pages(from: &Connection, to: &Path, mut step: impl FnMut(i32, i32)) -> Result<()> {

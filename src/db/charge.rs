@@ -206,6 +206,40 @@ pub fn count_open(conn: &Conn) -> Result<u64> {
     Ok(count.unsigned_abs())
 }
 
+/// The newest charge; 0 without any.
+pub fn newest(conn: &Conn) -> Result<ChargeId> {
+    Ok(conn.sql().query_row("SELECT COALESCE(MAX(id), 0) AS id FROM charge", [], |row| row.get("id"))?)
+}
+
+/// How many charges there are, and their sum.
+pub type Sums = BTreeMap<ChargeState, (u64, Money)>;
+
+/// The debits up to the charge `newest` that are open, or were decided at `since` or later, by state: how many and how much.
+pub fn standing(conn: &Conn, newest: ChargeId, since: At) -> Result<Sums> {
+    let mut query = conn.sql().prepare(
+        "SELECT state, count(*) AS number, CAST(SUM(amount) AS BIGINT) AS total FROM charge
+         WHERE id <= :newest AND kind = 'debit' AND (state IN ('noted','pending','unknown') OR answered_at >= :since)
+         GROUP BY state",
+    )?;
+    let rows = query.query_map(named_params! { ":newest": newest, ":since": Instant(since) }, sum_of)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The debits after the charge `after`, by state: how many and how much.
+pub fn made_after(conn: &Conn, after: ChargeId) -> Result<Sums> {
+    let mut query = conn.sql().prepare(
+        "SELECT state, count(*) AS number, CAST(SUM(amount) AS BIGINT) AS total FROM charge
+         WHERE id > :after AND kind = 'debit' GROUP BY state",
+    )?;
+    let rows = query.query_map(named_params! { ":after": after }, sum_of)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn sum_of(row: &Row<'_>) -> rusqlite::Result<(ChargeState, (u64, Money))> {
+    let count: i64 = row.get("number")?;
+    Ok((word(row, "state", ChargeState::from_word)?, (count.unsigned_abs(), row.get("total")?)))
+}
+
 /// The paid charges of a customer's agreement that can still be refunded, newest first.
 pub fn refundable(conn: &Conn, agreement: AgreementId) -> Result<Vec<Charge>> {
     let mut query = conn.sql().prepare_cached(&format!(

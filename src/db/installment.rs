@@ -485,6 +485,51 @@ pub fn backlog(conn: &Conn, until: NaiveDate) -> Result<(u64, Money)> {
     )?)
 }
 
+/// Number and sum of what fell due from `from` to `until`: terms of running agreements that are open, and those that were collected.
+pub fn due_between(conn: &Conn, from: NaiveDate, until: NaiveDate) -> Result<(u64, Money)> {
+    Ok(conn.sql().query_row(
+        "SELECT count(*) AS due, CAST(COALESCE(SUM(i.amount), 0) AS BIGINT) AS total
+         FROM installment i JOIN agreement a ON a.id = i.agreement_id
+         WHERE i.due >= :from AND i.due <= :until
+           AND (i.state IN ('paid','refunded') OR (i.state = 'open' AND a.state = 'active'))",
+        named_params! { ":from": Day(from), ":until": Day(until) },
+        |row| Ok((row.get::<_, i64>("due")?.unsigned_abs(), row.get("total")?)),
+    )?)
+}
+
+/// A term whose window passed without a decided attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Missed {
+    /// Which.
+    pub installment: InstallmentId,
+    /// Whose.
+    pub customer: CustomerId,
+    /// The agreed day.
+    pub due: NaiveDate,
+    /// How much.
+    pub amount: Money,
+}
+
+/// The open terms due from `from` on whose window passed without a decided attempt. The condition on both courses is that of the
+/// index of the overdue list.
+pub fn missed_since(conn: &Conn, from: NaiveDate) -> Result<Vec<Missed>> {
+    let mut query = conn.sql().prepare(
+        "SELECT i.agreement_id, i.term, i.due, i.amount, a.customer_id
+         FROM installment i JOIN agreement a ON a.id = i.agreement_id
+         WHERE i.state = 'open' AND i.course IN ('failed','missed') AND i.course = 'missed' AND i.due >= :from
+         ORDER BY i.due, i.agreement_id, i.term",
+    )?;
+    let rows = query.query_map(named_params! { ":from": Day(from) }, |row| {
+        Ok(Missed {
+            installment: InstallmentId { agreement: row.get("agreement_id")?, term: row.get("term")? },
+            customer: row.get("customer_id")?,
+            due: day(row, "due")?,
+            amount: row.get("amount")?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// Which installments a listing shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shelf {

@@ -304,6 +304,57 @@ pub fn of_installment(conn: &Conn, id: InstallmentId) -> Result<Vec<Message>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// The newest message; 0 without any.
+pub fn last_id(conn: &Conn) -> Result<MessageId> {
+    Ok(conn.sql().query_row("SELECT COALESCE(MAX(id), 0) AS id FROM message", [], |row| row.get("id"))?)
+}
+
+/// Messages of one kind, by what became of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Counted {
+    /// Which text.
+    pub template: String,
+    /// To whom.
+    pub audience: Audience,
+    /// Where they stand.
+    pub state: MessageState,
+    /// How many.
+    pub count: u64,
+    /// Before which moment none of them is sent.
+    pub not_before: At,
+}
+
+/// The messages that were queued after `after`, counted by text, audience and state.
+pub fn queued_after(conn: &Conn, after: MessageId) -> Result<Vec<Counted>> {
+    let mut query = conn.sql().prepare(
+        "SELECT template, audience, state, count(*) AS number, MIN(not_before) AS first FROM message WHERE id > :after
+         GROUP BY template, audience, state ORDER BY template, audience, state",
+    )?;
+    let rows = query.query_map(named_params! { ":after": after }, |row| {
+        Ok(Counted {
+            template: row.get("template")?,
+            audience: word(row, "audience", Audience::from_word)?,
+            state: word(row, "state", MessageState::from_word)?,
+            count: row.get::<_, i64>("number")?.unsigned_abs(),
+            not_before: at(row, "first")?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The messages to customers that wait or could not be sent, oldest first: all that are queued, and those after `after` that failed or
+/// are in doubt.
+pub fn untold(conn: &Conn, after: MessageId) -> Result<Vec<Message>> {
+    let mut query = conn.sql().prepare(&format!(
+        "SELECT {COLUMNS} FROM message WHERE audience = 'customer' AND state = 'queued'
+         UNION ALL
+         SELECT {COLUMNS} FROM message WHERE audience = 'customer' AND state IN ('failed','unknown') AND id > :after
+         ORDER BY id"
+    ))?;
+    let rows = query.query_map(named_params! { ":after": after }, from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 fn addressed(conn: &Conn, condition: &str, values: &[(&str, &dyn ToSql)]) -> Result<Vec<Addressed>> {
     let mut query = conn.sql().prepare_cached(&format!(
         "SELECT m.id, m.event, m.template, m.audience, m.customer_id, m.agreement_id, m.term, m.lang, m.params, m.created_at,

@@ -22,6 +22,7 @@ pub mod order;
 pub mod pet;
 pub mod plan;
 pub mod points;
+pub mod project;
 pub mod recon;
 pub mod refund;
 pub mod report;
@@ -195,11 +196,15 @@ pub fn others_commits(conn: &Conn) -> Result<i64> {
     Ok(query.query_row([], |row| row.get(0))?)
 }
 
+fn no_database(path: &Path) -> anyhow::Error {
+    Fault::not_found(t!("there is no shop database at {path}", path = path.display()))
+        .hint(t!("make one with `kibble init`, or name the shop's folder with --shop"))
+        .into()
+}
+
 fn connect(path: &Path, create: bool) -> Result<Connection> {
     if !create && !path.exists() {
-        return Err(Fault::not_found(t!("there is no shop database at {path}", path = path.display()))
-            .hint(t!("make one with `kibble init`, or name the shop's folder with --shop"))
-            .into());
+        return Err(no_database(path));
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let sql = Connection::open_with_flags(path, flags)?;

@@ -50,6 +50,24 @@ pub fn last(conn: &Conn) -> Result<Option<Run>> {
     Ok(rows.next()?.map(from_row).transpose()?)
 }
 
+/// The newest run that ended, and the runs after it, oldest first: all of those were cut off, as long as none is at work.
+pub fn since_last_end(conn: &Conn) -> Result<Vec<Run>> {
+    let mut query = conn.sql().prepare_cached(
+        "SELECT id, started_at, ended_at, host, report FROM run
+         WHERE id >= COALESCE((SELECT e.id FROM run e WHERE e.ended_at IS NOT NULL ORDER BY e.id DESC LIMIT 1), 0) ORDER BY id",
+    )?;
+    let rows = query.query_map([], from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The run with this id.
+pub fn get(conn: &Conn, id: RunId) -> Result<Option<Run>> {
+    let mut query =
+        conn.sql().prepare_cached("SELECT id, started_at, ended_at, host, report FROM run WHERE id = :id")?;
+    let mut rows = query.query(named_params! { ":id": id })?;
+    Ok(rows.next()?.map(from_row).transpose()?)
+}
+
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Run> {
     Ok(Run {
         id: row.get("id")?,

@@ -132,6 +132,30 @@ pub fn moment(date: NaiveDate, time: NaiveTime, zone: Tz) -> At {
     }
 }
 
+/// The years in which a shop lives. Whatever comes from outside with another one is a mistake or an attack: such dates leave the
+/// calendar as soon as anything is added to them, and years of five digits cannot be stored.
+const YEARS: std::ops::Range<i32> = 1970..2200;
+
+/// Whether a moment from outside lies in the years in which a shop lives (1970 to 2199).
+pub fn is_in_reach(at: At) -> bool {
+    YEARS.contains(&at.year())
+}
+
+/// [`moment`] of a wall time from outside; `None` where it lies outside the years in which a shop lives.
+pub fn moment_in_reach(date: NaiveDate, time: NaiveTime, zone: Tz) -> Option<At> {
+    YEARS.contains(&date.year()).then(|| moment(date, time, zone)).filter(|at| is_in_reach(*at))
+}
+
+/// A date from outside; `None` where it lies outside the years in which a shop lives.
+pub fn day_in_reach(date: NaiveDate) -> Option<NaiveDate> {
+    YEARS.contains(&date.year()).then_some(date)
+}
+
+/// Reads a moment as machines write it (RFC 3339); `None` for anything else, and outside the years in which a shop lives.
+pub fn machine_moment(text: &str) -> Option<At> {
+    DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc()).filter(|at| is_in_reach(*at))
+}
+
 /// Hours of a day, from `from` to before `to`. `to` = 00:00 means midnight at the day's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hours {

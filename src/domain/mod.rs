@@ -19,6 +19,7 @@ pub mod overdue;
 pub mod pet;
 pub mod plan;
 pub mod points;
+pub mod project;
 pub mod rail;
 pub mod recon;
 pub mod refund;

@@ -19,6 +19,10 @@ use super::customer::is_invisible;
 /// The longest row that is read, in bytes of UTF-8.
 pub const ROW_LIMIT_BYTES: usize = 64 * 1024;
 
+/// The most lines of a row. A mark that is never closed is looked for no further: else every line of a file of such marks would be
+/// read over and over.
+pub const ROW_LIMIT_LINES: u64 = 64;
+
 /// In how many rows from the top the header is looked for: books often begin with a title.
 const HEADER_WITHIN_ROWS: usize = 10;
 
@@ -191,7 +195,7 @@ pub enum RowFault {
         /// Cells in the header.
         expected: usize,
     },
-    /// A quotation mark is opened and never closed (or 64 KiB later).
+    /// A quotation mark is opened and never closed (or 64 KiB or 64 lines later).
     OpenQuote,
     /// Longer than [`ROW_LIMIT_BYTES`].
     TooLong,
@@ -412,7 +416,7 @@ fn scan(text: &str, delimiter: char) -> Scan {
     let mut at_start = true;
     let mut chars = text.char_indices().peekable();
     while let Some((place, c)) = chars.next() {
-        if place > ROW_LIMIT_BYTES {
+        if place > ROW_LIMIT_BYTES || lines > ROW_LIMIT_LINES {
             return refused_line(text, if quoted { RowFault::OpenQuote } else { RowFault::TooLong }, delimiter);
         }
         let follows = |wanted: char| text[place + c.len_utf8()..].starts_with(wanted);
@@ -737,6 +741,17 @@ mod tests {
         assert_eq!(found.len(), 4);
         assert_eq!(found[1], (3, vec!["\"李四".to_owned(), "2".to_owned()], Some(RowFault::OpenQuote)));
         assert_eq!(found[3], (5, vec!["赵五".to_owned(), "4".to_owned()], None));
+    }
+
+    #[test]
+    fn a_mark_that_stays_open_is_looked_for_in_a_few_lines_only() {
+        let cell = |lines: usize| format!("a,\"{}\"\nb,c\n", "line\n".repeat(lines));
+        let sound = rows(&format!("姓名,手机号\n{}", cell(60)));
+        assert_eq!(sound.iter().map(|(line, _, fault)| (*line, *fault)).collect::<Vec<_>>(), [(2, None), (63, None)]);
+        assert_eq!(rows(&format!("姓名,手机号\n{}", cell(80)))[0].2, Some(RowFault::OpenQuote));
+        // Every line opens a mark, whether it is read by itself or inside the one before it: once this took the square of the file.
+        let text = format!("姓名,手机号\n{}", "x\"y,\"\n".repeat(40_000));
+        assert!(rows(&text).iter().all(|row| row.2 == Some(RowFault::OpenQuote)));
     }
 
     #[test]

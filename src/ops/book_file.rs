@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -20,6 +20,12 @@ use crate::t;
 
 /// Lines that a grouped warning names.
 const NAMED_LINES: usize = 10;
+
+/// The largest table that is read whole, in bytes: a book of some hundred thousand rows.
+const TABLE_LIMIT_BYTES: u64 = 64 << 20;
+
+/// Refused rows after which a file as a whole is refused: nobody mends so many by hand, and each takes room for what is said about it.
+pub const MOST_REFUSED_ROWS: u64 = 20_000;
 
 /// A refused cell as a person may see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -86,8 +92,7 @@ impl BookText {
     /// # Errors
     /// When it cannot be read or is no text table.
     pub fn read(file: &Path) -> Result<BookText> {
-        let bytes =
-            fs::read(file).with_context(|| Fault::not_found(t!("cannot read {file}", file = file.display())))?;
+        let bytes = table_bytes(file)?;
         let (text, encoding) = decode(&bytes).map_err(|error| refused(file, &error))?;
         Ok(BookText { file: file.to_owned(), text, encoding: encoding.name() })
     }
@@ -141,6 +146,10 @@ impl Tally {
     /// As [`Tally::new`].
     pub fn refuse(&mut self, row: &Refused) -> Result<()> {
         self.findings.refused += 1;
+        if self.findings.refused > MOST_REFUSED_ROWS {
+            let first = self.findings.refusals.first();
+            return Err(too_many_refused(&self.findings.file, first.map(|it| (it.line, it.reason.as_str()))));
+        }
         for refusal in &row.refusals {
             let advice = refusal_text(refusal);
             self.findings.refusals.push(RefusedCell {
@@ -185,6 +194,39 @@ impl Tally {
         }
         Ok(self.findings)
     }
+}
+
+/// The bytes of a table that is read whole.
+///
+/// # Errors
+/// When it cannot be read, or is larger than any table that a shop keeps.
+pub fn table_bytes(file: &Path) -> Result<Vec<u8>> {
+    let named = || Fault::not_found(t!("cannot read {file}", file = file.display()));
+    let mut bytes = Vec::new();
+    let opened = fs::File::open(file).with_context(named)?;
+    opened.take(TABLE_LIMIT_BYTES + 1).read_to_end(&mut bytes).with_context(named)?;
+    if bytes.len() as u64 > TABLE_LIMIT_BYTES {
+        let limit = TABLE_LIMIT_BYTES >> 20;
+        return Err(Fault::refused(t!("{file} is larger than {limit} MB", file = file.display(), limit = limit))
+            .hint(t!("split it into several files, each with the header in its first row"))
+            .into());
+    }
+    Ok(bytes)
+}
+
+/// A file with more refused rows than [`MOST_REFUSED_ROWS`]; `first` is the line of the first one, and what is wrong there.
+pub fn too_many_refused(file: &Path, first: Option<(u64, &str)>) -> anyhow::Error {
+    let (line, reason) = first.unwrap_or_default();
+    let count = MOST_REFUSED_ROWS;
+    Fault::refused(t!(
+        "{file}: more than {count} rows were refused, and nothing was changed; the first is line {line}: {reason}",
+        file = file.display(),
+        count = count,
+        line = line,
+        reason = reason
+    ))
+    .hint(t!("mend what so many rows have in common, then import the file again"))
+    .into()
 }
 
 /// Writes a file that appears whole or not at all.

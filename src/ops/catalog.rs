@@ -2,7 +2,6 @@
 //! `ops/book.rs`.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +18,7 @@ use crate::domain::sheet::decode;
 use crate::fault::Fault;
 use crate::ops::Ctx;
 use crate::ops::book::{Rejects, amount_text, column_text, item_refusal_text, item_warning_text, sheet_error_text};
+use crate::ops::book_file::{MOST_REFUSED_ROWS, table_bytes, too_many_refused};
 use crate::t;
 
 pub use crate::db::catalog::Filter;
@@ -152,8 +152,7 @@ pub struct Set {
 /// # Errors
 /// When the file is not a price list, or the rejects file cannot be written; nothing is changed then.
 pub fn import(ctx: &Ctx, options: &Import<'_>) -> Result<Imported> {
-    let named = || options.file.display().to_string();
-    let bytes = fs::read(options.file).with_context(named)?;
+    let bytes = table_bytes(options.file)?;
     let as_fault = |error| {
         let advice = sheet_error_text(&error);
         Fault::refused(t!("{file}: {reason}", file = options.file.display(), reason = advice.reason)).hint(advice.fix)
@@ -186,6 +185,10 @@ pub fn import(ctx: &Ctx, options: &Import<'_>) -> Result<Imported> {
             Outcome::Refused(row) => {
                 done.refused.extend(cells_of(&row));
                 refused.push(row);
+                if refused.len() as u64 > MOST_REFUSED_ROWS {
+                    let first = done.refused.first();
+                    return Err(too_many_refused(options.file, first.map(|it| (it.line, it.reason.as_str()))));
+                }
             }
         }
     }
@@ -445,6 +448,21 @@ mod tests {
         })
         .unwrap();
         found
+    }
+
+    #[test]
+    fn a_file_of_nothing_but_faults_or_without_end_is_refused_as_a_whole() {
+        let shop = TestShop::open();
+        let file = shop.root.path().join("prices.csv");
+        let refusal = || {
+            let options = Import { file: &file, dry_run: false, rejects: None };
+            import(&shop, &options).unwrap_err().to_string()
+        };
+        fs::write(&file, format!("{HEADER}{}", "x\n".repeat(20_001))).unwrap();
+        let said = refusal();
+        assert!(said.contains("more than 20000 rows were refused") && said.contains("line 2"), "{said}");
+        fs::File::create(&file).unwrap().set_len((64 << 20) + 1).unwrap();
+        assert!(refusal().contains("is larger than 64 MB"));
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod order;
 pub mod pet;
 pub mod plan;
 pub mod points;
+pub mod project;
 pub mod recon;
 pub mod refund;
 pub mod remind;
@@ -58,7 +59,7 @@ use crate::clock::Clock;
 use crate::config::{self, AdapterKind, Config, RailSettings};
 use crate::db::seal::Keyring;
 use crate::db::{Db, Hand};
-use crate::domain::date::{At, day_of, moment};
+use crate::domain::date::{At, day_of, machine_moment, moment_in_reach};
 use crate::fault::Fault;
 use crate::ops::remind::route::Channels;
 use crate::t;
@@ -114,7 +115,16 @@ impl Ctx {
     /// # Errors
     /// As [`Ctx::open`].
     pub fn wire(config: Config, clock: Clock) -> Result<Ctx> {
-        let db = Db::open(&config.db_path(), Keyring::new(&config.key()?), hand())?;
+        let keys = Keyring::new(&config.key()?);
+        Ctx::wire_with(config, keys, clock)
+    }
+
+    /// The same with keys that were read elsewhere.
+    ///
+    /// # Errors
+    /// As [`Ctx::open`].
+    pub fn wire_with(config: Config, keys: Keyring, clock: Clock) -> Result<Ctx> {
+        let db = Db::open(&config.db_path(), keys, hand())?;
         let is_pretended = config.settings.credit.check == "sandbox";
         let sandbox = match is_pretended || config.rails.values().any(|rail| rail.adapter == AdapterKind::Sandbox) {
             true => Some(Arc::new(Book::at(&config.sandbox_path()))),
@@ -152,6 +162,11 @@ impl Ctx {
     /// The shop's time zone.
     pub fn zone(&self) -> Tz {
         self.config.settings.timezone
+    }
+
+    /// A moment as the shop's clock on the wall shows it.
+    pub fn wall(&self, at: At) -> String {
+        at.with_timezone(&self.zone()).format("%Y-%m-%d %H:%M").to_string()
     }
 
     /// The rail called `name`.
@@ -257,22 +272,65 @@ pub fn read_money(text: &str) -> Result<crate::domain::money::Money> {
     })
 }
 
-/// `2026-11-05T09:00`, `2026-11-05 09:00`, `2026-11-05` (midnight) in the shop's zone, or RFC 3339.
+/// A span as people type it: `30m`, `2h`, `1d`; ten years at most.
 ///
 /// # Errors
 /// For any other text.
+pub fn read_span(text: &str) -> Result<chrono::Duration> {
+    const MOST_MINUTES: i64 = 10 * 366 * 24 * 60;
+    let wrong = || Fault::usage(t!("{text} is not a time like 30m, 2h or 1d", text = text));
+    let units = [('m', 1), ('h', 60), ('d', 24 * 60)];
+    let (number, minutes) =
+        units.iter().find_map(|(unit, minutes)| Some((text.strip_suffix(*unit)?, *minutes))).ok_or_else(wrong)?;
+    let number: i64 = number.parse().map_err(|_| wrong())?;
+    let minutes = number.checked_mul(minutes).filter(|it| (1..=MOST_MINUTES).contains(it)).ok_or_else(wrong)?;
+    Ok(chrono::Duration::minutes(minutes))
+}
+
+/// `2026-11-05T09:00`, `2026-11-05 09:00`, `2026-11-05` (midnight) in the shop's zone, or RFC 3339.
+///
+/// # Errors
+/// For any other text, and for years in which no shop lives.
 pub fn read_now(text: &str, zone: Tz) -> Result<At> {
-    use chrono::{DateTime, NaiveDateTime, NaiveTime, Utc};
-    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
-        return Ok(at.with_timezone(&Utc));
+    typed_moment(text, zone)
+        .ok_or_else(|| Fault::usage(t!("{text} is not a time like 2026-11-05T09:00", text = text)).into())
+}
+
+fn typed_moment(text: &str, zone: Tz) -> Option<At> {
+    use chrono::{NaiveDateTime, NaiveTime};
+    if let Some(at) = machine_moment(text) {
+        return Some(at);
     }
     for shape in ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"] {
         if let Ok(wall) = NaiveDateTime::parse_from_str(text, shape) {
-            return Ok(moment(wall.date(), wall.time(), zone));
+            return moment_in_reach(wall.date(), wall.time(), zone);
         }
     }
-    if let Ok(date) = text.parse::<NaiveDate>() {
-        return Ok(moment(date, NaiveTime::MIN, zone));
+    moment_in_reach(text.parse::<NaiveDate>().ok()?, NaiveTime::MIN, zone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{read_now, read_span};
+
+    #[test]
+    fn a_span_is_a_number_and_a_unit() {
+        for (text, minutes) in [("30m", 30), ("2h", 120), ("1d", 1_440)] {
+            assert_eq!(read_span(text).unwrap().num_minutes(), minutes, "{text}");
+        }
+        for wrong in ["", "h", "2", "-1h", "2w", "9999999999999999999h", "两h", "2两", "100000000000d"] {
+            assert!(read_span(wrong).is_err(), "{wrong}");
+        }
     }
-    Err(Fault::usage(t!("{text} is not a time like 2026-11-05T09:00", text = text)).into())
+
+    #[test]
+    fn a_time_outside_the_years_of_a_shop_is_refused_before_anything_is_added_to_it() {
+        let zone = chrono_tz::Asia::Shanghai;
+        assert_eq!(read_now("2026-11-05", zone).unwrap().to_rfc3339(), "2026-11-04T16:00:00+00:00");
+        for wrong in
+            ["+262142-12-31T23:59", "-0001-01-01", "9999-12-31T23:59:59-12:00", "0000-01-01 00:00", "1969-12-31"]
+        {
+            assert!(read_now(wrong, zone).is_err(), "{wrong}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use chrono::{Datelike, NaiveDate};
-use minijinja::{Environment, ErrorKind, UndefinedBehavior};
+use minijinja::ErrorKind;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ use crate::ops::debit::may_move_money;
 use crate::ops::mandate::{self, Link};
 use crate::ops::{Ctx, credit};
 use crate::t;
-use crate::text::{self, Lang, lookup_in};
+use crate::text::{self, Lang, lookup_in, template};
 
 /// Version of the built-in agreement texts; raised with every change of their wording.
 const TEMPLATE_VERSION: u32 = 1;
@@ -908,14 +908,17 @@ fn template(ctx: &Ctx, lang: Lang) -> Result<(String, String)> {
 fn render(ctx: &Ctx, prepared: &Prepared, numbers: &Numbers, sha256: &str) -> Result<String> {
     let (source, name) = template(ctx, prepared.lang)?;
     let values = values(ctx, prepared, numbers, sha256)?;
-    let mut env = Environment::new();
-    env.set_undefined_behavior(UndefinedBehavior::Strict);
+    let env = template::environment();
     let wrong = |error: &minijinja::Error| -> anyhow::Error {
         let line = error.line().unwrap_or_default();
         Fault::refused(t!("the template {name} is wrong in line {line}", name = name, line = line))
             .hint(t!("correct templates/ in the shop folder, or delete the file to use the built-in text"))
             .into()
     };
+    template::check(&source).map_err(|fault| {
+        Fault::refused(t!("the template {name} cannot be used: {why}", name = name, why = fault.text()))
+            .hint(t!("correct templates/ in the shop folder, or delete the file to use the built-in text"))
+    })?;
     let template = env.template_from_str(&source).map_err(|error| wrong(&error))?;
     template.render(minijinja::Value::from(minijinja::value::Serde(&values))).map_err(|error| {
         let known = |path: &String| values.pointer(&format!("/{}", path.replace('.', "/"))).is_some();

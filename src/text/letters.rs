@@ -6,13 +6,13 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use minijinja::Environment;
 use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::english;
-use crate::text::{Lang, lang, lookup_in};
+use crate::text::{Lang, lang, lookup_in, template};
 
 const BUILT_IN: &str = include_str!("templates/notifications.toml");
 
@@ -105,10 +105,7 @@ impl Letters {
     /// # Errors
     /// What is wrong with `overrides`, in the TOML reader's or the template reader's words.
     pub fn new(overrides: Option<&str>) -> Result<Letters, String> {
-        let mut texts = Environment::new();
-        texts.set_undefined_behavior(UndefinedBehavior::Strict);
-        texts.set_auto_escape_callback(|_| AutoEscape::None);
-        let mut letters = Letters { texts, needs: RefCell::default() };
+        let mut letters = Letters { texts: template::environment(), needs: RefCell::default() };
         letters.add(BUILT_IN, false)?;
         if let Some(overrides) = overrides {
             letters.add(overrides, true)?;
@@ -123,6 +120,7 @@ impl Letters {
                 return Err(format!("id = \"{}\"", text.id));
             }
             for (lang, source) in [(Lang::Zh, text.zh), (Lang::En, text.en)] {
+                template::check(&source).map_err(|fault| format!("{}.{}: {}", text.id, lang.word(), fault.text()))?;
                 let added = self.texts.add_template_owned(key(&text.id, lang), source);
                 added.map_err(|error| format!("{}.{}: {error}", text.id, lang.word()))?;
             }
@@ -228,6 +226,8 @@ mod tests {
         let invented = own.replace("refund_done", "refund_dome");
         assert!(Letters::new(Some(&invented)).is_err_and(|why| why.contains("refund_dome")));
         assert!(Letters::new(Some(&own.replace("{{ refund }}", "{{ refund"))).is_err());
+        let program = own.replace("{{ refund }}", "{{ refund ~ refund }}");
+        assert!(Letters::new(Some(&program)).is_err_and(|why| why.contains("refund_done.zh") && why.contains('~')));
     }
 
     #[test]

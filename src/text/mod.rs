@@ -8,6 +8,7 @@
 //! the English would no longer stand in the code.
 
 pub mod letters;
+pub mod template;
 mod zh;
 
 use std::collections::HashMap;

@@ -725,7 +725,8 @@ fn at_most_one_term_of_an_agreement_is_charged_in_a_run() {
         run(&mut shop, at);
     }
     // Cron was away on the fourth: both windows are open.
-    shop.at("2026-12-06T10:00").run("debit run --dry-run").ok("would charge 2");
+    shop.at("2026-12-06T10:00").run("debit run --dry-run").ok("would charge 1 with ¥199.00");
+    shop.run("debit run --dry-run").ok("a-1/2  not charged: another term of this agreement goes first; one per run");
     run(&mut shop, "2026-12-06T10:00").ok("1 paid ¥199.00");
     assert_eq!(charges(&shop), "a-1/1 1 debit wechat paid");
     holds(&shop);

@@ -37,12 +37,15 @@ mod orders;
 mod pet;
 mod plan;
 mod plant;
+mod project;
 #[cfg(unix)]
 mod prompts;
 mod provider;
 mod rails;
 mod real;
 mod recon;
+#[cfg(unix)]
+mod recovery;
 mod refund;
 mod remind;
 mod report;

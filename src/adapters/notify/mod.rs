@@ -8,6 +8,7 @@
 pub mod aliyun;
 mod call;
 pub mod exec;
+pub mod nowhere;
 pub mod print;
 pub mod registered;
 pub mod smtp;

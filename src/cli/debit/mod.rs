@@ -1,5 +1,6 @@
 //! `kibble debit`: the run, and what a clerk does with one installment.
 
+mod recovery;
 mod run;
 mod show;
 

@@ -2,14 +2,13 @@
 
 use serde::Serialize;
 
+use crate::cli::debit::recovery as story;
 use crate::cli::exit::Exit;
 use crate::cli::ui::{Paint, Ui, columns};
-use crate::config::Config;
-use crate::domain::charge::Stop;
 use crate::domain::date::At;
 use crate::domain::money::Money;
-use crate::domain::rail::Profile;
-use crate::ops::debit::plan::{Planned, Rest, plan};
+use crate::ops::debit::plan::{Planned, Rest, plan, stop_text};
+use crate::ops::debit::recovery::{self, Recovery};
 use crate::ops::debit::report::{Concern, RunReport};
 use crate::ops::debit::{self, Options, Outcome, reason_text};
 use crate::ops::{Ctx, customer};
@@ -66,6 +65,9 @@ fn show(ctx: &Ctx, ui: &Ui, report: &RunReport) -> anyhow::Result<()> {
         zone = ctx.zone().name()
     );
     ui.data(&ui.paint(Paint::Heading, &title));
+    if let Some(recovery) = &report.recovery {
+        story::show(ctx, ui, recovery)?;
+    }
     let lines = happened(ctx, report);
     if lines.is_empty() {
         ui.data(&format!("  {}", t!("nothing was due")));
@@ -238,7 +240,7 @@ fn concern_text(ctx: &Ctx, concern: &Concern) -> String {
         Concern::MessageInDoubt => t!("nobody knows whether this message arrived"),
         Concern::MandateNotClosed { said } => t!("the rail does not close the mandate: {said}", said = said),
         Concern::StatementOpen { confirm_by } => {
-            t!("settlement to confirm; confirms itself {time}", time = short_time(ctx, *confirm_by))
+            t!("settlement to confirm; confirms itself {time}", time = ctx.wall(*confirm_by))
         }
         Concern::BillsDiffer { count, oldest } => {
             t!("{count} lines of bills differ from our book, the oldest of {day}", count = count, day = oldest)
@@ -257,15 +259,11 @@ fn long_time(ctx: &Ctx, at: At) -> String {
     format!("{weekday} {}", local.format("%Y-%m-%d %H:%M"))
 }
 
-fn short_time(ctx: &Ctx, at: At) -> String {
-    at.with_timezone(&ctx.zone()).format("%Y-%m-%d %H:%M").to_string()
-}
-
 fn near_time(ctx: &Ctx, now: At, at: At) -> String {
     if ctx.today(now) == ctx.today(at) {
         t!("today {time}", time = at.with_timezone(&ctx.zone()).format("%H:%M"))
     } else {
-        short_time(ctx, at)
+        ctx.wall(at)
     }
 }
 
@@ -277,6 +275,8 @@ struct DryRun {
     announcements: u64,
     #[serde(flatten)]
     rest: Rest,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovery: Option<Recovery>,
     installments: Vec<Planned>,
 }
 
@@ -288,8 +288,12 @@ fn dry_run(ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
         amount: Money::ZERO,
         announcements: 0,
         rest: Rest::default(),
+        recovery: recovery::begin(ctx, now)?.map(|begun| begun.forecast(ctx, now)).transpose()?,
         installments: Vec::new(),
     };
+    if let Some(recovery) = answer.recovery.as_ref().filter(|_| !ui.is_json()) {
+        story::show(ctx, ui, recovery)?;
+    }
     // As text, lines go out as they come; only the one JSON document is collected.
     let json = ui.is_json();
     let rest = plan(ctx, now, |planned| {
@@ -330,39 +334,10 @@ fn planned_text(ctx: &Ctx, planned: &Planned) -> String {
             true => t!("{id}  charge {amount} on {rail} again", id = id, amount = amount, rail = planned.rail),
         };
     }
-    let why = planned.stop.map_or(String::new(), |stop| stop_text(ctx, planned, stop));
+    let text = |stop| stop_text(ctx, stop, planned.due, &planned.rail, planned.earliest);
+    let why = planned.stop.map_or(String::new(), text);
     if planned.announce {
         return t!("{id}  announce {amount}, not charged: {why}", id = id, amount = amount, why = why);
     }
     t!("{id}  not charged: {why}", id = id, why = why)
-}
-
-/// The rule that stops a charge, and when that changes.
-fn stop_text(ctx: &Ctx, planned: &Planned, stop: Stop) -> String {
-    let until = planned.until.map_or_else(|| "—".to_owned(), |at| short_time(ctx, at));
-    match stop {
-        Stop::NotOpen => t!("it is settled"),
-        Stop::AgreementNotLive => t!("the agreement is not running"),
-        Stop::Paused => t!("the agreement is paused until {until}", until = until),
-        Stop::PetGone => t!("the pet died, is lost or was returned"),
-        Stop::TriesOver => t!("all tries are over; the customer pays by link or at the counter"),
-        Stop::NoMandate => t!("no live mandate"),
-        Stop::OpenCharge => t!("an earlier attempt has no outcome yet"),
-        Stop::NotDue => t!("agreed for {due}, from {until}", due = planned.due, until = until),
-        Stop::NotAnnounced => t!("not announced yet"),
-        Stop::NoticeTooYoung => t!("the announcement is younger than 48 hours; earliest charge {until}", until = until),
-        Stop::RailNotice => t!("the rail's own notice must come first; earliest charge {until}", until = until),
-        Stop::RetryLater => t!("next retry {until}", until = until),
-        Stop::OutsideHours => {
-            let hours = hours_of(&ctx.config, &planned.rail);
-            t!("{rail} accepts debits {hours}; next {until}", rail = planned.rail, hours = hours, until = until)
-        }
-        Stop::WindowPassed => t!("the rail's window has passed; postpone it or let the customer pay by link"),
-        Stop::OnePerRun => t!("another term of this agreement goes first; one per run"),
-    }
-}
-
-fn hours_of(config: &Config, rail: &str) -> String {
-    let profile: Option<&Profile> = config.rails.get(rail).map(|rail| &rail.profile);
-    profile.map_or(String::new(), |profile| profile.hours.to_string())
 }

@@ -121,12 +121,17 @@ fn messages(ctx: &Ctx, page: &[DueRow], report: &mut RunReport, now: At) -> Resu
 /// The day on which the debit will be made if it is announced now: the agreed day, or the first day the notice and the rail allow.
 /// `None` when the window closes before the notice is old enough.
 fn debit_day(ctx: &Ctx, row: &DueRow, profile: &Profile, now: At) -> Option<NaiveDate> {
+    earliest(ctx, row, profile, now).map(|at| day_of(at, ctx.zone()))
+}
+
+/// The earliest charge if the announcement is queued now.
+pub fn earliest(ctx: &Ctx, row: &DueRow, profile: &Profile, now: At) -> Option<At> {
     let settings = &ctx.config.settings.debit;
     let agreed = moment(row.installment.due, settings.hour, ctx.zone());
     let ready =
         ctx.config.settings.messages.hours.next(now, ctx.zone()) + TimeDelta::hours(i64::from(settings.notice_hours));
     let window = row.candidate.window(profile);
-    window.next(agreed.max(ready)).map(|at| day_of(at, ctx.zone()))
+    window.next(agreed.max(ready))
 }
 
 /// `12月15日` or `Dec 15`.

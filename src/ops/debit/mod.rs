@@ -10,6 +10,7 @@ mod guard;
 pub mod list;
 pub mod pay;
 pub mod plan;
+pub mod recovery;
 pub mod report;
 mod roll;
 mod settle;
@@ -52,6 +53,7 @@ pub fn run(ctx: &Ctx, options: &Options) -> Result<Outcome> {
     let Some(_lock) = guard::lock(ctx)? else { return Ok(Outcome::Busy) };
     let now = ctx.now();
     guard::check(ctx, options, now)?;
+    let recovery = recovery::begin(ctx, now)?;
     let host = crate::config::host();
     let run = ctx.db.write(now, |tx| {
         let run = db::run::start(tx, &host, now)?;
@@ -73,6 +75,9 @@ pub fn run(ctx: &Ctx, options: &Options) -> Result<Outcome> {
             next: "kibble recon list".to_owned(),
             urgent: false,
         });
+    }
+    if let Some(recovery) = recovery {
+        recovery.end(ctx, &mut report, now)?;
     }
     let written = serde_json::to_string(&report)?;
     ctx.db.write(now, |tx| {

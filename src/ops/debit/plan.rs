@@ -1,16 +1,21 @@
 //! What a run would do now, and the first rule that stops everything else: reads, and touches nothing.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use chrono::{NaiveDate, TimeDelta};
 use serde::Serialize;
 
 use crate::db;
-use crate::db::installment::Place;
+use crate::db::installment::{DueRow, Place};
 use crate::domain::charge::{ChargeHour, Decision, Stop, decide};
 use crate::domain::date::{At, moment, plus_days};
-use crate::domain::id::{CustomerId, InstallmentId, RunId};
+use crate::domain::id::{AgreementId, CustomerId, InstallmentId, RunId};
 use crate::domain::money::Money;
+use crate::domain::rail::Profile;
 use crate::ops::Ctx;
+use crate::ops::debit::{announce, roll};
+use crate::t;
 
 /// Installments read at once.
 const PAGE: u32 = 500;
@@ -34,12 +39,17 @@ pub struct Planned {
     pub stop: Option<Stop>,
     /// When that rule no longer stops it, where time alone changes it.
     pub until: Option<At>,
+    /// The same where a step of kibble's own must come first, an announcement for example: the earliest moment at which it can be
+    /// charged if that step is taken now. `None` too where the window closes before.
+    pub earliest: Option<At>,
     /// From when its announcement allows a charge.
     pub charge_from: Option<At>,
     /// Whether its announcement would be queued.
     pub announce: bool,
     /// Whether it is a retry.
     pub retry: bool,
+    /// Whether the run would give it up: its window passed without a decided attempt.
+    pub missed: bool,
 }
 
 /// What else a run would do.
@@ -59,54 +69,128 @@ pub struct Rest {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn plan(ctx: &Ctx, now: At, mut visit: impl FnMut(Planned) -> Result<()>) -> Result<Rest> {
+pub fn plan(ctx: &Ctx, now: At, visit: impl FnMut(Planned) -> Result<()>) -> Result<Rest> {
+    plan_in(ctx, None, now, visit)?;
+    rest(ctx, now)
+}
+
+/// The same without the rest; as it stands for `run`, which may have charged another term of an agreement, when given.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn plan_in(ctx: &Ctx, run: Option<RunId>, now: At, mut visit: impl FnMut(Planned) -> Result<()>) -> Result<()> {
     let settings = &ctx.config.settings.debit;
-    let hour = ChargeHour { time: settings.hour, zone: ctx.zone() };
     let ahead = TimeDelta::hours(i64::from(settings.announce_hours));
     let until = plus_days(ctx.today(now), ahead.num_days() + 1);
+    let mut charged: BTreeSet<AgreementId> = BTreeSet::new();
     for over in [false, true] {
         let mut place = Place::start();
         loop {
             let page = match over {
-                false => db::installment::due_page(ctx.db.read(), RunId::new(0), until, place, PAGE)?,
+                false => db::installment::due_page(ctx.db.read(), run.unwrap_or(RunId::new(0)), until, place, PAGE)?,
                 true => db::installment::over_page(ctx.db.read(), until, place, PAGE)?,
             };
             let Some(last) = page.last() else { break };
             place = Place { due: last.installment.due, id: last.installment.id };
             for mut row in page {
-                // An order of which the rail has never heard is sent again, and an unpaid link is closed first.
-                if row.open.as_ref().is_some_and(|open| open.unheard) {
-                    row.candidate.open_charge = None;
+                row.candidate.charged_this_run |= charged.contains(&row.installment.id.agreement);
+                let planned = planned(ctx, row, now);
+                if planned.charge {
+                    charged.insert(planned.installment.agreement);
                 }
-                let profile = ctx.config.rails.get(&row.rail).map(|rail| &rail.profile);
-                let decision = match profile {
-                    _ if row.is_disputed => Decision::Wait { stop: Stop::OpenCharge, until: None },
-                    Some(profile) => decide(now, &row.candidate, profile, hour),
-                    None => Decision::Wait { stop: Stop::NoMandate, until: None },
-                };
-                let (stop, until) = match decision {
-                    Decision::Charge => (None, None),
-                    Decision::Wait { stop, until } => (Some(stop), until),
-                };
-                let charge_at = moment(row.installment.due, settings.hour, ctx.zone());
-                let may_announce = matches!(stop, Some(Stop::NotDue | Stop::NotAnnounced));
-                visit(Planned {
-                    installment: row.installment.id,
-                    customer: row.customer,
-                    due: row.installment.due,
-                    amount: row.installment.amount,
-                    rail: row.rail,
-                    charge: stop.is_none(),
-                    stop,
-                    until,
-                    charge_from: row.installment.charge_from,
-                    announce: may_announce && row.installment.announced_at.is_none() && now >= charge_at - ahead,
-                    retry: row.installment.failures > 0,
-                })?;
+                visit(planned)?;
             }
         }
     }
-    rest(ctx, now)
+    Ok(())
+}
+
+/// What a run would do about one installment now.
+pub fn planned(ctx: &Ctx, mut row: DueRow, now: At) -> Planned {
+    let settings = &ctx.config.settings.debit;
+    let hour = ChargeHour { time: settings.hour, zone: ctx.zone() };
+    let ahead = TimeDelta::hours(i64::from(settings.announce_hours));
+    let missed = roll::would_miss(ctx, &row, now);
+    // An order of which the rail has never heard is sent again, and an unpaid link is closed first.
+    if row.open.as_ref().is_some_and(|open| open.unheard) {
+        row.candidate.open_charge = None;
+    }
+    let decision = match roll::profile_of(ctx, &row) {
+        _ if row.is_disputed => Decision::Wait { stop: Stop::OpenCharge, until: None },
+        Some(profile) => decide(now, &row.candidate, profile, hour),
+        None => Decision::Wait { stop: Stop::NoMandate, until: None },
+    };
+    // Nothing is charged on a rail that shop.toml does not name any more.
+    let decision = match decision {
+        Decision::Charge if !ctx.config.rails.contains_key(&row.rail) => {
+            Decision::Wait { stop: Stop::NoMandate, until: None }
+        }
+        decision => decision,
+    };
+    let (stop, until) = match decision {
+        Decision::Charge => (None, None),
+        Decision::Wait { stop, until } => (Some(stop), until),
+    };
+    let earliest = until.or_else(|| match (stop, ctx.config.rails.get(&row.rail)) {
+        (Some(Stop::NotAnnounced), Some(rail)) => announce::earliest(ctx, &row, &rail.profile, now),
+        (Some(Stop::RailNotice), Some(rail)) => after_notice(&row, &rail.profile, now),
+        _ => None,
+    });
+    let charge_at = moment(row.installment.due, settings.hour, ctx.zone());
+    let may_announce = matches!(stop, Some(Stop::NotDue | Stop::NotAnnounced));
+    Planned {
+        installment: row.installment.id,
+        customer: row.customer,
+        due: row.installment.due,
+        amount: row.installment.amount,
+        rail: row.rail,
+        charge: stop.is_none(),
+        stop,
+        until,
+        earliest,
+        charge_from: row.installment.charge_from,
+        announce: may_announce && row.installment.announced_at.is_none() && now >= charge_at - ahead,
+        retry: row.installment.failures > 0,
+        missed,
+    }
+}
+
+/// The earliest charge when the rail's own notice is given at the next hour in which it takes one.
+fn after_notice(row: &DueRow, profile: &Profile, now: At) -> Option<At> {
+    let given = profile.notice_hours.next(now, profile.timezone);
+    let first = moment(profile.notice_covers(given).0, profile.hours.from, profile.timezone);
+    row.candidate.window(profile).next(first)
+}
+
+/// The rule that stops a charge, in words, and the earliest charge.
+pub fn stop_text(ctx: &Ctx, stop: Stop, due: NaiveDate, rail: &str, earliest: Option<At>) -> String {
+    let until = earliest.map_or_else(|| "—".to_owned(), |at| ctx.wall(at));
+    match stop {
+        Stop::NotOpen => t!("it is settled"),
+        Stop::AgreementNotLive => t!("the agreement is not running"),
+        Stop::Paused => t!("the agreement is paused until {until}", until = until),
+        Stop::PetGone => t!("the pet died, is lost or was returned"),
+        Stop::TriesOver => t!("all tries are over; the customer pays by link or at the counter"),
+        Stop::NoMandate => t!("no live mandate"),
+        Stop::OpenCharge => t!("an earlier attempt has no outcome yet"),
+        Stop::NotDue => t!("agreed for {due}, from {until}", due = due, until = until),
+        Stop::NotAnnounced | Stop::NoticeTooYoung if earliest.is_none() => {
+            t!("no announcement can be 48 hours old before the rail's window closes")
+        }
+        Stop::NotAnnounced => t!("not announced yet; earliest charge {until}", until = until),
+        Stop::NoticeTooYoung => t!("the announcement is younger than 48 hours; earliest charge {until}", until = until),
+        Stop::RailNotice if earliest.is_none() => {
+            t!("the rail's own notice must come first, and the window closes before it is good")
+        }
+        Stop::RailNotice => t!("the rail's own notice must come first; earliest charge {until}", until = until),
+        Stop::RetryLater => t!("next retry {until}", until = until),
+        Stop::OutsideHours => {
+            let hours = ctx.config.rails.get(rail).map_or(String::new(), |rail| rail.profile.hours.to_string());
+            t!("{rail} accepts debits {hours}; next {until}", rail = rail, hours = hours, until = until)
+        }
+        Stop::WindowPassed => t!("the rail's window has passed; postpone it or let the customer pay by link"),
+        Stop::OnePerRun => t!("another term of this agreement goes first; one per run"),
+    }
 }
 
 fn rest(ctx: &Ctx, now: At) -> Result<Rest> {

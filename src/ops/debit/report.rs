@@ -12,6 +12,7 @@ use crate::domain::id::{CustomerId, RunId};
 use crate::domain::money::Money;
 use crate::domain::rail::{Answer, Reason};
 use crate::ops::debit::book::Effect;
+use crate::ops::debit::recovery::Recovery;
 
 /// Days after which a debit that should be decided is reported.
 const OVERDUE_DAYS: i64 = 1;
@@ -71,6 +72,9 @@ pub struct RunReport {
     pub messages_waiting: u64,
     /// What needs a person.
     pub needs: Vec<Need>,
+    /// What happened before it, after an outage, a run that was broken off, or a restore.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<Recovery>,
     #[serde(skip)]
     seen: BTreeSet<(String, &'static str)>,
 }
@@ -216,6 +220,7 @@ impl RunReport {
             messages_sent: 0,
             messages_waiting: 0,
             needs: Vec::new(),
+            recovery: None,
             seen: BTreeSet::new(),
         }
     }

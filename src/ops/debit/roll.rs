@@ -83,7 +83,7 @@ fn overtaken(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Result<(
         place = Place { due: last.installment.due, id: last.installment.id };
         let mut over = Vec::new();
         for row in page {
-            if let Some(what) = judge(ctx, &row, now)? {
+            if let Some(what) = judge(ctx, &row, now) {
                 over.push((row, what));
             }
         }
@@ -93,7 +93,13 @@ fn overtaken(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Result<(
     }
 }
 
-fn judge(ctx: &Ctx, row: &DueRow, now: At) -> Result<Option<Overtaken>> {
+/// Whether a run at `now` would give the installment up, because its window passed without a decided attempt.
+pub fn would_miss(ctx: &Ctx, row: &DueRow, now: At) -> bool {
+    let has_elapsed = row.installment.due < ctx.today(now) || row.installment.lane > 1;
+    has_elapsed && matches!(judge(ctx, row, now), Some(Overtaken::Missed))
+}
+
+fn judge(ctx: &Ctx, row: &DueRow, now: At) -> Option<Overtaken> {
     let mut candidate = row.candidate.clone();
     // An order that the rail has never heard of does not keep the installment waiting.
     if row.open.as_ref().is_some_and(|open| open.unheard) {
@@ -101,14 +107,14 @@ fn judge(ctx: &Ctx, row: &DueRow, now: At) -> Result<Option<Overtaken>> {
     }
     // A bill says that it was paid: whoever decides about that decides about the term.
     if row.is_disputed {
-        return Ok(None);
+        return None;
     }
-    let Some(profile) = profile_of(ctx, row) else { return Ok(None) };
+    let profile = profile_of(ctx, row)?;
     let settings = &ctx.config.settings;
     let hour = ChargeHour { time: settings.debit.hour, zone: settings.timezone };
     let window_over = now >= candidate.window(profile).closes();
     let too_late = |course: Course| if course == Course::Failing { Overtaken::Failed } else { Overtaken::Missed };
-    Ok(match decide(now, &candidate, profile, hour) {
+    match decide(now, &candidate, profile, hour) {
         Decision::Wait { stop: Stop::AgreementNotLive, .. } => match candidate.agreement {
             AgreementState::Waiting => None,
             _ => Some(Overtaken::Cancelled),
@@ -124,10 +130,11 @@ fn judge(ctx: &Ctx, row: &DueRow, now: At) -> Result<Option<Overtaken>> {
                 row.installment.first_failed_at.is_some_and(|first| now > retry::deadline(first, profile));
             (candidate.course == Course::Failing && retries_over).then_some(Overtaken::Failed)
         }
-    })
+    }
 }
 
-fn profile_of<'a>(ctx: &'a Ctx, row: &DueRow) -> Option<&'a crate::domain::rail::Profile> {
+/// The rules of the rail on which an installment is collected.
+pub fn profile_of<'a>(ctx: &'a Ctx, row: &DueRow) -> Option<&'a crate::domain::rail::Profile> {
     // Without a live mandate the cash profile's wide window would never close: any rail of the shop gives the ordinary one.
     let named = ctx.config.rails.get(&row.rail);
     let any = || ctx.config.rails.values().find(|rail| rail.name != "cash");
@@ -169,14 +176,7 @@ fn write(ctx: &Ctx, over: Vec<(DueRow, Overtaken)>, report: &mut RunReport, now:
     for (row, what) in &over {
         if matches!(what, Overtaken::Missed) {
             report.missed += 1;
-            let id = row.installment.id;
-            report.need(Need {
-                record: id.to_string(),
-                customer: Some(row.customer),
-                what: Concern::Missed { due: row.installment.due },
-                next: format!("kibble debit postpone {id} --to DATE"),
-                urgent: false,
-            });
+            report.missed(row.installment.id, row.customer, row.installment.due);
         }
     }
     Ok(())

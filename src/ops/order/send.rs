@@ -23,6 +23,7 @@ use crate::domain::sheet::{Row, Sheet, Writer, decode};
 use crate::fault::Fault;
 use crate::ops::Ctx;
 use crate::ops::book::{Advice, column_text, missing_text, row_text, sheet_error_text};
+use crate::ops::book_file::{MOST_REFUSED_ROWS, table_bytes, too_many_refused};
 use crate::t;
 use crate::text::{Lang, lang};
 
@@ -146,7 +147,7 @@ pub fn send_to_suppliers(ctx: &Ctx, folder: &Path, again: bool) -> Result<SentOu
 /// When the file is not such a table.
 pub fn track(ctx: &Ctx, file: &Path) -> Result<Tracked> {
     let now = ctx.now();
-    let bytes = fs::read(file).with_context(|| file.display().to_string())?;
+    let bytes = table_bytes(file)?;
     let as_fault = |error| {
         let advice = sheet_error_text(&error);
         Fault::refused(t!("{file}: {reason}", file = file.display(), reason = advice.reason)).hint(advice.fix)
@@ -158,7 +159,13 @@ pub fn track(ctx: &Ctx, file: &Path) -> Result<Tracked> {
         let mut moved = BTreeSet::new();
         for row in sheet.rows() {
             match parcel(tx, &sheet, &row)? {
-                Err((field, problem)) => done.refused.push(refused(&sheet, &row, field, &problem)),
+                Err((field, problem)) => {
+                    done.refused.push(refused(&sheet, &row, field, &problem));
+                    if done.refused.len() as u64 > MOST_REFUSED_ROWS {
+                        let first = done.refused.first();
+                        return Err(too_many_refused(file, first.map(|it| (it.line, it.reason.as_str()))));
+                    }
+                }
                 Ok(parcel) => {
                     for line in parcel.lines {
                         if line.state == OrderState::Shipped {

@@ -192,10 +192,13 @@ impl<'b> Opened<'b> {
     }
 }
 
-/// How many files the end of a zip announces: looked at first, because opening a zip makes room for every one of them.
+/// How many files the end of a zip announces: looked at first, because opening a zip makes room for every one of them. The large
+/// form of the end (zip64), which may announce any number, is refused: a bill needs neither 65,536 files nor four gigabytes.
 fn announced_members(name: &str, bytes: &mut dyn Bytes) -> Result<usize> {
-    /// The end record, and the longest remark behind it.
-    const TAIL: u64 = 22 + 65_535;
+    /// What leads to the large form stands right before the end record.
+    const LARGE: usize = 20;
+    /// That, the end record, and the longest remark behind it.
+    const TAIL: u64 = LARGE as u64 + 4 + 22 + 65_536;
     let size = bytes.seek(SeekFrom::End(0)).with_context(|| unreadable(name))?;
     if size > ZIP_LIMIT {
         return Err(too_large(name));
@@ -204,7 +207,12 @@ fn announced_members(name: &str, bytes: &mut dyn Bytes) -> Result<usize> {
     let mut tail = Vec::new();
     bytes.take(TAIL).read_to_end(&mut tail).with_context(|| unreadable(name))?;
     bytes.rewind().with_context(|| unreadable(name))?;
-    let end = tail.windows(4).rposition(|window| window == b"PK\x05\x06");
+    let ends = || tail.windows(4).enumerate().filter(|(_, window)| *window == b"PK\x05\x06").map(|(place, _)| place);
+    let is_large = |end: usize| end.checked_sub(LARGE).is_some_and(|place| tail[place..].starts_with(b"PK\x06\x07"));
+    if ends().any(is_large) {
+        return Err(too_large(name));
+    }
+    let end = ends().last();
     match end.and_then(|end| tail.get(end + 10..end + 12)) {
         Some(count) => Ok(usize::from(u16::from_le_bytes([count[0], count[1]]))),
         None => Err(refused(name, &t!("the zip is damaged")).into()),
@@ -495,6 +503,26 @@ mod tests {
         let bomb = packed(&[("1_业务明细.csv", &vec![b'a'; 64 << 20])]);
         assert!(bomb.len() < 1 << 20, "{}", bomb.len());
         refused(&bomb, "row 1 is too long");
+    }
+
+    #[test]
+    fn a_zip_that_lies_about_its_files_gets_no_room_for_them() {
+        let mut zip = packed(&[("1_业务明细.csv", &GBK.encode(&bill(1)).0)]);
+        let end = zip.len() - 22;
+        // The large form: an end record that names a thousand million files, what leads to it, and the small one that says "look there".
+        let count = 1_000_000_000u64.to_le_bytes();
+        let mut large = b"PK\x06\x06".to_vec();
+        large.extend(44u64.to_le_bytes());
+        large.extend([45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        large.extend([count, count].concat());
+        large.extend([u64::MAX.to_le_bytes(), 0u64.to_le_bytes()].concat());
+        let leads = [b"PK\x06\x07".as_slice(), &[0; 4], &(end as u64).to_le_bytes(), &[1, 0, 0, 0]].concat();
+        let tail = zip.split_off(end);
+        zip.extend([large, leads, tail].concat());
+        refused(&zip, "it is larger than any bill");
+        let at = zip.len() - 22;
+        zip[at + 8..at + 20].copy_from_slice(&[0xff; 12]);
+        refused(&zip, "it is larger than any bill");
     }
 
     #[test]

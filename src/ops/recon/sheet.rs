@@ -2,10 +2,9 @@
 //! or a number that the spreadsheet shortened, is refused with its row and its cell, and then nothing of the file is carried out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 
 use super::decide::{Did, accounts_hint, decide};
@@ -22,7 +21,7 @@ use crate::domain::sheet::{self, Column, Row, Sheet, decode, tidy};
 use crate::fault::Fault;
 use crate::ops::Ctx;
 use crate::ops::book::sheet_error_text;
-use crate::ops::book_file::write_whole;
+use crate::ops::book_file::{table_bytes, write_whole};
 use crate::ops::debit::refuse_copies;
 use crate::t;
 use crate::text::{self, Lang};
@@ -228,8 +227,7 @@ struct Wish {
 /// Refused as a whole when one row has a changed key, a shortened number, or a decision that is no word of ours.
 pub fn apply(ctx: &Ctx, file: &Path, now: At) -> Result<Applied> {
     refuse_copies(ctx)?;
-    let named = || Fault::not_found(t!("cannot read {file}", file = file.display()));
-    let bytes = fs::read(file).with_context(named)?;
+    let bytes = table_bytes(file)?;
     let refuse = |error| {
         let advice = sheet_error_text(&error);
         let what = t!("{file} cannot be imported: {reason}", file = file.display(), reason = advice.reason);

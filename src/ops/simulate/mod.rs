@@ -236,9 +236,10 @@ fn play(plot: &Plot, people: &[Person], steps: &[Step]) -> Result<End> {
                 return Ok(End::Breaks { at, broken });
             }
         }
+        let end = story::at(plot.to(), 0, 0);
         if is_last
-            && step.at >= story::at(plot.to(), 0, 0)
-            && let Err(broken) = watch.settled()
+            && step.at >= end
+            && let Err(broken) = watch.settled(end)
         {
             return Ok(End::Breaks { at, broken });
         }

@@ -8,7 +8,7 @@ use anyhow::Result;
 use chrono::{NaiveTime, TimeDelta};
 use ring::digest;
 
-use super::people::{RAILS, private_marks};
+use super::people::{RAILS, names_somebody};
 use super::story::ZONE;
 use super::world::{Hands, INSTALL_CODE};
 use crate::adapters::rail::sandbox::rows::OrderState;
@@ -144,7 +144,11 @@ impl Watch {
                 }
                 Some(known) if (known.amount, &known.order_no) == (row.amount, &row.order_no) => {}
                 _ => {
-                    return Ok(Err(broken(2, t!("a charge changed its number or its amount"), format!("k-{}", row.id))));
+                    return Ok(Err(broken(
+                        2,
+                        t!("a charge changed its number or its amount"),
+                        format!("k-{}", row.id),
+                    )));
                 }
             }
         }
@@ -173,9 +177,11 @@ impl Watch {
         })
     }
 
-    /// What must hold once everything that went wrong is over: nobody waits for an answer any more.
-    pub fn settled(&self) -> Verdict {
-        let waits = |it: &&ChargeRow| it.kind == "debit" && !is_decided(&it.state) && it.code != PAID_TWICE;
+    /// What must hold once everything that went wrong is over: nobody waits any more for the outcome of a debit made before `end`.
+    pub fn settled(&self, end: At) -> Verdict {
+        let waits = |it: &&ChargeRow| {
+            it.kind == "debit" && !is_decided(&it.state) && it.code != PAID_TWICE && it.noted_at < end
+        };
         match self.charges.values().find(waits) {
             None => Ok(()),
             Some(it) => {
@@ -197,7 +203,9 @@ impl Watch {
         let conn = ctx.db.read();
         let charges: Vec<ChargeRow> = db::watch::charges(conn, self.seen.charge)?
             .into_iter()
-            .filter(|row| self.charges.get(&row.id) != Some(row))
+            .filter(|row| {
+                self.charges.get(&row.id).is_none_or(|known| *known != ChargeRow { due: known.due, ..row.clone() })
+            })
             .collect();
         let messages: Vec<MessageRow> = db::watch::messages(conn, self.seen.message)?
             .into_iter()
@@ -318,7 +326,9 @@ impl Watch {
                 return Ok(Err(found));
             }
             self.by_number.insert(row.order_no.clone(), row.id);
-            self.charges.insert(row.id, row.clone());
+            // A term that is moved keeps its earlier charges on their own day.
+            let due = self.charges.get(&row.id).map_or(row.due, |known| known.due);
+            self.charges.insert(row.id, ChargeRow { due, ..row.clone() });
         }
         // Whatever the rails know must be known here by now.
         for (rail, number) in self.orders.keys() {
@@ -547,7 +557,7 @@ impl Watch {
 
     /// Law 11: no name, phone or ID number in the open.
     fn discreet(&self, text: &str, record: &str) -> Verdict {
-        match private_marks().any(|it| text.contains(it)) {
+        match names_somebody(text) {
             true => Err(broken(11, t!("personal data stands in the open"), record)),
             false => Ok(()),
         }

@@ -121,6 +121,13 @@ pub const TABLE: Table = &[
         "look for a missing or extra comma; put a value that holds a comma in quotation marks",
         "看看是不是少了或多了逗号；内容里带逗号的，要用英文双引号括起来",
     ),
+    ("{file} is larger than {limit} MB", "{file} 超过 {limit} MB"),
+    ("split it into several files, each with the header in its first row", "请拆成几个文件，每个文件第一行都要有表头"),
+    (
+        "{file}: more than {count} rows were refused, and nothing was changed; the first is line {line}: {reason}",
+        "{file}：被拒的行超过 {count} 行，什么也没有改；第一处在第 {line} 行：{reason}",
+    ),
+    ("mend what so many rows have in common, then import the file again", "请先改正这些行共同的问题，再重新导入"),
     ("a quotation mark is opened and never closed", "有一个双引号没有成对"),
     ("delete the quotation mark, or close it", "删掉这个双引号，或者补上另一半"),
     ("the row is longer than 64 KiB", "这一行超过 64 KiB，太长了"),

@@ -127,7 +127,15 @@ pub const TABLE: Table = &[
     ("no live mandate", "没有有效的代扣授权"),
     ("an earlier attempt has no outcome yet", "上一次扣款还没有结果"),
     ("agreed for {due}, from {until}", "约定 {due} 扣款，{until} 起"),
-    ("not announced yet", "还没有提醒客户"),
+    ("not announced yet; earliest charge {until}", "还没有提醒客户，最早 {until} 扣款"),
+    (
+        "no announcement can be 48 hours old before the rail's window closes",
+        "来不及：提醒满48小时之前，渠道的扣款时间已过",
+    ),
+    (
+        "the rail's own notice must come first, and the window closes before it is good",
+        "须先由支付渠道通知客户，而通知生效前扣款时间已过",
+    ),
     ("the announcement is younger than 48 hours; earliest charge {until}", "提醒还不满48小时，最早 {until} 扣款"),
     ("the rail's own notice must come first; earliest charge {until}", "要先发渠道的扣款通知，最早 {until} 扣款"),
     ("next retry {until}", "下次重试 {until}"),

@@ -25,13 +25,16 @@ mod notify;
 mod order;
 mod pet;
 mod plan;
+mod project;
 mod recon;
+mod recovery;
 mod rehearsal;
 mod remind;
 mod report;
 mod risk;
 mod sandbox;
 mod sign;
+mod simulate;
 mod wallet;
 mod wechat;
 
@@ -65,13 +68,16 @@ pub const TABLES: &[Table] = &[
     order::TABLE,
     pet::TABLE,
     plan::TABLE,
+    project::TABLE,
     recon::TABLE,
+    recovery::TABLE,
     rehearsal::TABLE,
     remind::TABLE,
     report::TABLE,
     risk::TABLE,
     sandbox::TABLE,
     sign::TABLE,
+    simulate::TABLE,
     wallet::TABLE,
     wechat::TABLE,
 ];

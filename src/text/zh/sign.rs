@@ -173,6 +173,13 @@ pub const TABLE: Table = &[
     ("{pet} cannot be given to this customer", "{pet} 不能交给这位客户"),
     ("`kibble pet show {pet}` says where it is", "用 `kibble pet show {pet}` 查看它在哪里"),
     ("{pet} has an agreement already: {agreement}", "{pet} 已有协议：{agreement}"),
+    ("the template {name} cannot be used: {why}", "模板 {name} 不能用：{why}"),
+    ("line {line}: too long or too many conditions", "第 {line} 行：条件太长或太多"),
+    ("it is longer than {limit} KB", "超过 {limit} KB"),
+    (
+        "line {line}: a text has placeholders and `if`, but no `{what}`",
+        "第 {line} 行：文本里只能用占位符和 `if`，不能用 `{what}`",
+    ),
     ("the template {name} is wrong in line {line}", "模板 {name} 第 {line} 行有误"),
     (
         "correct templates/ in the shop folder, or delete the file to use the built-in text",

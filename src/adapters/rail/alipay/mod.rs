@@ -30,7 +30,7 @@ use crate::adapters::rail::{
 };
 use crate::clock::Clock;
 use crate::config::HttpSettings;
-use crate::domain::date::{At, day_of, moment, plus_days};
+use crate::domain::date::{At, day_in_reach, day_of, moment_in_reach, plus_days};
 use crate::domain::money::Money;
 use crate::domain::rail::{Answer, Profile, Reason, Reply};
 use crate::t;
@@ -709,10 +709,10 @@ fn subject(text: &str) -> String {
 fn beijing(text: &str) -> Option<At> {
     let whole = text.split('.').next().unwrap_or_default();
     let wall = NaiveDateTime::parse_from_str(whole, "%Y-%m-%d %H:%M:%S").ok()?;
-    Some(moment(wall.date(), wall.time(), Shanghai))
+    moment_in_reach(wall.date(), wall.time(), Shanghai)
 }
 
 /// The day of a date or a moment.
 fn date(text: &str) -> Option<NaiveDate> {
-    text.get(..10)?.parse().ok()
+    text.get(..10)?.parse().ok().and_then(day_in_reach)
 }

@@ -61,7 +61,7 @@ use crate::adapters::rail::{
     Noticed, PayLink, PayLinkRequest, Rail, RefundRequest, SavedNotice, SignLink, SignRequest, Trouble,
 };
 use crate::clock::Clock;
-use crate::domain::date::At;
+use crate::domain::date::{At, day_in_reach, machine_moment};
 use crate::domain::money::Money;
 use crate::domain::rail::{Answer, Profile, Reason, Reply};
 use crate::fault::io_reason;
@@ -483,9 +483,7 @@ fn link(answer: &Fields, key: &str) -> Option<String> {
 fn moment(answer: &Fields, key: &str) -> Result<Option<At>, ()> {
     match answer.get(key) {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => {
-            chrono::DateTime::parse_from_rfc3339(text).map(|at| Some(at.to_utc())).map_err(|_| ())
-        }
+        Some(Value::String(text)) => machine_moment(text).map(Some).ok_or(()),
         Some(_) => Err(()),
     }
 }
@@ -493,7 +491,7 @@ fn moment(answer: &Fields, key: &str) -> Result<Option<At>, ()> {
 fn day(answer: &Fields, key: &str) -> Result<Option<NaiveDate>, ()> {
     match answer.get(key) {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => text.parse().map(Some).map_err(|_| ()),
+        Some(Value::String(text)) => text.parse().ok().and_then(day_in_reach).map(Some).ok_or(()),
         Some(_) => Err(()),
     }
 }

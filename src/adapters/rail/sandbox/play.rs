@@ -205,6 +205,21 @@ impl Book {
         })
     }
 
+    /// Writes down contracts and orders that were made with a real provider, so that the sandbox can stand in for it from here on. Payers
+    /// it has not heard of have the default balance.
+    ///
+    /// # Errors
+    /// When the book cannot be used, or has one of the orders already.
+    pub fn take_over(&self, contracts: &[Contract], orders: &[Order]) -> anyhow::Result<()> {
+        self.write(|page| {
+            for contract in contracts {
+                page.know_payer(&contract.payer)?;
+                page.save_contract(contract)?;
+            }
+            orders.iter().try_for_each(|order| page.add_order(order))
+        })
+    }
+
     /// The whole book but its orders, which are counted. Debits whose time has come but which nobody asked about are still
     /// counted as pending.
     ///

@@ -36,7 +36,7 @@ use crate::adapters::rail::{
 };
 use crate::clock::Clock;
 use crate::config::HttpSettings;
-use crate::domain::date::{At, moment};
+use crate::domain::date::{At, moment_in_reach};
 use crate::domain::money::Money;
 use crate::domain::rail::{Profile, Reply};
 
@@ -140,5 +140,5 @@ impl Rail for Wechat {
 /// A time of WeChat Pay's, which is Beijing's.
 fn beijing(text: &str, shape: &str) -> Option<At> {
     let wall = NaiveDateTime::parse_from_str(text, shape).ok()?;
-    Some(moment(wall.date(), wall.time(), chrono_tz::Asia::Shanghai))
+    moment_in_reach(wall.date(), wall.time(), chrono_tz::Asia::Shanghai)
 }

@@ -10,6 +10,7 @@ use super::xml::Fields;
 use super::{Wechat, beijing, v2};
 use crate::adapters::keys::{md5_hex, open_ecb, unbase64};
 use crate::adapters::rail::{MandateState, Noticed, SavedNotice, Trouble};
+use crate::domain::date::machine_moment;
 use crate::domain::money::Money;
 use crate::domain::rail::{Answer, Reason, Reply};
 use crate::t;
@@ -93,7 +94,7 @@ impl Wechat {
         if text("mchid") != self.account.mch_id {
             return Err(not_ours("mchid"));
         }
-        let at = chrono::DateTime::parse_from_rfc3339(text("success_time")).ok().map(|at| at.to_utc());
+        let at = machine_moment(text("success_time"));
         match outer["event_type"].as_str().unwrap_or_default() {
             event if event.starts_with("REFUND.") => {
                 let reply = self.told_refund(text("refund_status"), text("refund_id"), at);

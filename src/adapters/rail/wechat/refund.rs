@@ -10,7 +10,7 @@ use super::xml::Fields;
 use super::{RefundWay, Wechat, beijing};
 use crate::adapters::percent::encoded;
 use crate::adapters::rail::RefundRequest;
-use crate::domain::date::At;
+use crate::domain::date::{At, machine_moment};
 use crate::domain::rail::{Answer, Reason, Reply};
 use crate::t;
 
@@ -66,7 +66,7 @@ impl Wechat {
         if !ours {
             return Miss::foreign("out_refund_no").unknown();
         }
-        let at = chrono::DateTime::parse_from_rfc3339(text("success_time")).ok().map(|at| at.to_utc());
+        let at = machine_moment(text("success_time"));
         self.told_refund(text("status"), text("refund_id"), at)
     }
 

@@ -1,0 +1,108 @@
+//! Chinese for looking ahead.
+
+use super::Table;
+
+/// Pairs.
+pub const TABLE: Table = &[
+    (
+        "Look ahead: what falls due in the next months, what probably comes in, what is sent; on a copy, nothing is touched",
+        "看看接下来几个月：到期多少、大概能收多少、要发哪些通知；只在副本上推演，不动店里任何数据",
+    ),
+    ("How many whole months to look ahead", "往后看几个整月"),
+    ("Draws other possible futures; the same number always draws the same", "换一批可能的情形；同一个数字每次结果相同"),
+    ("Run so many possible futures only", "只推演这么多种可能"),
+    ("look ahead at least one month", "至少往后看一个月"),
+    ("looking ahead", "推演未来"),
+    ("a temporary folder for the copy", "存放副本的临时文件夹"),
+    ("this shop has no payment rail", "店里没有支付渠道"),
+    ("Looking ahead from {from} to {to}", "未来推演：{from} 至 {to}"),
+    (
+        "this database was restored and not adopted: whatever happened after the backup is missing here",
+        "这个数据库是从备份恢复的，还没有接管：备份之后发生的事这里都没有",
+    ),
+    ("1 agreement waits for its customer to agree; nothing of it is counted", "有 1 份协议还在等客户签约，没有计入"),
+    (
+        "{count} agreements wait for their customers to agree; nothing of them is counted",
+        "有 {count} 份协议还在等客户签约，没有计入",
+    ),
+    ("no agreement runs in this shop, so nothing falls due", "店里没有进行中的协议，所以没有款项到期"),
+    ("the first agreement begins with `kibble sign`", "签第一份协议用 `kibble sign`"),
+    (
+        "see who has not agreed yet with `kibble mandate list --state waiting`",
+        "用 `kibble mandate list --state waiting` 查看谁还没有签约",
+    ),
+    ("1 agreement runs.", "进行中的协议 1 份。"),
+    ("{count} agreements run.", "进行中的协议 {count} 份。"),
+    (
+        "Your shop has made no debit yet: these are general assumptions, and the ranges are wide.",
+        "本店还没有扣过款：以下是一般假设，所以高低相差较大。",
+    ),
+    (
+        "Your shop has made 1 debit so far: the ranges are wide because of that.",
+        "本店到现在只扣过 1 期，所以高低相差较大。",
+    ),
+    (
+        "Your shop has debited {count} terms so far: the ranges are wide because of that.",
+        "本店到现在只扣过 {count} 期，所以高低相差较大。",
+    ),
+    ("This rests on the debits of {count} terms in one month.", "依据本店近一个月 {count} 期的扣款记录。"),
+    (
+        "This rests on the debits of {count} terms in {months} months.",
+        "依据本店近 {months} 个月 {count} 期的扣款记录。",
+    ),
+    ("{first} {second}", "{first}{second}"),
+    ("What falls due, and what of it is paid by the month's end", "每月到期多少，到月底能收多少"),
+    ("Month", "月份"),
+    ("Terms", "期数"),
+    ("Amount due", "到期金额"),
+    ("Low", "偏低"),
+    ("Likely", "大概"),
+    ("High", "偏高"),
+    ("For earlier months", "补收以前月份"),
+    ("Unpaid at its end", "月底未收"),
+    ("In the bank", "到账"),
+    ("What changes", "有哪些变化"),
+    ("Agreements completed", "协议期满"),
+    ("Terminated", "提前解约"),
+    ("Mandates ended", "授权终止"),
+    ("High risk at its end", "月底高风险"),
+    ("Owed by customers who left", "解约客户应补"),
+    ("Messages that go out", "要发的通知"),
+    ("none", "没有"),
+    ("Message", "通知"),
+    ("all messages", "合计"),
+    ("What your past says, and what is taken from it", "本店的历史记录，以及由此采用的比例"),
+    ("days late of late payments", "补缴一般晚几天"),
+    ("first debits declined, {rail}", "首次扣款被拒，{rail}"),
+    ("months that fail after a failed one", "上月扣款失败后，下月又失败"),
+    ("retries paid", "重试成功"),
+    ("failed terms paid late after all", "扣款失败的期后来补缴"),
+    ("of these, by link (the rest at the counter)", "其中通过链接补缴（其余到店付款）"),
+    ("mandates that customers end, a month", "每月客户撤销的代扣授权"),
+    ("agreements terminated, a month", "每月提前解约的协议"),
+    ("answers of payment rails lost", "支付渠道应答丢失"),
+    ("never seen", "没有记录"),
+    ("{yes} of {of}", "{of} 中有 {yes}"),
+    (
+        "Low and high: nine of ten possible futures lie above the one, nine of ten below the other; {count} were run.",
+        "偏低、偏高：推演了 {count} 种可能，十种里有九种不低于“偏低”，也有九种不高于“偏高”。",
+    ),
+    (
+        "Not counted: new agreements, new mandates in place of ended ones, and goods that customers take from their wallets.",
+        "没有计入：新签的协议、授权终止后重新签约、客户用宠物钱包买东西。",
+    ),
+    (
+        "In the bank: what the payment rails pay out after their fees and refunds; cash is not in it.",
+        "到账：支付渠道扣除手续费和退款后的金额，不含现金。",
+    ),
+    (
+        "this ran on a copy: nothing in your shop was touched, nobody was told anything",
+        "以上在副本上推演：店里的数据没有动，也没有通知任何人",
+    ),
+    (
+        "who is late today: `kibble debit list overdue`; what this month was like: `kibble report overview`",
+        "今天谁逾期：`kibble debit list overdue`；这个月怎么样：`kibble report overview`",
+    ),
+    ("{month}, from the {day}", "{month}（{day}日起）"),
+    ("{likely} ({low}–{high})", "{likely}（{low}–{high}）"),
+];
