@@ -109,6 +109,7 @@ pub fn io_reason(error: &io::Error) -> String {
         io::ErrorKind::AlreadyExists => t!("it exists already"),
         io::ErrorKind::StorageFull => t!("the disk is full"),
         io::ErrorKind::QuotaExceeded => t!("your share of the disk is used up"),
+        io::ErrorKind::FileTooLarge => t!("the disk takes no larger file"),
         io::ErrorKind::ReadOnlyFilesystem => t!("the disk is read-only"),
         io::ErrorKind::IsADirectory => t!("it is a folder, not a file"),
         io::ErrorKind::NotADirectory => t!("a part of the path is not a folder"),

@@ -227,22 +227,26 @@ pub fn explain(error: anyhow::Error) -> anyhow::Error {
     let code =
         error.chain().find_map(|cause| cause.downcast_ref::<rusqlite::Error>()).and_then(|e| e.sqlite_error_code());
     let fault = match code {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            Fault::broken(t!("the shop database is locked by another program; nothing was changed"))
-                .hint(t!("close the program that holds shop.db open, then run the command again"))
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Fault::broken(t!(
+            "the shop database is locked by another program; the step under way was undone, all before it stands"
+        ))
+        .hint(t!("close the program that holds shop.db open, then run the command again")),
+        Some(ErrorCode::DiskFull) => {
+            Fault::broken(t!("the disk is full; the step under way was undone, all before it stands"))
+                .hint(t!("free some space, then run the command again"))
         }
-        Some(ErrorCode::DiskFull) => Fault::broken(t!("the disk is full; nothing was changed"))
-            .hint(t!("free some space, then run the command again")),
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
-            Fault::broken(t!("the shop folder cannot be written; nothing was changed"))
+            Fault::broken(t!("the shop folder cannot be written; the step under way was undone, all before it stands"))
                 .hint(t!("check who owns the folder and its files, and that the disk is not mounted read-only"))
         }
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
             Fault::broken(t!("shop.db is damaged or is not a kibble database"))
                 .hint(t!("restore the last good copy with `kibble restore FILE`"))
         }
-        Some(ErrorCode::SystemIoFailure) => Fault::broken(t!("the disk refused to read or write; nothing was changed"))
-            .hint(t!("check the disk and its free space, then run the command again")),
+        Some(ErrorCode::SystemIoFailure) => {
+            Fault::broken(t!("the disk refused to read or write; the step under way was undone, all before it stands"))
+                .hint(t!("check the disk and its free space, then run the command again"))
+        }
         _ => return error,
     };
     // The fault says it all in the reader's language; the database's own English words would add nothing.

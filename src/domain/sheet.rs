@@ -513,7 +513,7 @@ impl<W: io::Write> Writer<W> {
     /// When the file cannot be written.
     pub fn row<'c>(&mut self, cells: impl IntoIterator<Item = &'c str>) -> io::Result<()> {
         let cells: Vec<String> = cells.into_iter().map(guarded).collect();
-        self.inner.write_record(&cells).map_err(io::Error::other)
+        self.inner.write_record(&cells).map_err(of_the_disk)
     }
 
     /// Adds a row whose cells are safe already, because the caller knows text from numbers.
@@ -521,7 +521,7 @@ impl<W: io::Write> Writer<W> {
     /// # Errors
     /// When the file cannot be written.
     pub fn row_as_is(&mut self, cells: impl IntoIterator<Item = impl AsRef<[u8]>>) -> io::Result<()> {
-        self.inner.write_record(cells).map_err(io::Error::other)
+        self.inner.write_record(cells).map_err(of_the_disk)
     }
 
     /// Ends the file and gives back what was written to.
@@ -529,7 +529,15 @@ impl<W: io::Write> Writer<W> {
     /// # Errors
     /// When the rest cannot be written.
     pub fn finish(self) -> io::Result<W> {
-        self.inner.into_inner().map_err(|error| io::Error::other(error.error().to_string()))
+        self.inner.into_inner().map_err(|error| io::Error::new(error.error().kind(), error.error().to_string()))
+    }
+}
+
+/// What the disk said, as such: whoever shows it has words for a full one.
+fn of_the_disk(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(io) => io,
+        other => io::Error::other(format!("{other:?}")),
     }
 }
 

@@ -33,6 +33,7 @@ use crate::domain::sheet::Writer;
 use crate::fault::Fault;
 use crate::ops::book_file::{BookText, Findings, Tally, write_whole};
 use crate::ops::customer::{Person, message_lang, person, pet_of};
+use crate::ops::debit::may_move_money;
 use crate::ops::{Ctx, Event};
 use crate::t;
 use crate::text::Lang;
@@ -122,6 +123,9 @@ pub fn import(ctx: &Ctx, options: &ImportOptions) -> Result<Imported> {
         return Err(Fault::usage(t!("{date} lies in the future: nobody has paid those terms yet", date = until))
             .hint(t!("give --paid-until the last day up to which everything was collected"))
             .into());
+    }
+    if !options.dry_run {
+        may_move_money(ctx, now)?;
     }
     let text = BookText::read(&options.file)?;
     let book = text.open(ctx, today, true)?;

@@ -46,6 +46,7 @@ pub fn backup(ctx: &Ctx, out: Option<&Path>, now: At) -> Result<Backed> {
     let named = || t!("cannot write {path}", path = folder.display());
     fs::create_dir_all(&folder).with_context(named)?;
     let part = tempfile::Builder::new().prefix(".shop-").suffix(".part").tempfile_in(&folder).with_context(named)?;
+    let _beside = Beside(part.path().to_owned());
     let head = db::audit::head(ctx.db.read())?;
     let mut begun = false;
     let mut done = 0;
@@ -210,6 +211,7 @@ pub fn restore(config: &Config, clock: &Clock, it: &Restorable) -> Result<Restor
     let named = || t!("cannot write {path}", path = path.display());
     let part =
         tempfile::Builder::new().prefix(".shop-").suffix(".part").tempfile_in(&config.folder).with_context(named)?;
+    let _beside = Beside(part.path().to_owned());
     db::backup::copy_file(&it.file, part.path(), |_, _| {})?;
     let name = it.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     {
@@ -219,14 +221,24 @@ pub fn restore(config: &Config, clock: &Clock, it: &Restorable) -> Result<Restor
             Ok(((), Op::Restored { file: name }))
         })?;
     }
-    db::backup::fold_log(part.path());
-    for end in ["-wal", "-shm"] {
-        drop(fs::remove_file(beside(part.path(), end)));
+    // Without what its log holds, the file would not say that it was restored, and a log folded halfway leaves it torn.
+    if !db::backup::fold_log(part.path()) {
+        return Err(Fault::broken(t!("the disk refused to take the restored database; nothing was changed"))
+            .hint(t!("free some space, then run the command again"))
+            .into());
     }
+    part.as_file().sync_all().with_context(named)?;
     let stamp = now.with_timezone(&config.settings.timezone).format(STAMP).to_string();
     let moved_aside = if it.has_live { Some(move_aside(config, &stamp)?) } else { None };
-    part.as_file().sync_all().with_context(named)?;
-    part.persist(&path).map_err(|error| error.error).with_context(named)?;
+    if let Err(error) = part.persist(&path) {
+        // The shop goes on with what it had.
+        if let Some(aside) = &moved_aside
+            && !path.exists()
+        {
+            drop(fs::rename(aside, &path));
+        }
+        return Err(error.error).with_context(named);
+    }
     Ok(Restored { from: it.file.clone(), last_change: it.inspected.last_change, moved_aside })
 }
 
@@ -264,7 +276,11 @@ fn move_aside(config: &Config, stamp: &str) -> Result<PathBuf> {
         }
         number += 1;
     };
-    fs::rename(&live, &target).with_context(named)?;
+    // A second name for the file, so that there is a database at every moment; where the disk knows no second names, it is moved.
+    if fs::hard_link(&live, &target).is_err() {
+        fs::rename(&live, &target).with_context(named)?;
+    }
+    // A log that could not be folded belongs to the old file, and must not meet the new one.
     for end in ["-wal", "-shm"] {
         let log = beside(&live, end);
         if log.exists() {
@@ -272,6 +288,17 @@ fn move_aside(config: &Config, stamp: &str) -> Result<PathBuf> {
         }
     }
     Ok(target)
+}
+
+/// What the database library keeps beside a file while it is written. Goes away with the file, however that ends.
+struct Beside(PathBuf);
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        for end in ["-wal", "-shm", "-journal"] {
+            drop(fs::remove_file(beside(&self.0, end)));
+        }
+    }
 }
 
 fn beside(path: &Path, end: &str) -> PathBuf {

@@ -21,7 +21,7 @@ use crate::domain::points::points_for;
 use crate::domain::rail::{Answer, Reply};
 use crate::domain::refund::RefundState;
 use crate::fault::Fault;
-use crate::ops::debit::refuse_copies;
+use crate::ops::debit::may_move_money;
 use crate::ops::mandate::params;
 use crate::ops::recon::BY_BILL;
 use crate::ops::remind::{Letter, tell};
@@ -54,7 +54,7 @@ pub struct Settled {
 /// When the charge was not paid, so much cannot go back, or the wallet does not hold it any more. What the rail says is in the
 /// answer, not an error.
 pub fn refund_charge(ctx: &Ctx, id: ChargeId, amount: Money, why: &str, now: At) -> Result<Refund> {
-    refuse_copies(ctx)?;
+    may_move_money(ctx, now)?;
     let refund = ctx.db.write(now, |tx| {
         let refund = note_out_of_wallet(ctx, tx, id, amount, why, None, now)?;
         let op = Op::RefundNoted { refund: refund.id, amount, why: why.to_owned() };
@@ -183,7 +183,7 @@ pub fn settle_open_refunds(ctx: &Ctx, now: At) -> Result<Settled> {
 /// # Errors
 /// When a rail can still pay it, or it was handed over before.
 pub fn pay_by_hand(ctx: &Ctx, id: RefundId, now: At) -> Result<Refund> {
-    refuse_copies(ctx)?;
+    may_move_money(ctx, now)?;
     ctx.db.write(now, |tx| {
         let refund =
             db::refund::get(tx, id)?.ok_or_else(|| Fault::not_found(t!("there is no refund {refund}", refund = id)))?;

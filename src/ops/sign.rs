@@ -29,6 +29,7 @@ use crate::english;
 use crate::fault::Fault;
 use crate::ops::book::{Advice, amount_text, id_number_text, name_text, phone_text};
 use crate::ops::customer::resolve;
+use crate::ops::debit::may_move_money;
 use crate::ops::mandate::{self, Link};
 use crate::ops::{Ctx, credit};
 use crate::t;
@@ -445,6 +446,7 @@ pub fn prepare(ctx: &Ctx, form: &Form, now: At) -> Result<Prepared> {
 /// When a point was not acknowledged, or the database cannot be written. An unreachable rail is no error: the link can be
 /// asked for later.
 pub fn sign(ctx: &Ctx, prepared: &Prepared, acknowledged: &[Acknowledged], now: At) -> Result<Signed> {
+    may_move_money(ctx, now)?;
     if acknowledged.len() != prepared.points.len() {
         return Err(Fault::refused(t!("the customer has not acknowledged every important point"))
             .hint(t!("show the points and give --acknowledged when the customer has understood them"))
@@ -549,6 +551,7 @@ pub struct SignedAgain {
 /// # Errors
 /// When the agreement does not run, its mandate still stands, or the rail cannot keep its debit day.
 pub fn again(ctx: &Ctx, id: AgreementId, rail: Option<&str>, now: At) -> Result<SignedAgain> {
+    may_move_money(ctx, now)?;
     let agreement = crate::ops::agreement::get(ctx.db.read(), id)?;
     if !matches!(agreement.state, AgreementState::Waiting | AgreementState::Active | AgreementState::Paused) {
         return Err(

@@ -25,7 +25,7 @@ use crate::domain::refund::RefundState;
 use crate::domain::statement::{self, Cause, Ended, Line, Move, Rates, Share, Statement};
 use crate::fault::{Fault, Kind};
 use crate::ops::agreement::{get, letter, state_text};
-use crate::ops::debit::refuse_copies;
+use crate::ops::debit::may_move_money;
 use crate::ops::mandate::{self, Pursued};
 use crate::ops::remind::tell;
 use crate::ops::{Ctx, order, refund};
@@ -169,7 +169,7 @@ pub struct Confirmed {
 /// # Errors
 /// When there is nothing to confirm, a charge is not decided yet, or paid orders are not delivered.
 pub fn confirm(ctx: &Ctx, id: AgreementId, by: &str, now: At) -> Result<Confirmed> {
-    refuse_copies(ctx)?;
+    may_move_money(ctx, now)?;
     let agreement = get(ctx.db.read(), id)?;
     let row = open_statement(ctx.db.read(), &agreement)?;
     close_links(ctx, id, now)?;

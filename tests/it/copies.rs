@@ -97,7 +97,9 @@ fn a_shop_carried_to_a_second_computer_moves_no_money_and_tells_nobody() {
         for line in ["debit run", "debit run --confirm-backlog", "debit pay a-1/1 --cash --yes"] {
             second.run(line).fails(1, host).says(next);
         }
-        second.run("remind send --yes").fails(1, "kibble adopt");
+        for line in ["sign --again a-1", "agreement import book.csv", "remind send --yes"] {
+            second.run(line).fails(1, "kibble adopt");
+        }
     }
     second.lang("en").run("doctor --offline").says("kibble adopt");
     assert_eq!(counts(&second), before);

@@ -113,7 +113,7 @@ fn a_locked_database_is_named_and_nothing_is_asked_of_the_rail() {
     refused(
         &mut shop,
         1,
-        "the shop database is locked by another program; nothing was changed",
+        "the shop database is locked by another program; the step under way was undone, all before it stands",
         "店铺数据库被别的程序占用",
     );
     other.execute_batch("ROLLBACK").unwrap();
@@ -135,8 +135,8 @@ fn a_shop_that_is_no_shop_is_named() {
     refused(
         &mut shop,
         1,
-        "the shop folder cannot be written; nothing was changed",
-        "店铺文件夹不能写入，没有做任何改动",
+        "the shop folder cannot be written; the step under way was undone, all before it stands",
+        "店铺文件夹不能写入；正在做的这一步已撤销，之前的都有效",
     );
     fs::remove_dir(shop.path("shop.db")).unwrap();
     fs::write(shop.path("shop.db"), "姓名,手机号\n".repeat(99)).unwrap();
@@ -176,7 +176,7 @@ fn a_full_disk_stops_before_the_rail_is_asked() {
     };
     let (code, err) = run(0);
     assert_eq!(code, Some(1), "{err}");
-    assert!(err.contains("nothing was changed") && err.contains("disk"), "{err}");
+    assert!(err.contains("all before it stands") && err.contains("disk"), "{err}");
     assert_eq!(counts(&shop), before);
     shop.run("debit run").ok("1 paid");
     holds(&shop);

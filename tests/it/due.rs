@@ -34,6 +34,11 @@ pub fn shop(rows: &[Row<'_>]) -> Shop {
 
 /// The same with other rails, and with lines that go before everything else in `shop.toml`.
 pub fn shop_with(rails: &str, settings: &str, rows: &[Row<'_>]) -> Shop {
+    shop_at("2026-11-01T08:00", rails, settings, rows)
+}
+
+/// The same, agreed to at another time; everything that fell due before that day was collected by somebody else.
+pub fn shop_at(at: &str, rails: &str, settings: &str, rows: &[Row<'_>]) -> Shop {
     let mut shop = opened(rails, settings);
     let mut book =
         "姓名,手机号,身份证号,宠物名,种类,品种,套餐,月付金额,期数,签约日期,扣款日,扣款渠道,合同编号\n".to_owned();
@@ -45,8 +50,10 @@ pub fn shop_with(rails: &str, settings: &str, rows: &[Row<'_>]) -> Shop {
         );
     }
     shop.write("book.csv", book);
-    shop.at("2026-11-01T08:00");
-    let answer = shop.run("agreement import book.csv --paid-until 2026-10-31 --json");
+    shop.at(at);
+    let today: chrono::NaiveDate = at[..10].parse().unwrap();
+    let until = today.pred_opt().unwrap();
+    let answer = shop.run(&format!("agreement import book.csv --paid-until {until} --json"));
     assert_eq!(answer.json()["accepted"], rows.len(), "{}", answer.full());
     shop.run("sandbox sign --all").exits(0);
     shop

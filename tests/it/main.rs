@@ -23,6 +23,7 @@ mod doctor;
 mod due;
 mod earnest;
 mod examples;
+mod hostile;
 mod house;
 mod http;
 mod import;

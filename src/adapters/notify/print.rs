@@ -109,8 +109,14 @@ fn append(mut file: File, parcels: &[Parcel]) -> std::io::Result<()> {
         // A crash left half a line: it stays visible as one, and the next message begins on its own.
         lines.insert(0, '\n');
     }
-    file.write_all(lines.as_bytes())?;
-    file.sync_data()
+    let before = file.metadata()?.len();
+    let written = file.write_all(lines.as_bytes()).and_then(|()| file.sync_data());
+    if written.is_err() {
+        // On a full disk a part of the lines may stand there, and a later line break would make half a message look like a whole one.
+        // Should it not go away, the look-up still knows half a line at the end.
+        drop(file.set_len(before));
+    }
+    written
 }
 
 /// What a message's line begins with.

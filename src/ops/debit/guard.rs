@@ -48,27 +48,14 @@ pub fn check(ctx: &Ctx, options: &Options, now: At) -> Result<()> {
     let Some(last) = db::run::last(ctx.db.read())? else {
         return Ok(());
     };
-    let zone = ctx.zone();
-    let shown = |at: At| at.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string();
-    if now < last.started_at {
-        return Err(Fault::refused(t!(
-            "the clock says {now}, but the last run was at {last}; nothing was charged",
-            now = shown(now),
-            last = shown(last.started_at)
-        ))
-        .hint(t!("set this computer's clock right, then run again"))
-        .into());
+    if let Some(wrong) = clock_against(ctx, last.started_at, now).filter(|it| it.is_back || !options.confirm_backlog) {
+        let hint = match wrong.is_back {
+            true => t!("set this computer's clock right, then run again"),
+            false => t!("if the clock is right, look at `kibble debit run --dry-run`, then add --confirm-backlog"),
+        };
+        return Err(Fault::refused(t!("{what}; nothing was charged", what = wrong.said)).hint(hint).into());
     }
     let settings = &ctx.config.settings.debit;
-    if now - last.started_at > TimeDelta::days(i64::from(settings.clock_leap_days)) && !options.confirm_backlog {
-        return Err(Fault::refused(t!(
-            "the clock says {now}, {days} days after the last run; nothing was charged",
-            now = shown(now),
-            days = (now - last.started_at).num_days()
-        ))
-        .hint(t!("if the clock is right, look at `kibble debit run --dry-run`, then add --confirm-backlog"))
-        .into());
-    }
     if now - last.started_at > TimeDelta::hours(i64::from(settings.backlog_after_hours)) && !options.confirm_backlog {
         let (count, total) = db::installment::backlog(ctx.db.read(), ctx.today(now))?;
         if count > settings.backlog_count || total > settings.backlog_amount {
@@ -83,6 +70,43 @@ pub fn check(ctx: &Ctx, options: &Options, now: At) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Refuses to move money by hand, or to sign for it, on the wrong database or at a time that cannot be: what is written then bears the
+/// wrong day for good.
+///
+/// # Errors
+/// Each refusal, with what to do about it.
+pub fn money(ctx: &Ctx, now: At) -> Result<()> {
+    copies(ctx)?;
+    let last = db::run::last(ctx.db.read())?;
+    let Some(wrong) = last.and_then(|last| clock_against(ctx, last.started_at, now)) else { return Ok(()) };
+    let hint = match wrong.is_back {
+        true => t!("set this computer's clock right, then run the command again"),
+        false => t!("if the clock is right, run `kibble debit run --confirm-backlog` first"),
+    };
+    Err(Fault::refused(t!("{what}; nothing was changed", what = wrong.said)).hint(hint).into())
+}
+
+/// A clock that went backwards or leapt since the last run.
+struct WrongClock {
+    is_back: bool,
+    said: String,
+}
+
+fn clock_against(ctx: &Ctx, last: At, now: At) -> Option<WrongClock> {
+    let zone = ctx.zone();
+    let shown = |at: At| at.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string();
+    if now < last {
+        let said = t!("the clock says {now}, but the last run was at {last}", now = shown(now), last = shown(last));
+        return Some(WrongClock { is_back: true, said });
+    }
+    let leap = TimeDelta::days(i64::from(ctx.config.settings.debit.clock_leap_days));
+    (now - last > leap).then(|| {
+        let days = (now - last).num_days();
+        let said = t!("the clock says {now}, {days} days after the last run", now = shown(now), days = days);
+        WrongClock { is_back: false, said }
+    })
 }
 
 /// Refuses to move money on a database that was restored or copied and not adopted: what it does not know may have been charged.

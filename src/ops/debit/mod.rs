@@ -26,6 +26,7 @@ use crate::text::{Lang, lookup_in};
 
 pub use announce::date_text;
 pub use guard::copies as refuse_copies;
+pub use guard::money as may_move_money;
 
 /// How a run is wanted.
 #[derive(Clone, Copy, Debug, Default)]

@@ -20,7 +20,7 @@ use crate::domain::rail::{Answer, Reply};
 use crate::fault::Fault;
 use crate::ops::Ctx;
 use crate::ops::debit::book::{Asked, apply};
-use crate::ops::debit::refuse_copies;
+use crate::ops::debit::may_move_money;
 use crate::ops::mandate::reference;
 use crate::ops::refund::refund_charge;
 use crate::t;
@@ -43,7 +43,7 @@ pub struct Paid {
 /// # Errors
 /// When it is not open, or a debit of it is in the air: its outcome must be known first, or it could be collected twice.
 pub fn pay_at_counter(ctx: &Ctx, id: InstallmentId, now: At) -> Result<Paid> {
-    refuse_copies(ctx)?;
+    may_move_money(ctx, now)?;
     let row = open_row(ctx, id)?;
     let by_link = match close_link(ctx, &row)? {
         LinkEnd::PaidAlready(reply) => {

@@ -200,7 +200,8 @@ pub fn export(ctx: &Ctx, wanted: &Wanted) -> Result<Exported> {
     let out = wanted.out.clone().unwrap_or_else(|| ctx.config.folder.join("exports").join(&label));
     let staging = Staging::begin(&out, files.iter().cloned().collect::<BTreeSet<_>>())?;
     let work = Work { ctx, span: span(ctx, wanted.period, now), full: wanted.full.is_some(), staging: &staging };
-    let exported = at_one_moment(ctx.db.read(), || work.run(now, files, &label))?;
+    let exported =
+        at_one_moment(ctx.db.read(), || work.run(now, files, &label)).map_err(|error| staging.named(error))?;
     // The audit row comes first: files with names must not lie there without one.
     ctx.db.write(now, |_| {
         let reason = wanted.full.clone().unwrap_or_default();

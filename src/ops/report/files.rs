@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::BufWriter;
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use chrono::{Datelike, NaiveDate};
-use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatAlign, Workbook, Worksheet};
+use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatAlign, Workbook, Worksheet, XlsxError};
 use tempfile::TempDir;
 
 use crate::domain::money::Money;
@@ -21,6 +21,60 @@ use crate::text;
 
 /// Rows that fit into one sheet, by the format; a longer table goes on in another sheet.
 const SHEET_ROWS: u32 = 1_048_576;
+
+/// A file that takes everything and tells of the first refusal at the end: the archive writer, refused in the middle, would write of it
+/// to the terminal in words of its own.
+struct Patient<'a> {
+    file: &'a File,
+    at: u64,
+    len: u64,
+    refused: Option<io::Error>,
+}
+
+impl<'a> Patient<'a> {
+    fn new(file: &'a File) -> Patient<'a> {
+        Patient { file, at: 0, len: 0, refused: None }
+    }
+
+    fn end(self) -> io::Result<()> {
+        self.refused.map_or(Ok(()), Err)
+    }
+}
+
+impl Write for Patient<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut taken = bytes.len();
+        if self.refused.is_none() {
+            match self.file.write(bytes) {
+                Ok(count) => taken = count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
+                Err(error) => self.refused = Some(error),
+            }
+        }
+        self.at += u64::try_from(taken).map_err(io::Error::other)?;
+        self.len = self.len.max(self.at);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for Patient<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let place = match to {
+            SeekFrom::Start(place) => Some(place),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+            SeekFrom::End(by) => self.len.checked_add_signed(by),
+        };
+        self.at = place.ok_or(io::ErrorKind::InvalidInput)?;
+        if self.refused.is_none() {
+            self.file.seek(SeekFrom::Start(self.at))?;
+        }
+        Ok(self.at)
+    }
+}
 
 /// The workbook of an export. Rows go to a temporary file at once, so memory does not grow with them.
 pub(super) struct Book {
@@ -49,9 +103,22 @@ impl Book {
     /// Ends the workbook; it is on disk afterwards.
     pub(super) fn save(mut self, path: &Path) -> Result<()> {
         let named = || path.display().to_string();
+        self.make_sure_of_room(path).with_context(named)?;
         let file = File::create(path).with_context(named)?;
-        self.workbook.save_to_writer(&file).with_context(named)?;
+        let mut patient = Patient::new(&file);
+        self.workbook.save_to_writer(&mut patient).with_context(named)?;
+        patient.end().with_context(named)?;
         file.sync_all().with_context(named)
+    }
+
+    /// The writer of workbooks panics when the last rows of a sheet do not fit on the disk, so there must be room for them beforehand.
+    fn make_sure_of_room(&self, path: &Path) -> io::Result<()> {
+        const SHEET_BYTES: [u8; 16 * 1024] = [0; 16 * 1024];
+        let mut spare = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+        for _ in 0..=self.sheets {
+            spare.write_all(&SHEET_BYTES)?;
+        }
+        spare.as_file().sync_all()
     }
 
     fn sheet(&mut self, name: &str, headings: &[&'static str]) -> Result<usize> {
@@ -217,6 +284,14 @@ impl Staging {
         Ok(Staging { temp, target, own })
     }
 
+    /// A disk that refuses is told of the export, and not of the folder with a name of chance in which it is made.
+    pub(super) fn named(&self, error: anyhow::Error) -> anyhow::Error {
+        match error.chain().find_map(io_of) {
+            Some(io) => unwritable(&self.target, io),
+            None => error,
+        }
+    }
+
     /// Where to write a file for now.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.temp.path().join(name)
@@ -283,9 +358,22 @@ fn check(target: &Path, own: &BTreeSet<String>) -> Result<()> {
     Ok(())
 }
 
+/// What the disk said, wherever the writers of tables keep it.
+fn io_of<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a std::io::Error> {
+    if let Some(io) = cause.downcast_ref::<std::io::Error>() {
+        return Some(io);
+    }
+    match (cause.downcast_ref::<csv::Error>().map(csv::Error::kind), cause.downcast_ref::<XlsxError>()) {
+        (Some(csv::ErrorKind::Io(io)), _) | (_, Some(XlsxError::IoError(io))) => Some(io),
+        _ => None,
+    }
+}
+
 fn unwritable(target: &Path, error: &std::io::Error) -> anyhow::Error {
     let why = io_reason(error);
-    Fault::broken(t!("the export cannot be written to {folder}: {why}", folder = target.display(), why = why)).into()
+    Fault::broken(t!("the export cannot be written to {folder}: {why}", folder = target.display(), why = why))
+        .hint(t!("check the disk and its free space, then run the command again"))
+        .into()
 }
 
 #[cfg(test)]

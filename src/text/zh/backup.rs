@@ -49,6 +49,7 @@ pub const TABLE: Table = &[
     ("another kibble is at work in this shop; nothing was changed", "本店有另一个 kibble 正在运行；没有做任何改动"),
     ("wait until it has ended, then run the command again", "等它结束后再运行一次"),
     ("cannot move {path} aside", "无法移走 {path}"),
+    ("the disk refused to take the restored database; nothing was changed", "磁盘写不下恢复的数据库；没有做任何改动"),
     // The witness.
     (
         "nothing beside the data key remembers this database: it was used last on the computer {host}, or the file that remembers it is lost",

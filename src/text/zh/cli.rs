@@ -81,6 +81,7 @@ pub const TABLE: Table = &[
     ("it exists already", "已经存在"),
     ("the disk is full", "磁盘已满"),
     ("your share of the disk is used up", "您的磁盘配额已用完"),
+    ("the disk takes no larger file", "磁盘放不下更大的文件"),
     ("the disk is read-only", "磁盘是只读的"),
     ("it is a folder, not a file", "这是文件夹，不是文件"),
     ("a part of the path is not a folder", "路径中有一段不是文件夹"),

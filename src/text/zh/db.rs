@@ -10,19 +10,31 @@ pub const TABLE: Table = &[
         "make one with `kibble init`, or name the shop's folder with --shop",
         "用 `kibble init` 新建，或用 --shop 指明店铺文件夹",
     ),
-    ("the shop database is locked by another program; nothing was changed", "店铺数据库被别的程序占用，没有做任何改动"),
+    (
+        "the shop database is locked by another program; the step under way was undone, all before it stands",
+        "店铺数据库被别的程序占用；正在做的这一步已撤销，之前的都有效",
+    ),
     ("close the program that holds shop.db open, then run the command again", "关掉占用 shop.db 的程序，再运行一次"),
     ("the work was broken off", "操作中途中断"),
-    ("the disk is full; nothing was changed", "磁盘已满，没有做任何改动"),
+    (
+        "the disk is full; the step under way was undone, all before it stands",
+        "磁盘已满；正在做的这一步已撤销，之前的都有效",
+    ),
     ("free some space, then run the command again", "腾出一些空间，再运行一次"),
-    ("the shop folder cannot be written; nothing was changed", "店铺文件夹不能写入，没有做任何改动"),
+    (
+        "the shop folder cannot be written; the step under way was undone, all before it stands",
+        "店铺文件夹不能写入；正在做的这一步已撤销，之前的都有效",
+    ),
     (
         "check who owns the folder and its files, and that the disk is not mounted read-only",
         "检查文件夹和文件的所有者，并确认磁盘不是只读挂载",
     ),
     ("shop.db is damaged or is not a kibble database", "shop.db 已损坏，或者不是 kibble 的数据库"),
     ("restore the last good copy with `kibble restore FILE`", "用 `kibble restore FILE` 恢复最近一份完好的备份"),
-    ("the disk refused to read or write; nothing was changed", "磁盘读写失败，没有做任何改动"),
+    (
+        "the disk refused to read or write; the step under way was undone, all before it stands",
+        "磁盘读写失败；正在做的这一步已撤销，之前的都有效",
+    ),
     ("check the disk and its free space, then run the command again", "检查磁盘及剩余空间，再运行一次"),
     (
         "this shop database is of a newer kibble (format {version}; this one knows up to {known})",

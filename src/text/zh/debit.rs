@@ -187,15 +187,16 @@ pub const TABLE: Table = &[
     ("{id}: the rail refused: {said}", "{id}：渠道拒绝退款：{said}"),
     ("{id}: {amount} is on its way; the next runs ask the rail", "{id}：{amount} 退款处理中，之后的批次会向渠道核实"),
     ("the rail's adapter broke", "渠道的对接程序出错"),
+    ("the clock says {now}, but the last run was at {last}", "时钟显示 {now}，而上一批次在 {last}"),
+    ("{what}; nothing was charged", "{what}；没有扣款"),
+    ("{what}; nothing was changed", "{what}；没有做任何改动"),
+    ("set this computer's clock right, then run the command again", "校准这台电脑的时钟，再运行这条命令"),
     (
-        "the clock says {now}, but the last run was at {last}; nothing was charged",
-        "时钟显示 {now}，而上一批次在 {last}；没有扣款",
+        "if the clock is right, run `kibble debit run --confirm-backlog` first",
+        "如果时钟没错，先运行 `kibble debit run --confirm-backlog`",
     ),
     ("set this computer's clock right, then run again", "校准这台电脑的时钟，再运行一次"),
-    (
-        "the clock says {now}, {days} days after the last run; nothing was charged",
-        "时钟显示 {now}，距上一批次 {days} 天；没有扣款",
-    ),
+    ("the clock says {now}, {days} days after the last run", "时钟显示 {now}，距上一批次 {days} 天"),
     (
         "if the clock is right, look at `kibble debit run --dry-run`, then add --confirm-backlog",
         "如果时钟没错，先看 `kibble debit run --dry-run`，再加上 --confirm-backlog",
