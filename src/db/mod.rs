@@ -212,7 +212,7 @@ fn connect(path: &Path, create: bool) -> Result<Connection> {
     sql.pragma_update(None, "foreign_keys", true)?;
     sql.pragma_update(None, "synchronous", "FULL")?;
     sql.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    sql.set_prepared_statement_cache_capacity(128);
+    sql.set_prepared_statement_cache_capacity(512);
     // Plans do not depend on the values bound; without this, SQLite prepares a cached statement anew whenever such a value changes,
     // which cost a quarter of a debit run.
     sql.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;

@@ -8,13 +8,15 @@ fn told(seed: u64, seeds: u32, agreements: u32) -> Simulated {
 }
 
 /// A number from the environment, for whoever wants more or less of the long form.
+#[allow(clippy::disallowed_methods, reason = "seed and number of years come from outside")]
 fn number(name: &str, usual: u32) -> u32 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+    std::env::var(name).map_or(usual, |text| text.parse().unwrap())
 }
 
 /// Takes about an hour on two processors in a release build.
 #[test]
 #[ignore = "the long form: a thousand years of three hundred agreements"]
+#[allow(clippy::print_stdout, reason = "its figures are wanted")]
 fn a_thousand_years_keep_every_law() {
     let (from, seeds) = (number("KIBBLE_SEED", 1), number("KIBBLE_SEEDS", 1_000));
     let agreements = number("KIBBLE_AGREEMENTS", 300);

@@ -126,8 +126,7 @@ impl<'a> Saved<'a> {
 
     /// Gives `line` more and more room, every `step` pages, until it succeeds. After each time `judge` sees what became of it.
     fn sweep(&self, line: &str, step: u64, judge: impl Fn(&Shop, &Tight)) {
-        let mut failed = 0;
-        for free in (0..MOST).step_by(usize::try_from(step).unwrap()) {
+        for (failed, free) in (0..MOST).step_by(usize::try_from(step).unwrap()).enumerate() {
             self.put_back();
             let tight = self.on_a_disk_with(free, line);
             nothing_lies_about(self.shop, &tight);
@@ -136,7 +135,6 @@ impl<'a> Saved<'a> {
                 assert!(failed > 0, "{line} never met the end of the disk");
                 return;
             }
-            failed += 1;
         }
         panic!("{line} needs more than {MOST} pages");
     }
@@ -261,10 +259,7 @@ fn a_backup_and_an_export_on_a_full_disk_are_whole_or_not_there() {
     let mut shop = due_today();
     shop.run("debit run").exits(0);
     let saved = Saved::of(&mut shop);
-    let files = |shop: &Shop, folder: &str| {
-        let all = fs::read_dir(shop.path(folder)).map(|all| all.map(|it| it.unwrap().file_name()).count());
-        all.unwrap_or_default()
-    };
+    let files = |shop: &Shop, folder: &str| fs::read_dir(shop.path(folder)).map_or(0, Iterator::count);
     saved.sweep("backup", 6, |shop, tight| {
         if tight.code != 0 {
             tight.says_why();
