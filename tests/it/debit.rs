@@ -698,6 +698,38 @@ fn a_backlog_that_nobody_has_looked_at_is_not_charged() {
 }
 
 #[test]
+fn after_nine_days_away_a_large_backlog_waits_for_the_owner_and_nothing_else_is_caught_up() {
+    let late = Row { signed: "2026-10-14", day: 14, ..WECHAT };
+    let mut shop = shop_with(
+        "--rail alipay=sandbox --rail wechat=sandbox",
+        "backlog_count = 2",
+        &[WECHAT, WECHAT, WECHAT, ALIPAY, late],
+    );
+    let rules = "[rail.wechat]\nrules = { window_days_after = 20, notice_valid_days = 20 }";
+    shop.write("shop.toml", shop.read("shop.toml").replacen("[rail.wechat]", rules, 1));
+    announced(&mut shop);
+    let before = counts(&shop);
+    // The machine comes back after nine days: three terms can still be charged, one window is over, and one term fell due unannounced.
+    let ran = run(&mut shop, "2026-11-13T09:00");
+    ran.fails(1, "after 216 hours without a run").says("nothing was charged").says("--confirm-backlog");
+    assert_eq!(counts(&shop), before);
+    shop.run("debit run --dry-run").ok("would charge 3 with ¥597.00");
+    assert_eq!(counts(&shop), before);
+    let ran = shop.run("debit run --confirm-backlog");
+    ran.ok("3 paid ¥597.00").says("missed").says("kibble debit postpone a-4/1 --to DATE");
+    assert_eq!(
+        charges(&shop),
+        "a-1/1 1 debit wechat paid\na-2/1 1 debit wechat paid\na-3/1 1 debit wechat paid\na-4/1 1 link alipay pending"
+    );
+    // Nobody is told in the past: what falls due tomorrow is told now, and waits its 48 hours.
+    let told = "SELECT announced_at, charge_from FROM installment WHERE agreement_id = 5 AND term = 1";
+    assert_eq!(ask(&shop, told), "2026-11-13T01:00:00Z|2026-11-15T01:00:00Z");
+    run(&mut shop, "2026-11-14T09:00").hides("paid ¥");
+    run(&mut shop, "2026-11-15T09:00").ok("1 paid ¥199.00");
+    holds(&shop);
+}
+
+#[test]
 fn a_clock_that_went_backwards_or_leapt_moves_no_money() {
     let mut shop = shop(&[ALIPAY]);
     announced(&mut shop);

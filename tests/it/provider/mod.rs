@@ -238,25 +238,18 @@ fn once(counter: &AtomicU32) -> bool {
 }
 
 fn read(reader: &mut BufReader<Box<dyn Wire>>) -> Option<Asked> {
-    let mut line = String::new();
-    reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
+    let line = whole_line(reader)?;
     let mut words = line.split_whitespace();
     let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
     let mut headers = Vec::new();
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
-        match line.trim_end().split_once(':') {
-            Some((name, value)) => headers.push((name.to_lowercase(), value.trim().to_owned())),
-            None => break,
-        }
+    while let Some((name, value)) = whole_line(reader)?.trim_end().split_once(':') {
+        headers.push((name.to_lowercase(), value.trim().to_owned()));
     }
     let header = |name: &str| headers.iter().find(|(it, _)| it == name).map(|(_, value)| value.clone());
     let mut body = Vec::new();
     if header("transfer-encoding").is_some_and(|it| it.eq_ignore_ascii_case("chunked")) {
         loop {
-            let mut size = String::new();
-            reader.read_line(&mut size).ok()?;
+            let size = whole_line(reader)?;
             let size = usize::from_str_radix(size.trim(), 16).ok()?;
             let mut chunk = vec![0; size + 2];
             reader.read_exact(&mut chunk).ok()?;
@@ -271,6 +264,13 @@ fn read(reader: &mut BufReader<Box<dyn Wire>>) -> Option<Asked> {
     }
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     Some(Asked { method, path: path.to_owned(), query: query.to_owned(), headers, body })
+}
+
+/// A line with its end. Whoever hangs up in the middle of one has asked nothing.
+fn whole_line(reader: &mut BufReader<Box<dyn Wire>>) -> Option<String> {
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    line.ends_with('\n').then_some(line)
 }
 
 fn write(stream: &mut Box<dyn Wire>, answered: &Answered, now: At) -> std::io::Result<()> {
