@@ -4,7 +4,7 @@
 /// A mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mistake {
-    /// Order numbers keep the last digit of the term only, so that two installments share one.
+    /// Every attempt of an installment has the number of the first.
     OrderNumber,
     /// The rail is asked before the charge is on disk.
     AskBeforeNote,

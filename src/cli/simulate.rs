@@ -6,7 +6,7 @@ use crate::cli::ui::{Paint, Ui, columns};
 use crate::cli::{Globals, progress, project};
 use crate::fault::Fault;
 use crate::ops::project::{MONTHS, MOST_MONTHS, SEED, Wanted as Ahead};
-use crate::ops::simulate::{Counts, Failure, Plot, Simulated, Wanted, simulate};
+use crate::ops::simulate::{Counts, DAYS_OF_YEAR, Failure, Plot, Simulated, Wanted, simulate};
 use crate::t;
 
 /// Agreements of a simulated shop when nothing is said.
@@ -53,7 +53,8 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
             .hint(t!("leave out --shop and --now; for your own shop use `kibble simulate --months 3`"))
             .into());
     }
-    let plot = Plot { seed: args.seed, years, agreements: args.agreements, faults: !args.no_faults };
+    let plot =
+        Plot { seed: args.seed, days: years * DAYS_OF_YEAR, agreements: args.agreements, faults: !args.no_faults };
     let told = simulate(&Wanted { plot, seeds: args.seeds }, &mut progress(ui))?;
     ui.answer(&told, |ui| {
         show(ui, &told);
@@ -66,7 +67,7 @@ fn show(ui: &Ui, told: &Simulated) {
     let head = t!(
         "{seeds} × {years} simulated years of {agreements} agreements, from seed {seed}",
         seeds = told.seeds,
-        years = told.years,
+        years = told.days / DAYS_OF_YEAR,
         agreements = told.agreements,
         seed = told.seed
     );

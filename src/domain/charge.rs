@@ -127,8 +127,8 @@ pub type Copies = BTreeMap<String, i64>;
 /// `KB` + the copy's code (8) + its number (2) + agreement (8) + term (2) + attempt (4). The code alone tells copies apart: it was
 /// drawn when the copy was adopted. The number stands beside it for people.
 pub fn order_no(code: &str, copy_no: i64, installment: InstallmentId, attempt: u32) -> String {
-    let term = if planted::is(Mistake::OrderNumber) { installment.term % 10 } else { installment.term };
-    format!("KB{code}{copy_no:02}{:08}{term:02}{attempt:04}", installment.agreement.number())
+    let attempt = if planted::is(Mistake::OrderNumber) { 1 } else { attempt };
+    format!("KB{code}{copy_no:02}{:08}{:02}{attempt:04}", installment.agreement.number(), installment.term)
 }
 
 /// The installment and the attempt in an order number that one of these copies of the shop's database made; `None` for any other

@@ -1,10 +1,10 @@
 //! Whole years from seeds, with faults at every boundary: the short form here and beside the code, the long form by
 //! `cargo test --release --test it -- --ignored --nocapture simulate`.
 
-use kibble::ops::simulate::{Plot, Simulated, Wanted, simulate};
+use kibble::ops::simulate::{DAYS_OF_YEAR, Plot, Simulated, Wanted, simulate};
 
 fn told(seed: u64, seeds: u32, agreements: u32) -> Simulated {
-    simulate(&Wanted { plot: Plot { seed, years: 1, agreements, faults: true }, seeds }, &mut |_| {}).unwrap()
+    simulate(&Wanted { plot: Plot { seed, days: DAYS_OF_YEAR, agreements, faults: true }, seeds }, &mut |_| {}).unwrap()
 }
 
 /// A number from the environment, for whoever wants more or less of the long form.

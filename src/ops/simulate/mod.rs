@@ -38,6 +38,9 @@ pub use watch::Broken;
 /// Days between two looks at everything from the first row on.
 const WHOLE_EVERY_DAYS: i64 = 30;
 
+/// Days of a simulated year.
+pub const DAYS_OF_YEAR: u32 = 365;
+
 /// How a simulation is wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted {
@@ -105,8 +108,8 @@ pub struct Simulated {
     pub seed: u64,
     /// How many seeds.
     pub seeds: u32,
-    /// Years of each.
-    pub years: u32,
+    /// Days of each.
+    pub days: u32,
     /// Agreements of each.
     pub agreements: u32,
     /// What happened in all of them.
@@ -168,13 +171,13 @@ pub fn simulate(wanted: &Wanted, say: &mut dyn FnMut(Event)) -> Result<Simulated
         counts.add(&of_one);
         failures.extend(failure);
     }
-    let Plot { seed, years, agreements, .. } = wanted.plot;
-    Ok(Simulated { seed, seeds: wanted.seeds, years, agreements, counts, failures })
+    let Plot { seed, days, agreements, .. } = wanted.plot;
+    Ok(Simulated { seed, seeds: wanted.seeds, days, agreements, counts, failures })
 }
 
 /// Tells one story; one that breaks a law is told again until it is as short as can be.
 fn one(plot: &Plot) -> Result<Told> {
-    let people = people(plot.seed, plot.agreements, &plan_templates()?, plot.from(), plot.days());
+    let people = people(plot.seed, plot.agreements, &plan_templates()?, plot.from(), plot.days);
     let mut steps = tell(plot, &people);
     let (at, broken) = match play(plot, &people, &steps)? {
         End::Holds(counts) => return Ok((counts, None)),
@@ -190,7 +193,9 @@ fn one(plot: &Plot) -> Result<Told> {
         broken: tale.broken,
         command: format!(
             "kibble simulate --years {} --agreements {} --seed {}{faults}",
-            plot.years, plot.agreements, plot.seed
+            plot.days.div_ceil(DAYS_OF_YEAR),
+            plot.agreements,
+            plot.seed
         ),
     };
     Ok((Counts::default(), Some(failure)))

@@ -108,8 +108,8 @@ pub struct Step {
 pub struct Plot {
     /// The seed.
     pub seed: u64,
-    /// Years that it lasts.
-    pub years: u32,
+    /// Days that it lasts.
+    pub days: u32,
     /// Agreements, the earlier book's and those that are signed on the way.
     pub agreements: u32,
     /// Whether things go wrong on the machine and at the rails.
@@ -124,12 +124,7 @@ impl Plot {
 
     /// The day after the last.
     pub fn to(&self) -> NaiveDate {
-        plus_days(self.from(), i64::from(self.days()))
-    }
-
-    /// How many days.
-    pub const fn days(&self) -> u32 {
-        self.years * 365
+        plus_days(self.from(), i64::from(self.days))
     }
 }
 

@@ -458,9 +458,9 @@ impl Watch {
             "declined" | "void" if is_paid_there => {
                 return Ok(Err(broken(3, t!("paid at the rail, given up in our book"), record)));
             }
+            // A term may be called off while an outcome is unknown; it may not count as paid.
             "unknown"
-                if row.code != PAID_TWICE
-                    && row.term_state != "open"
+                if matches!(row.term_state.as_str(), "paid" | "refunded")
                     && !self.paid.contains_key(&(row.agreement, row.term)) =>
             {
                 return Ok(Err(broken(3, t!("an unknown outcome counted as decided"), record)));
