@@ -300,6 +300,27 @@ fn a_retry_that_finds_money_is_the_end_of_it() {
 }
 
 #[test]
+fn nobody_is_told_of_a_failure_while_a_later_try_may_have_been_paid() {
+    let mut shop = shop(&[ALIPAY]);
+    announced(&mut shop);
+    shop.run("sandbox fund c-1 0").exits(0);
+    run(&mut shop, "2026-11-05T09:00").exits(0);
+    // As if the power had failed after the decline was written and before anybody was told of it.
+    let books = rusqlite::Connection::open(shop.path("shop.db")).unwrap();
+    books
+        .execute_batch("DELETE FROM message WHERE template = 'debit_failed'; UPDATE installment SET told_failures = 0")
+        .unwrap();
+    books.execute_batch("UPDATE charge SET state = 'void' WHERE kind = 'link'").unwrap();
+    shop.run("sandbox fund c-1 1000").exits(0);
+    shop.run("sandbox fault alipay lose-answer --times 1").exits(0);
+    run(&mut shop, "2026-11-05T17:00").exits(3);
+    assert_eq!(ask(&shop, "SELECT state FROM charge ORDER BY id DESC LIMIT 1"), "unknown");
+    assert_eq!(sent(&shop, "debit_failed"), 0);
+    run(&mut shop, "2026-11-05T18:00").exits(0);
+    assert_eq!((sent(&shop, "debit_failed"), sent(&shop, "debit_success")), (0, 1));
+}
+
+#[test]
 fn a_customer_who_pays_the_link_is_not_debited_too() {
     let mut shop = shop(&[ALIPAY]);
     announced(&mut shop);

@@ -68,6 +68,8 @@ fn page_of(
         .filter(|row| matches!(row.candidate.agreement, AgreementState::Active | AgreementState::Paused))
         // Nobody is asked for money that a bill says has come.
         .filter(|row| !row.candidate.pet_gone && !row.is_disputed)
+        // Nor told of a failure while a later try may have been paid: what is said depends on how that ends.
+        .filter(|row| !matches!(row.candidate.open_charge, Some((_, ChargeKind::Debit | ChargeKind::Cash))))
         .collect();
     let wanting: Vec<&DueRow> = live.iter().filter(|row| row.open.is_none() && wants_link(row, ctx, now)).collect();
     let known = make_links(ctx, &wanting, report, now)?;

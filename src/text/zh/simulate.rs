@@ -75,7 +75,6 @@ pub const TABLE: Table = &[
     ("a charge is still open after everything was settled", "一切了结之后仍有扣款没有结果"),
     ("something changed without a row in the audit trail", "有改动没有留下审计记录"),
     ("a charge credited the wallet twice", "一笔扣款入账了两次"),
-    ("an entry does not sum to zero", "一条分录借贷不平"),
     ("a wallet is below zero", "有钱包余额为负"),
     ("a charge granted its points twice", "一笔扣款给了两次积分"),
     ("the rail heard of an order that is not on disk", "渠道收到了没有落盘的单号"),
@@ -86,7 +85,6 @@ pub const TABLE: Table = &[
     ("a retry came later than 24 hours after the first failure", "首次失败24小时之后还在重试"),
     ("a charge was noted in the future", "扣款记录的时间在将来"),
     ("a term was collected twice", "同一期收了两次"),
-    ("paid in our book, not at the rail", "我们记为已付，渠道没有收到"),
     ("paid at the rail, given up in our book", "渠道已收款，我们记为放弃"),
     ("an unknown outcome counted as decided", "结果未知的扣款被当成有结果"),
     ("a paid charge did not credit the wallet with its amount", "已付扣款没有按金额入账"),
@@ -96,7 +94,6 @@ pub const TABLE: Table = &[
     ("a failure notice although nothing is known to have failed", "还不知道失败，就发了失败通知"),
     ("somebody was told the same twice", "同一条通知发了两次"),
     ("a message was sent that is not on disk", "发出的通知没有落盘"),
-    ("the wallet paid for something that it may not pay for", "钱包付了它不能付的东西"),
     ("personal data stands in the open", "个人信息没有加密"),
     ("a customer paid a term twice", "客户为同一期付了两次"),
 ];
