@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kibble::ops::simulate::{Plot, Wanted, simulate};
+use kibble::ops::simulate::{DAYS_OF_YEAR, Plot, Wanted, simulate};
 use rusqlite::Connection;
 
 use crate::table::{Figure, Row, Scale, grouped, timed};
@@ -12,7 +12,8 @@ pub fn run(scale: &Scale) -> Vec<Row> {
     for agreements in scale.sizes(&[300, 1_000], 3) {
         let (mut ours, mut bare, mut steps) = (Duration::MAX, Duration::MAX, 0);
         for _ in 0..scale.tries(3) {
-            let plot = Plot { seed: 7, years: 1, agreements, faults: true };
+            let days = if scale.small { 20 } else { DAYS_OF_YEAR };
+            let plot = Plot { seed: 7, days, agreements, faults: true };
             let (time, told) = timed(|| simulate(&Wanted { plot, seeds: 1 }, &mut |_| {}).unwrap());
             assert!(told.holds(), "{told:?}");
             ours = ours.min(time);

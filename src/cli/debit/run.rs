@@ -233,6 +233,7 @@ fn concern_text(ctx: &Ctx, concern: &Concern) -> String {
         Concern::Unknown { rail } => t!("outcome unknown at {rail}; the next run asks again", rail = rail),
         Concern::PaidTwice { rail } => t!("{rail} reports a second payment; give it back", rail = rail),
         Concern::RailDown { said } => t!("rail cannot be reached: {said}", said = said),
+        Concern::RailRefuses { said } => t!("not charged, because the rail refuses: {said}", said = said),
         Concern::RailMisconfigured { said } => t!("rail refuses our settings: {said}", said = said),
         Concern::RefundDeclined { said } => t!("refund refused: {said}", said = said),
         Concern::MessagesStuck { said } => t!("messages cannot be handed over: {said}", said = said),

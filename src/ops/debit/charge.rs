@@ -317,6 +317,13 @@ impl<'a> Desk<'a> {
                     }
                 }
                 Looked::Ended { at, by } => self.mandate_ended(&row, at, &by, report)?,
+                Looked::Trouble(trouble) if is_about_this_one(&trouble) => report.need(Need {
+                    record: row.installment.id.to_string(),
+                    customer: Some(row.customer),
+                    what: Concern::RailRefuses { said: trouble.to_string() },
+                    next: format!("kibble debit show {}", row.installment.id),
+                    urgent: false,
+                }),
                 Looked::Trouble(trouble) => self.stop_rail(&row.rail, &trouble, report),
             }
         }
@@ -405,7 +412,6 @@ impl<'a> Desk<'a> {
                 self.stopped.insert(rail.to_owned());
                 report.rail_trouble(rail, Concern::RailDown { said });
             }
-            // Something about this one mandate or link: it is looked at again by the next run.
             Trouble::Refused { .. } | Trouble::Unsupported => {}
         }
     }
@@ -538,6 +544,11 @@ impl<'a> Desk<'a> {
             })
             .collect()
     }
+}
+
+/// A refusal that concerns one mandate or link alone: it is looked at again by the next run, and a person hears of it.
+fn is_about_this_one(trouble: &Trouble) -> bool {
+    matches!(trouble, Trouble::Refused { reason, .. } if *reason != Reason::OurConfiguration)
 }
 
 /// One lost answer does not keep a rail from its work: asking moves nothing, so it is asked again.

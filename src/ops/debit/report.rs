@@ -130,6 +130,11 @@ pub enum Concern {
         /// What it said.
         said: String,
     },
+    /// A rail answers, and refuses what must come before the charge of this one term.
+    RailRefuses {
+        /// What it said.
+        said: String,
+    },
     /// A rail refuses because of our settings.
     RailMisconfigured {
         /// What it said.
@@ -178,6 +183,7 @@ impl Concern {
             Concern::Unknown { .. } => "unknown",
             Concern::PaidTwice { .. } => "paid_twice",
             Concern::RailDown { .. } => "rail_down",
+            Concern::RailRefuses { .. } => "rail_refuses",
             Concern::RailMisconfigured { .. } => "rail_misconfigured",
             Concern::RefundDeclined { .. } => "refund_declined",
             Concern::MessagesStuck { .. } => "messages_stuck",

@@ -102,6 +102,7 @@ pub const TABLE: Table = &[
     ("not collected in the rail's window after {due}", "{due} 之后的渠道窗口内没有扣成"),
     ("outcome unknown at {rail}; the next run asks again", "{rail} 结果未知，下一批次会再查询"),
     ("{rail} reports a second payment; give it back", "{rail} 报告了第二笔付款，请退还"),
+    ("not charged, because the rail refuses: {said}", "没有扣款，渠道不接受：{said}"),
     ("rail cannot be reached: {said}", "渠道连不上：{said}"),
     ("rail refuses our settings: {said}", "渠道不接受我们的设置：{said}"),
     ("refund refused: {said}", "退款被拒：{said}"),
