@@ -34,8 +34,8 @@ use crate::year::Dice;
 /// Who was killed a moment ago must ask about what was in the air, so "not found" is believed at once: what it leads to is the same
 /// number once more.
 const RULES: &str = r#"
-window_days_before = 4000
-window_days_after = 4000
+window_days_before = 3660
+window_days_after = 3660
 hours = ["00:00", "24:00"]
 notice = "none"
 not_found_after_seconds = 0
@@ -294,7 +294,7 @@ fn settle_rules(shop: &Shop) {
         &mut toml,
         "debit",
         &format!(
-            "hour = '00:00'\nwindow = {WINDOW}\nclock_leap_days = 4000\nbacklog_count = 1000000\nbacklog_amount = '10000000.00'"
+            "hour = '00:00'\nwindow = {WINDOW}\nclock_leap_days = 3660\nbacklog_count = 1000000\nbacklog_amount = '10000000.00'"
         ),
     );
     set(&mut toml, "messages", "hours = ['00:00', '24:00']");
