@@ -102,7 +102,7 @@ fn case(count: u32, in_flight: u32, per_second: u32, answer_ms: u64) -> f64 {
     ctx.rails.insert("alipay".into(), Arc::new(rail));
     server.set_delay(Duration::from_millis(answer_ms));
     let started = Instant::now();
-    let outcome = debit::run(&ctx, &Options { confirm_backlog: true }).unwrap();
+    let outcome = debit::run(&ctx, &Options { confirm_backlog: true, ..Options::default() }).unwrap();
     let seconds = started.elapsed().as_secs_f64();
     let debit::Outcome::Ran(run) = outcome else { panic!("another run") };
     assert_eq!((run.paid, run.charged), (u64::from(count), u64::from(count)), "{run:?}");

@@ -220,7 +220,7 @@ fn an_agreement_paused_while_the_run_is_under_way_is_not_charged() {
         }
         _ => {}
     });
-    debit::run(&ctx, &Options { confirm_backlog: false }).unwrap();
+    debit::run(&ctx, &Options::default()).unwrap();
     assert_eq!(charges(&shop), "a-1/1 1 debit alipay paid");
     assert_eq!(ask(&shop, "SELECT state FROM agreement WHERE id = 2"), "paused");
     holds(&shop);

@@ -27,6 +27,9 @@ pub struct Args {
     /// Go on although much has piled up or the clock leapt; you have looked at it
     #[arg(long)]
     confirm_backlog: bool,
+    /// Go on although the last run bears a later time; the clock was ahead then and is right now
+    #[arg(long)]
+    confirm_clock: bool,
 }
 
 /// Runs the cycle once, or shows what it would do.
@@ -37,7 +40,7 @@ pub fn run(args: &Args, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
     if args.dry_run {
         return dry_run(ctx, ui);
     }
-    let options = Options { confirm_backlog: args.confirm_backlog };
+    let options = Options { confirm_backlog: args.confirm_backlog, confirm_clock: args.confirm_clock };
     match debit::run(ctx, &options)? {
         Outcome::Busy => {
             #[derive(Serialize)]

@@ -48,9 +48,14 @@ pub fn check(ctx: &Ctx, options: &Options, now: At) -> Result<()> {
     let Some(last) = db::run::last(ctx.db.read())? else {
         return Ok(());
     };
-    if let Some(wrong) = clock_against(ctx, last.started_at, now).filter(|it| it.is_back || !options.confirm_backlog) {
+    if let Some(wrong) = clock_against(ctx, last.started_at, now).filter(|it| match it.is_back {
+        true => !options.confirm_clock,
+        false => !options.confirm_backlog,
+    }) {
         let hint = match wrong.is_back {
-            true => t!("set this computer's clock right, then run again"),
+            true => t!(
+                "set this computer's clock right, then run again; if it is right now and was ahead at the last run, add --confirm-clock"
+            ),
             false => t!("if the clock is right, look at `kibble debit run --dry-run`, then add --confirm-backlog"),
         };
         return Err(Fault::refused(t!("{what}; nothing was charged", what = wrong.said)).hint(hint).into());
@@ -82,7 +87,9 @@ pub fn money(ctx: &Ctx, now: At) -> Result<()> {
     let last = db::run::last(ctx.db.read())?;
     let Some(wrong) = last.and_then(|last| clock_against(ctx, last.started_at, now)) else { return Ok(()) };
     let hint = match wrong.is_back {
-        true => t!("set this computer's clock right, then run the command again"),
+        true => t!(
+            "set this computer's clock right, then run the command again; if it is right now and was ahead at the last run, first `kibble debit run --confirm-clock`"
+        ),
         false => t!("if the clock is right, run `kibble debit run --confirm-backlog` first"),
     };
     Err(Fault::refused(t!("{what}; nothing was changed", what = wrong.said)).hint(hint).into())

@@ -33,6 +33,8 @@ pub use guard::money as may_move_money;
 pub struct Options {
     /// The owner has looked at the backlog after an outage, or at a clock that leapt.
     pub confirm_backlog: bool,
+    /// The owner says that the clock was ahead at the last run and is right now.
+    pub confirm_clock: bool,
 }
 
 /// What became of starting a run.

@@ -169,7 +169,8 @@ impl<'a> Future<'a> {
                 self.customers_pay_late(day, at)?;
             }
             self.fill_purses(day)?;
-            let Outcome::Ran(_) = debit::run(self.ctx, &Options { confirm_backlog: true })? else {
+            let Outcome::Ran(_) = debit::run(self.ctx, &Options { confirm_backlog: true, ..Options::default() })?
+            else {
                 anyhow::bail!(t!("another debit run is at work"));
             };
         }

@@ -60,7 +60,7 @@ fn done(ctx: &Ctx, people: &[Person], what: &Act) -> Result<bool> {
     let who = |place: &u32| agreement_of(ctx, people, *place);
     match what {
         Act::Run | Act::RunEarly(_) => {
-            let ran = debit::run(ctx, &Options { confirm_backlog: *what == Act::Run })?;
+            let ran = debit::run(ctx, &Options { confirm_backlog: *what == Act::Run, ..Options::default() })?;
             return Ok(matches!(ran, Outcome::Ran(_)));
         }
         Act::Sign(place) => return sign_up(ctx, people, *place),

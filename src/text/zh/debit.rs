@@ -191,12 +191,22 @@ pub const TABLE: Table = &[
     ("the clock says {now}, but the last run was at {last}", "时钟显示 {now}，而上一批次在 {last}"),
     ("{what}; nothing was charged", "{what}；没有扣款"),
     ("{what}; nothing was changed", "{what}；没有做任何改动"),
-    ("set this computer's clock right, then run the command again", "校准这台电脑的时钟，再运行这条命令"),
+    (
+        "set this computer's clock right, then run the command again; if it is right now and was ahead at the last run, first `kibble debit run --confirm-clock`",
+        "校准这台电脑的时钟，再运行这条命令；如果现在是对的、上一批次时快了，先运行 `kibble debit run --confirm-clock`",
+    ),
     (
         "if the clock is right, run `kibble debit run --confirm-backlog` first",
         "如果时钟没错，先运行 `kibble debit run --confirm-backlog`",
     ),
-    ("set this computer's clock right, then run again", "校准这台电脑的时钟，再运行一次"),
+    (
+        "set this computer's clock right, then run again; if it is right now and was ahead at the last run, add --confirm-clock",
+        "校准这台电脑的时钟，再运行一次；如果现在是对的、上一批次时快了，请加 --confirm-clock",
+    ),
+    (
+        "Go on although the last run bears a later time; the clock was ahead then and is right now",
+        "上一批次的时间更晚也继续：当时时钟快了，现在是对的",
+    ),
     ("the clock says {now}, {days} days after the last run", "时钟显示 {now}，距上一批次 {days} 天"),
     (
         "if the clock is right, look at `kibble debit run --dry-run`, then add --confirm-backlog",

@@ -4,6 +4,7 @@ use super::Table;
 
 /// Pairs.
 pub const TABLE: Table = &[
+    ("set this computer's clock right, then run again", "校准这台电脑的时钟，再运行一次"),
     (
         "Look at folder, keys, clock, payment rails, cron, backups and what waits for somebody",
         "检查文件夹、密钥、时钟、支付渠道、定时任务、备份，以及等人处理的事",

@@ -89,3 +89,17 @@ fn a_year_without_a_run_that_somebody_confirms_charges_nobody_late_and_one_term_
     assert_eq!(ask_rail(&shop, "SELECT count(*) > 0 FROM orders WHERE state = 'paid'"), "1");
     holds(&shop);
 }
+
+#[test]
+fn a_run_at_a_wrong_later_time_does_not_stop_the_shop_until_that_time_comes() {
+    let mut shop = ready();
+    let ran = shop.at("2027-11-05T09:00").run("debit run --confirm-backlog");
+    assert!(ran.code == 0 || ran.code == 3, "{}", ran.full());
+    shop.at("2026-11-05T17:00").run("debit run").fails(1, "the last run was at 2027-11-05").says("--confirm-clock");
+    shop.run("debit pay a-2/1 --cash --yes").fails(1, "the last run was at 2027-11-05").says("--confirm-clock");
+    let ran = shop.run("debit run --confirm-clock");
+    assert!(ran.code == 0 || ran.code == 3, "{}", ran.full());
+    run(&mut shop, "2026-11-05T18:00");
+    shop.run("debit pay a-2/1 --cash --yes").exits(0);
+    assert_eq!((wallet(&shop, 1), wallet(&shop, 2)), (19_900, 19_900));
+}
