@@ -101,7 +101,7 @@ fn report(started: Instant) {
 fn ours(folder: &Path, window: u32) {
     let ctx = instant_ctx(folder, NOW, window, false);
     let started = Instant::now();
-    let outcome = debit::run(&ctx, &Options { confirm_backlog: true }).unwrap();
+    let outcome = debit::run(&ctx, &Options { confirm_backlog: true, ..Options::default() }).unwrap();
     report(started);
     let debit::Outcome::Ran(run) = outcome else { panic!("another run") };
     assert!(run.paid == run.charged && run.paid > 0, "{run:?}");

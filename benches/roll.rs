@@ -60,7 +60,7 @@ pub fn run(scale: &Scale) -> Vec<Row> {
 fn ran(folder: &Path) -> (Duration, RunReport) {
     let (time, outcome) = timed(|| {
         let ctx = instant_ctx(folder, NOW, 32, false);
-        debit::run(&ctx, &Options { confirm_backlog: true }).unwrap()
+        debit::run(&ctx, &Options { confirm_backlog: true, ..Options::default() }).unwrap()
     });
     let debit::Outcome::Ran(report) = outcome else { panic!("another run") };
     (time, *report)

@@ -25,7 +25,7 @@ pub fn run(scale: &Scale) -> Vec<Row> {
             let folder = seed::fresh(&shop);
             let (time, outcome) = timed(|| {
                 let ctx = instant_ctx(folder, NOW, 32, true);
-                debit::run(&ctx, &Options { confirm_backlog: true }).unwrap()
+                debit::run(&ctx, &Options { confirm_backlog: true, ..Options::default() }).unwrap()
             });
             let debit::Outcome::Ran(report) = outcome else { panic!("another run") };
             assert_eq!(report.settled.get("paid"), Some(&u64::from(size)), "{report:?}");

@@ -22,35 +22,37 @@ pub struct Tale {
     pub broken: Broken,
 }
 
-/// Shortens a tale.
+/// Shortens a tale: first its people, then its steps.
 ///
 /// # Errors
 /// When the temporary folder cannot be written.
-pub fn shortest(plot: &Plot, mut tale: Tale) -> Result<Tale> {
+pub fn shortest(plot: &Plot, tale: Tale) -> Result<Tale> {
+    let broken = tale.broken.clone();
+    let tale =
+        shorter(tale, MOST_CASTS, |tale| &tale.people, |tale, people| still(plot, people, &tale.steps, &broken))?;
+    shorter(tale, MOST_TRIES, |tale| &tale.steps, |tale, steps| still(plot, &tale.people, steps, &broken))
+}
+
+/// Leaves out ever smaller stretches of a list, for as long as the tale that is told without them still breaks.
+fn shorter<T: Clone>(
+    mut tale: Tale,
+    most: u32,
+    list: impl Fn(&Tale) -> &Vec<T>,
+    told: impl Fn(&Tale, &[T]) -> Result<Option<Tale>>,
+) -> Result<Tale> {
     let mut tries = 0;
-    let mut size = tale.people.len().div_ceil(2);
-    while size > 0 && tries < MOST_CASTS {
+    let mut size = list(&tale).len().div_ceil(2);
+    while size > 0 {
         let mut from = 0;
-        while from < tale.people.len() && tries < MOST_CASTS {
-            let to = (from + size).min(tale.people.len());
-            let people: Vec<Person> = without(&tale.people, from, to);
-            tries += 1;
-            match still(plot, &people, &tale.steps, &tale.broken)? {
-                Some(shorter) => tale = shorter,
-                None => from = to,
+        while from < list(&tale).len() {
+            if tries == most {
+                return Ok(tale);
             }
-        }
-        size /= 2;
-    }
-    tries = 0;
-    let mut size = tale.steps.len().div_ceil(2);
-    while size > 0 && tries < MOST_TRIES {
-        let mut from = 0;
-        while from < tale.steps.len() && tries < MOST_TRIES {
-            let to = (from + size).min(tale.steps.len());
-            let steps: Vec<Step> = without(&tale.steps, from, to);
             tries += 1;
-            match still(plot, &tale.people, &steps, &tale.broken)? {
+            let all = list(&tale);
+            let to = (from + size).min(all.len());
+            let without: Vec<T> = all[..from].iter().chain(&all[to..]).cloned().collect();
+            match told(&tale, &without)? {
                 Some(shorter) => tale = shorter,
                 None => from = to,
             }
@@ -58,10 +60,6 @@ pub fn shortest(plot: &Plot, mut tale: Tale) -> Result<Tale> {
         size /= 2;
     }
     Ok(tale)
-}
-
-fn without<T: Clone>(all: &[T], from: usize, to: usize) -> Vec<T> {
-    all[..from].iter().chain(&all[to..]).cloned().collect()
 }
 
 /// The story with these people and steps, when it still breaks the same law in the same way.

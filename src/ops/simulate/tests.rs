@@ -52,3 +52,12 @@ fn every_planted_mistake_is_caught() {
         assert!(law.is_some_and(|law| laws.contains(&law)), "{mistake:?}: {law:?}");
     }
 }
+
+#[test]
+fn a_seed_that_breaks_a_law_shows_a_story_that_a_person_can_read() {
+    let (_, failure) = planted::with(Mistake::NoNotice, || super::one(&plot(1, DAYS))).unwrap();
+    let failure = failure.unwrap();
+    assert!(failure.people <= 2 && failure.story.len() <= 5, "{failure:#?}");
+    assert_eq!(failure.broken.law, 7);
+    assert_eq!(failure.command, "kibble simulate --years 1 --agreements 24 --seed 1");
+}
