@@ -429,6 +429,25 @@ fn a_lost_answer_is_neither_repeated_nor_called_a_failure() {
 }
 
 #[test]
+fn a_charge_that_never_arrived_does_not_stay_unknown_when_its_term_is_called_off() {
+    for hour in [10, 12] {
+        let mut shop = shop(&[ALIPAY]);
+        announced(&mut shop);
+        shop.run("sandbox fault alipay drop --times 2").exits(0);
+        run(&mut shop, "2026-11-05T09:00").exits(3);
+        if hour == 12 {
+            // The rail has said once already that it never heard of it, and the repeat is lost too.
+            run(&mut shop, "2026-11-05T11:00").exits(3);
+        }
+        shop.run("agreement pause a-1 --until 2026-11-20 --effect skip --reason travel").exits(0);
+        run(&mut shop, &format!("2026-11-05T{hour}:00")).exits(0);
+        assert_eq!(ask(&shop, "SELECT state FROM charge"), "void", "{hour}");
+        assert_eq!(ask_rail(&shop, "SELECT count(*) FROM orders"), "0");
+        holds(&shop);
+    }
+}
+
+#[test]
 fn a_connection_lost_before_the_work_sends_the_same_number_again() {
     let mut shop = shop(&[ALIPAY]);
     announced(&mut shop);

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use crate::adapters::rail::{Closed, MOST_SKEW_SECONDS, Rail};
 use crate::db;
-use crate::domain::charge::{Charge, ChargeKind, ChargeState};
+use crate::domain::charge::{Charge, ChargeKind, ChargeState, InstallmentState};
 use crate::domain::date::At;
 use crate::domain::id::{ChargeId, RunId};
 use crate::domain::op::Op;
@@ -80,7 +80,10 @@ fn write(
         let same = match reply.answer {
             Answer::Pending(_) => charge.state == ChargeState::Pending,
             Answer::Unknown => charge.state == ChargeState::Unknown || charge.kind == ChargeKind::Link,
-            Answer::NotFound => charge.code == db::charge::NOT_FOUND,
+            Answer::NotFound => {
+                charge.code == db::charge::NOT_FOUND
+                    && Asked::about(ctx.db.read(), Some(run), charge)?.is_some_and(|asked| is_wanted(&asked))
+            }
             _ => false,
         };
         if same {
@@ -97,8 +100,9 @@ fn write(
         for (charge, reply) in &changed {
             let Some(asked) = Asked::about(tx, Some(run), charge)? else { continue };
             let effect = match reply.answer {
-                // A link nobody can open is given up; a debit is sent again under the same number by the charge step.
-                Answer::NotFound if charge.kind == ChargeKind::Link => {
+                // A link nobody can open is given up, and a debit of a term that is not collected any more; any other debit is sent
+                // again under the same number by the charge step.
+                Answer::NotFound if charge.kind == ChargeKind::Link || !is_wanted(&asked) => {
                     db::charge::void(tx, charge.id, db::charge::NOT_FOUND, now)?;
                     Effect::Closed
                 }
@@ -113,6 +117,11 @@ fn write(
         }
         Ok(((), Op::ChargesWritten { noted: Vec::new(), answers }))
     })
+}
+
+/// Whether the term of a charge may still be collected: it was not called off meanwhile, by a pause or a termination.
+fn is_wanted(asked: &Asked) -> bool {
+    asked.row.installment.state == InstallmentState::Open
 }
 
 /// "Not found" is only believed a while after the charge was sent, and only as far back as the rail answers queries; otherwise it is
