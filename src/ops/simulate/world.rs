@@ -31,7 +31,7 @@ const CATALOG: &[u8] = include_bytes!("../../../examples/data/catalog.csv");
 pub const INSTALL_CODE: &str = "SIMULATE";
 /// The name of the channel in `shop.toml`.
 const CHANNEL: &str = "print";
-/// Seconds between two runs at which the clock of an empty database may begin: the day before the story.
+/// Hour at which the shop is opened, on the day before the story.
 const OPENED_HOUR: u32 = 8;
 
 /// The world.
