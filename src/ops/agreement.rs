@@ -313,10 +313,13 @@ pub fn pause(ctx: &Ctx, id: AgreementId, pause: &Pause, now: At) -> Result<Pause
             troubles: Vec::new(),
         };
         let terms = db::installment::of_agreement(tx, id)?;
+        let open = db::charge::open_of(tx, id)?;
         let inside: Vec<&Installment> =
             terms.iter().filter(|it| is_movable(it) && it.due >= today && it.due < pause.until).collect();
+        // A term whose debit is on its way keeps its day, and the months are added after it.
+        let first_moved = inside.iter().find(|it| open.iter().all(|charge| charge.installment != it.id));
         let mut added_months = 0;
-        match (pause.effect, inside.first()) {
+        match (pause.effect, first_moved) {
             (PauseEffect::Skip, _) => {
                 for it in &inside {
                     db::installment::set_state(tx, it.id, InstallmentState::Cancelled)?;

@@ -11,6 +11,7 @@ use crate::adapters::rail::sandbox::rows::{Order, OrderState};
 use crate::db;
 pub use crate::db::check::Culprit;
 use crate::db::check::{Counted, Debit, OurOrder, Probe, Scheduled};
+use crate::domain::agreement::MOST_MONTHS;
 use crate::domain::charge::{ChargeState, InstallmentState, read_order_no};
 use crate::domain::date::{Schedule, day_of, time_of};
 use crate::domain::id::ChargeId;
@@ -283,18 +284,20 @@ fn due_dates(ctx: &Ctx) -> Result<Findings> {
     Ok(found)
 }
 
-/// Whether a day comes from anchor and term. Terms before the last pause, and terms that are over, keep the days of the shifts
-/// that held before it: any whole number of months up to today's shift.
+/// Whether a day comes from anchor and term. Terms before the last pause keep the days of the shifts that held before it: any whole
+/// number of months up to today's shift. Terms that are over may lie later still: paid inside a pause that ended early.
 fn derived(it: &Scheduled) -> bool {
     let term = it.id.term;
     if it.schedule.due(term) == it.due {
         return true;
     }
-    if term >= it.schedule.shifted_from && it.state == InstallmentState::Open {
-        return false;
-    }
+    let most = match it.state {
+        InstallmentState::Open if term >= it.schedule.shifted_from => return false,
+        InstallmentState::Open => it.schedule.shift_months,
+        _ => MOST_MONTHS,
+    };
     let shifted = |shift_months| Schedule { shift_months, shifted_from: 1, ..it.schedule }.due(term);
-    (0..=it.schedule.shift_months).any(|months| shifted(months) == it.due)
+    (0..=most).any(|months| shifted(months) == it.due)
 }
 
 fn audit_whole(ctx: &Ctx) -> Result<Findings> {

@@ -31,6 +31,52 @@ fn a_pause_that_skips_drops_terms_and_an_early_end_collects_them_again() {
 }
 
 #[test]
+fn a_pause_begun_while_a_debit_is_on_its_way_leaves_that_term_its_day() {
+    let mut shop = running();
+    shop.at("2026-12-07T10:00").run("debit run").exits(0);
+    shop.run("sandbox fault alipay lose-answer --times 9").exits(0);
+    shop.at("2026-12-10T10:00").run("debit run").exits(3);
+    shop.run("agreement pause a-1 --until 2027-02-01 --effect extend --reason travel").ok("fall due from 2027-02-10");
+    let terms = || {
+        let shown = shop.run("agreement show a-1 --json").json();
+        let due = |nth: usize| shown["terms"][nth]["due"].as_str().unwrap_or_default().to_owned();
+        (due(0), due(1), due(11))
+    };
+    assert_eq!(terms(), ("2026-12-10".into(), "2027-02-10".into(), "2027-12-10".into()));
+    shop.run("check").exits(0);
+    shop.run("sandbox fault alipay --clear").exits(0);
+    shop.run("debit run").exits(0);
+    assert_eq!(rows(&shop, "SELECT 1 FROM installment WHERE term = 1 AND state = 'paid' AND due = '2026-12-10'"), 1);
+    shop.run("check").exits(0);
+}
+
+#[test]
+fn an_order_that_never_arrived_does_not_stay_open_for_as_long_as_a_pause_lasts() {
+    let mut shop = running();
+    shop.at("2026-12-07T10:00").run("debit run").exits(0);
+    shop.run("sandbox fault alipay drop --times 9").exits(0);
+    shop.at("2026-12-10T10:00").run("debit run").exits(3);
+    shop.run("sandbox fault alipay --clear").exits(0);
+    shop.run("agreement pause a-1 --until 2027-02-01 --effect extend --reason travel").exits(0);
+    for at in ["2026-12-10T12:00", "2026-12-11T10:00", "2026-12-13T10:00"] {
+        shop.at(at).run("debit run");
+    }
+    assert_eq!(rows(&shop, "SELECT 1 FROM charge WHERE state = 'void'"), 1);
+    assert_eq!(rows(&shop, "SELECT 1 FROM installment WHERE term = 1 AND state = 'open' AND course = 'missed'"), 1);
+    shop.run("check").exits(0);
+}
+
+#[test]
+fn a_term_paid_at_the_counter_during_a_pause_keeps_its_day_when_the_pause_ends_early() {
+    let mut shop = running();
+    shop.run("agreement pause a-1 --until 2027-02-01 --effect extend --reason travel").exits(0);
+    shop.run("debit pay a-1/1 --cash").exits(0);
+    shop.at("2026-12-20T10:00");
+    shop.run("agreement resume a-1").ok("runs again");
+    shop.run("check").exits(0);
+}
+
+#[test]
 fn termination_stops_debits_before_anybody_confirms() {
     let shop = running();
     let done = shop.run("agreement terminate a-1 --cause consumer --pet returned --reason moved --json").json();

@@ -102,7 +102,8 @@ pub fn would_miss(ctx: &Ctx, row: &DueRow, now: At) -> bool {
 fn judge(ctx: &Ctx, row: &DueRow, now: At) -> Option<Overtaken> {
     let mut candidate = row.candidate.clone();
     // An order that the rail has never heard of does not keep the installment waiting.
-    if row.open.as_ref().is_some_and(|open| open.unheard) {
+    let unheard = row.open.as_ref().is_some_and(|open| open.unheard);
+    if unheard {
         candidate.open_charge = None;
     }
     // A bill says that it was paid: whoever decides about that decides about the term.
@@ -124,6 +125,8 @@ fn judge(ctx: &Ctx, row: &DueRow, now: At) -> Option<Overtaken> {
         }
         Decision::Wait { stop: Stop::WindowPassed, .. } => Some(too_late(candidate.course)),
         Decision::Wait { stop: Stop::NoMandate | Stop::PetGone, .. } if window_over => Some(too_late(candidate.course)),
+        // Nothing is sent again during a pause, so the order would stay open for as long as that lasts.
+        Decision::Wait { stop: Stop::Paused, .. } if unheard && window_over => Some(too_late(candidate.course)),
         Decision::Wait { stop: Stop::OpenCharge | Stop::NotOpen | Stop::Paused, .. } => None,
         _ => {
             let retries_over =
