@@ -7,10 +7,8 @@ use super::story::{Plot, Step};
 use super::watch::Broken;
 use super::{End, play};
 
-/// Stories told at most to leave out people, who cost a whole story each.
-const MOST_CASTS: u32 = 60;
-/// Stories told at most to leave out steps.
-const MOST_TRIES: u32 = 160;
+/// Steps told at most to leave out people, and again to leave out steps: some minutes for a year of hundreds.
+const MOST_STEPS: usize = 60_000;
 
 /// A story that breaks a law.
 pub struct Tale {
@@ -28,27 +26,25 @@ pub struct Tale {
 /// When the temporary folder cannot be written.
 pub fn shortest(plot: &Plot, tale: Tale) -> Result<Tale> {
     let broken = tale.broken.clone();
-    let tale =
-        shorter(tale, MOST_CASTS, |tale| &tale.people, |tale, people| still(plot, people, &tale.steps, &broken))?;
-    shorter(tale, MOST_TRIES, |tale| &tale.steps, |tale, steps| still(plot, &tale.people, steps, &broken))
+    let tale = shorter(tale, |tale| &tale.people, |tale, people| still(plot, people, &tale.steps, &broken))?;
+    shorter(tale, |tale| &tale.steps, |tale, steps| still(plot, &tale.people, steps, &broken))
 }
 
 /// Leaves out ever smaller stretches of a list, for as long as the tale that is told without them still breaks.
 fn shorter<T: Clone>(
     mut tale: Tale,
-    most: u32,
     list: impl Fn(&Tale) -> &Vec<T>,
     told: impl Fn(&Tale, &[T]) -> Result<Option<Tale>>,
 ) -> Result<Tale> {
-    let mut tries = 0;
+    let mut steps = 0;
     let mut size = list(&tale).len().div_ceil(2);
     while size > 0 {
         let mut from = 0;
         while from < list(&tale).len() {
-            if tries == most {
+            if steps > MOST_STEPS {
                 return Ok(tale);
             }
-            tries += 1;
+            steps += tale.steps.len();
             let all = list(&tale);
             let to = (from + size).min(all.len());
             let without: Vec<T> = all[..from].iter().chain(&all[to..]).cloned().collect();
