@@ -156,7 +156,7 @@ pub fn each(
     let of = filter("customer_id", ":customer", customer.is_some());
     let stands = filter("state", ":state", state.is_some());
     let mut query =
-        conn.sql().prepare(&format!("SELECT {COLUMNS} FROM agreement WHERE {of} AND {stands} ORDER BY id"))?;
+        conn.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM agreement WHERE {of} AND {stands} ORDER BY id"))?;
     let mut rows = query.query(named_params! { ":customer": customer, ":state": state.map(AgreementState::word) })?;
     while let Some(row) = rows.next()? {
         visit(from_row(row)?)?;

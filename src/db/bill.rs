@@ -107,7 +107,7 @@ pub fn insert(conn: &Conn, new: &NewBill<'_>, now: At) -> Result<BillId> {
 
 /// The bill with this id.
 pub fn get(conn: &Conn, id: BillId) -> Result<Option<Bill>> {
-    let mut query = conn.sql().prepare(&format!("SELECT {COLUMNS} FROM bill WHERE id = :id"))?;
+    let mut query = conn.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM bill WHERE id = :id"))?;
     let mut rows = query.query(named_params! { ":id": id })?;
     Ok(rows.next()?.map(from_row).transpose()?)
 }
@@ -115,7 +115,7 @@ pub fn get(conn: &Conn, id: BillId) -> Result<Option<Bill>> {
 /// The bill of a rail that came from the file with this hash.
 pub fn by_sha(conn: &Conn, rail: &str, sha256: &str) -> Result<Option<Bill>> {
     let mut query =
-        conn.sql().prepare(&format!("SELECT {COLUMNS} FROM bill WHERE rail = :rail AND sha256 = :sha256"))?;
+        conn.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM bill WHERE rail = :rail AND sha256 = :sha256"))?;
     let mut rows = query.query(named_params! { ":rail": rail, ":sha256": sha256 })?;
     Ok(rows.next()?.map(from_row).transpose()?)
 }
@@ -123,8 +123,9 @@ pub fn by_sha(conn: &Conn, rail: &str, sha256: &str) -> Result<Option<Bill>> {
 /// Bills, the newest first, at most `limit`.
 pub fn list(conn: &Conn, rail: Option<&str>, limit: u32) -> Result<Vec<Bill>> {
     let wanted = filter("rail", ":rail", rail.is_some());
-    let mut query =
-        conn.sql().prepare(&format!("SELECT {COLUMNS} FROM bill WHERE {wanted} ORDER BY id DESC LIMIT :limit"))?;
+    let mut query = conn
+        .sql()
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM bill WHERE {wanted} ORDER BY id DESC LIMIT :limit"))?;
     let rows = query.query_map(named_params! { ":rail": rail, ":limit": limit }, from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -161,8 +162,9 @@ pub fn days(conn: &Conn, rail: &str, from: NaiveDate, to: NaiveDate) -> Result<V
 
 /// The first and the last day of each rail of which everything is known.
 pub fn known_days(conn: &Conn) -> Result<BTreeMap<String, (NaiveDate, NaiveDate)>> {
-    let mut query =
-        conn.sql().prepare("SELECT rail, MIN(day) AS first_day, MAX(day) AS last_day FROM bill_day GROUP BY rail")?;
+    let mut query = conn
+        .sql()
+        .prepare_cached("SELECT rail, MIN(day) AS first_day, MAX(day) AS last_day FROM bill_day GROUP BY rail")?;
     let rows = query.query_map([], |row| {
         // A group has at least one day.
         let none = NaiveDate::default();
@@ -174,7 +176,7 @@ pub fn known_days(conn: &Conn) -> Result<BTreeMap<String, (NaiveDate, NaiveDate)
 
 /// Everything about these days is known from `bill` on.
 pub fn add_days(conn: &Conn, rail: &str, bill: BillId, days: &[NaiveDate]) -> Result<()> {
-    let mut insert = conn.sql().prepare(
+    let mut insert = conn.sql().prepare_cached(
         "INSERT INTO bill_day (rail, day, bill_id) VALUES (:rail, :day, :bill) ON CONFLICT (rail, day) DO NOTHING",
     )?;
     for day in days {
@@ -291,7 +293,7 @@ const SAME: &str = "s.day = l.day AND s.order_no = l.order_no AND s.kind = l.kin
 /// A line of an earlier bill that the staged file should have and does not: it is of a day that the file has whole. A refund counts
 /// only where the earlier bill lies inside the days of the file, because its row may carry the time of its payment.
 pub fn first_lost(conn: &Conn, rail: &str, days: (NaiveDate, NaiveDate)) -> Result<Option<Named>> {
-    let mut query = conn.sql().prepare(&format!(
+    let mut query = conn.sql().prepare_cached(&format!(
         "WITH s AS ({STAGED})
          SELECT l.id, l.bill_id, l.day, l.order_no, l.amount FROM bill_line l
          JOIN bill b ON b.id = l.bill_id
@@ -313,7 +315,7 @@ pub fn first_lost(conn: &Conn, rail: &str, days: (NaiveDate, NaiveDate)) -> Resu
 
 /// A charge of another rail's with the order number of a staged row: the file belongs to that rail.
 pub fn other_rail(conn: &Conn, rail: &str) -> Result<Option<(String, String)>> {
-    let mut query = conn.sql().prepare(
+    let mut query = conn.sql().prepare_cached(
         "SELECT c.rail, c.order_no FROM bill_stage s JOIN charge c ON c.order_no = s.order_no
          WHERE c.rail <> :rail ORDER BY s.row LIMIT 1",
     )?;
@@ -366,7 +368,7 @@ pub struct DaySum {
 
 /// Adds up the lines that `bill` brought, day by day.
 pub fn day_sums(conn: &Conn, bill: BillId) -> Result<Vec<DaySum>> {
-    let mut query = conn.sql().prepare(
+    let mut query = conn.sql().prepare_cached(
         "SELECT day, CAST(count(*) AS BIGINT) AS lines, CAST(SUM(amount) AS BIGINT) AS amount, CAST(SUM(fee) AS BIGINT) AS fee
          FROM bill_line WHERE bill_id = :bill GROUP BY day ORDER BY day",
     )?;

@@ -8,13 +8,14 @@ use rusqlite::{Row, named_params};
 use serde::Serialize;
 
 use crate::db::Conn;
-use crate::db::types::{Day, Instant, day, maybe_at, maybe_day, word};
+use crate::db::types::{Cells, Day, Instant, day};
 use crate::domain::agreement::AgreementState;
 use crate::domain::charge::{Candidate, ChargeKind, ChargeState, Course, InstallmentState};
 use crate::domain::date::At;
 use crate::domain::id::{AgreementId, ChargeId, CustomerId, InstallmentId, MandateId, RunId};
 use crate::domain::mandate::MandateStatus;
 use crate::domain::money::Money;
+use crate::domain::pet::Status;
 
 /// A term as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -121,15 +122,12 @@ impl Place {
     }
 }
 
+/// What is selected after `COLUMNS`, and from where.
 const DUE_SQL: &str = "
-SELECT i.agreement_id, i.term, i.due, i.registered, i.amount, i.state, i.course, i.lane, i.failures, i.first_failed_at,
-       i.next_try_at, i.announced_at, i.charge_from, i.paid_at, i.told_failures, i.overdue_level, i.overdue_told_on,
-       a.state AS agreement_state, a.paused_until, a.customer_id, a.no, a.terms, a.lang, a.failed_in_row,
-       p.status AS pet_status,
-       m.id AS mandate_id, m.rail, m.state AS mandate_state, m.contract_no, m.provider_no, m.signed_at, m.valid_until,
-       c.id AS open_id, c.state AS open_state, c.kind AS open_kind, c.order_no AS open_order,
-       c.rail AS open_rail, c.amount AS open_amount, c.code AS open_code,
-       n.given_at AS rail_notice_at,
+       a.state, a.paused_until, a.customer_id, a.no, a.terms, a.lang, a.failed_in_row, p.status,
+       m.id, m.rail, m.state, m.contract_no, m.provider_no, m.signed_at, m.valid_until,
+       c.id, c.state, c.kind, c.order_no, c.rail, c.amount, c.code,
+       n.given_at,
        (SELECT COALESCE(MAX(attempt), 0) FROM charge k WHERE k.agreement_id = i.agreement_id AND k.term = i.term) AS attempts,
        EXISTS (SELECT 1 FROM charge k WHERE k.agreement_id = i.agreement_id AND k.run_id = :run AND k.term <> i.term) AS in_run,
        EXISTS (SELECT 1 FROM mandate l WHERE l.agreement_id = i.agreement_id AND l.lane = i.lane + 1 AND l.state = 'live')
@@ -189,7 +187,7 @@ pub fn over_to_tell_page(
 
 fn page(conn: &Conn, condition: &str, run: RunId, until: NaiveDate, after: Place, limit: u32) -> Result<Vec<DueRow>> {
     let mut query = conn.sql().prepare_cached(&format!(
-        "{DUE_SQL} WHERE {condition} AND (i.due, i.agreement_id, i.term) > (:due, :agreement, :term)
+        "SELECT {COLUMNS}, {DUE_SQL} WHERE {condition} AND (i.due, i.agreement_id, i.term) > (:due, :agreement, :term)
          ORDER BY i.due, i.agreement_id, i.term LIMIT :limit"
     ))?;
     let rows = query.query_map(
@@ -208,8 +206,9 @@ fn page(conn: &Conn, condition: &str, run: RunId, until: NaiveDate, after: Place
 
 /// The same for one installment, whatever its state; `run` is the debit run that asks, where it is one.
 pub fn due_one(conn: &Conn, run: Option<RunId>, id: InstallmentId) -> Result<Option<DueRow>> {
-    let mut query =
-        conn.sql().prepare_cached(&format!("{DUE_SQL} WHERE i.agreement_id = :agreement AND i.term = :term"))?;
+    let mut query = conn
+        .sql()
+        .prepare_cached(&format!("SELECT {COLUMNS}, {DUE_SQL} WHERE i.agreement_id = :agreement AND i.term = :term"))?;
     let mut rows = query.query(named_params! { ":run": run, ":agreement": id.agreement, ":term": id.term })?;
     Ok(rows.next()?.map(due_row).transpose()?)
 }
@@ -597,7 +596,7 @@ pub fn each_on(
                AND k.state IN ('noted','pending','unknown') AND k.kind <> 'link')"
         }
     };
-    let mut query = conn.sql().prepare(&format!(
+    let mut query = conn.sql().prepare_cached(&format!(
         "SELECT {COLUMNS}, a.customer_id, u.wrapped_key, u.name, u.phone,
                 (SELECT k.rail FROM charge k WHERE k.agreement_id = i.agreement_id AND k.term = i.term
                   ORDER BY k.attempt DESC LIMIT 1) AS charge_rail,
@@ -629,53 +628,56 @@ pub fn each_on(
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Installment> {
+    from_cells(&mut Cells::of(row))
+}
+
+/// Reads `COLUMNS`.
+fn from_cells(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Installment> {
     Ok(Installment {
-        id: InstallmentId { agreement: row.get("agreement_id")?, term: row.get("term")? },
-        due: day(row, "due")?,
-        registered: day(row, "registered")?,
-        amount: row.get("amount")?,
-        state: word(row, "state", InstallmentState::from_word)?,
-        course: word(row, "course", Course::from_word)?,
-        lane: row.get("lane")?,
-        failures: row.get("failures")?,
-        first_failed_at: maybe_at(row, "first_failed_at")?,
-        next_try_at: maybe_at(row, "next_try_at")?,
-        announced_at: maybe_at(row, "announced_at")?,
-        charge_from: maybe_at(row, "charge_from")?,
-        paid_at: maybe_at(row, "paid_at")?,
-        told_failures: row.get("told_failures")?,
-        overdue_level: row.get("overdue_level")?,
-        overdue_told_on: maybe_day(row, "overdue_told_on")?,
+        id: InstallmentId { agreement: cells.get()?, term: cells.get()? },
+        due: cells.day()?,
+        registered: cells.day()?,
+        amount: cells.get()?,
+        state: cells.word(InstallmentState::from_word)?,
+        course: cells.word(Course::from_word)?,
+        lane: cells.get()?,
+        failures: cells.get()?,
+        first_failed_at: cells.maybe_at()?,
+        next_try_at: cells.maybe_at()?,
+        announced_at: cells.maybe_at()?,
+        charge_from: cells.maybe_at()?,
+        paid_at: cells.maybe_at()?,
+        told_failures: cells.get()?,
+        overdue_level: cells.get()?,
+        overdue_told_on: cells.maybe_day()?,
     })
 }
 
-fn open_from(row: &Row<'_>, id: ChargeId) -> rusqlite::Result<OpenCharge> {
-    let code: String = row.get("open_code")?;
-    let state: String = row.get("open_state")?;
-    Ok(OpenCharge {
-        id,
-        order_no: row.get("open_order")?,
-        rail: row.get("open_rail")?,
-        amount: row.get("open_amount")?,
-        unheard: code == crate::db::charge::NOT_FOUND && state == ChargeState::Noted.word(),
-    })
-}
-
+/// Reads `COLUMNS` and what `DUE_SQL` selects after them, in this order.
 fn due_row(row: &Row<'_>) -> rusqlite::Result<DueRow> {
-    let installment = from_row(row)?;
-    let mandate: Option<MandateId> = row.get("mandate_id")?;
-    let mandate = match mandate {
-        Some(id) => Some((id, word(row, "mandate_state", MandateStatus::from_word)?)),
-        None => None,
-    };
-    let open: Option<ChargeId> = row.get("open_id")?;
-    let open_charge = match open {
-        Some(_) => {
-            Some((word(row, "open_state", ChargeState::from_word)?, word(row, "open_kind", ChargeKind::from_word)?))
-        }
-        None => None,
-    };
-    let pet_status: String = row.get("pet_status")?;
+    let mut cells = Cells::of(row);
+    let installment = from_cells(&mut cells)?;
+    let agreement = cells.word(AgreementState::from_word)?;
+    let paused_until = cells.maybe_day()?;
+    let customer = cells.get()?;
+    let agreement_no = cells.get()?;
+    let terms = cells.get()?;
+    let lang = cells.get()?;
+    let failed_in_row = cells.get()?;
+    let pet_gone = !cells.word(Status::from_word)?.may_be_charged_for();
+    let mandate: Option<MandateId> = cells.get()?;
+    let rail: Option<String> = cells.get()?;
+    let mandate_state = cells.maybe_word(MandateStatus::from_word)?;
+    let contract_no: Option<String> = cells.get()?;
+    let provider_no = cells.get()?;
+    let mandate_signed_at = cells.maybe_at()?;
+    let mandate_until = cells.maybe_day()?;
+    let open = open_charge(&mut cells)?;
+    let rail_notice_at = cells.maybe_at()?;
+    let attempts = cells.get()?;
+    let charged_this_run = cells.get()?;
+    let has_next_lane = cells.get()?;
+    let is_disputed = cells.get()?;
     let candidate = Candidate {
         installment: installment.id,
         state: installment.state,
@@ -683,32 +685,50 @@ fn due_row(row: &Row<'_>) -> rusqlite::Result<DueRow> {
         due: installment.due,
         registered: installment.registered,
         lane: installment.lane,
-        agreement: word(row, "agreement_state", AgreementState::from_word)?,
-        paused_until: maybe_day(row, "paused_until")?,
-        pet_gone: matches!(pet_status.as_str(), "died" | "lost" | "returned"),
-        mandate,
-        mandate_signed_at: maybe_at(row, "signed_at")?,
-        mandate_until: maybe_day(row, "valid_until")?,
-        open_charge,
+        agreement,
+        paused_until,
+        pet_gone,
+        mandate: mandate.zip(mandate_state),
+        mandate_signed_at,
+        mandate_until,
+        open_charge: open.as_ref().map(|(_, state, kind)| (*state, *kind)),
         charge_from: installment.charge_from,
-        rail_notice_at: maybe_at(row, "rail_notice_at")?,
+        rail_notice_at,
         next_try_at: installment.next_try_at,
-        charged_this_run: row.get("in_run")?,
+        charged_this_run,
     };
     Ok(DueRow {
         candidate,
-        customer: row.get("customer_id")?,
-        agreement_no: row.get("no")?,
-        terms: row.get("terms")?,
-        lang: row.get("lang")?,
-        rail: row.get::<_, Option<String>>("rail")?.unwrap_or_default(),
-        contract_no: row.get::<_, Option<String>>("contract_no")?.unwrap_or_default(),
-        provider_no: row.get("provider_no")?,
-        open: open.map(|id| open_from(row, id)).transpose()?,
-        attempts: row.get("attempts")?,
-        failed_in_row: row.get("failed_in_row")?,
-        has_next_lane: row.get("next_lane")?,
-        is_disputed: row.get("is_disputed")?,
+        customer,
+        agreement_no,
+        terms,
+        lang,
+        rail: rail.unwrap_or_default(),
+        contract_no: contract_no.unwrap_or_default(),
+        provider_no,
+        open: open.map(|(open, _, _)| open),
+        attempts,
+        failed_in_row,
+        has_next_lane,
+        is_disputed,
         installment,
     })
+}
+
+/// The open charge of a row, with its state and kind.
+fn open_charge(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Option<(OpenCharge, ChargeState, ChargeKind)>> {
+    let id: Option<ChargeId> = cells.get()?;
+    let state = cells.maybe_word(ChargeState::from_word)?;
+    let kind = cells.maybe_word(ChargeKind::from_word)?;
+    let order_no: Option<String> = cells.get()?;
+    let rail: Option<String> = cells.get()?;
+    let amount: Option<Money> = cells.get()?;
+    let code: Option<String> = cells.get()?;
+    let (Some(id), Some(state), Some(kind), Some(order_no), Some(rail), Some(amount)) =
+        (id, state, kind, order_no, rail, amount)
+    else {
+        return Ok(None);
+    };
+    let unheard = code.as_deref() == Some(crate::db::charge::NOT_FOUND) && state == ChargeState::Noted;
+    Ok(Some((OpenCharge { id, order_no, rail, amount, unheard }, state, kind)))
 }

@@ -14,6 +14,7 @@ use crate::domain::date::At;
 use crate::domain::id::{AgreementId, CustomerId, InstallmentId, MessageId};
 use crate::domain::message::{Audience, FIRST, MessageState, NewMessage};
 use crate::domain::money::Money;
+use crate::domain::pet::Status;
 
 const COLUMNS: &str =
     "id, event, template, audience, customer_id, agreement_id, term, lang, params, created_at, not_before,
@@ -390,13 +391,14 @@ fn addressed_row(conn: &Conn, row: &Row<'_>) -> Result<Addressed> {
         Some(no) => Some((no, word(row, "agreement_state", AgreementState::from_word)?)),
         None => None,
     };
-    let status: Option<String> = row.get("pet_status")?;
-    let gone = matches!(status.as_deref(), Some("died" | "lost" | "returned"));
     let term = match maybe_day(row, "due")? {
         Some(due) => Some((due, row.get("amount")?, word(row, "term_state", InstallmentState::from_word)?)),
         None => None,
     };
-    let pet = row.get::<_, Option<String>>("pet_name")?.map(|name| (name, gone));
+    let pet = match row.get::<_, Option<String>>("pet_name")? {
+        Some(name) => Some((name, !word(row, "pet_status", Status::from_word)?.may_be_charged_for())),
+        None => None,
+    };
     let contact = customer::contact_of(conn, row)?;
     Ok(Addressed { message: from_row(row)?, customer, contact, agreement, pet, term })
 }

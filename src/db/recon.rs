@@ -103,7 +103,7 @@ pub fn open_lines(conn: &Conn, wanted: Wanted<'_>) -> Result<Vec<OpenLine>> {
     let of_rail = filter("l.rail", ":rail", wanted.rail.is_some());
     let of_bill = filter("l.bill_id", ":bill", wanted.bill.is_some());
     let one = filter("l.id", ":line", wanted.line.is_some());
-    let mut query = conn.sql().prepare(&format!(
+    let mut query = conn.sql().prepare_cached(&format!(
         "SELECT {LINE}, c.state AS charge_state, c.amount AS charge_amount, c.agreement_id, c.term, i.state AS term_state,
                 r.state AS refund_state, r.amount AS refund_amount, COALESCE(r.customer_id, a.customer_id) AS customer_id,
                 CASE WHEN l.kind = 'refund' THEN NOT EXISTS (SELECT 1 FROM bill_line o WHERE o.refund_id = l.refund_id AND o.id < l.id)
@@ -154,7 +154,7 @@ pub fn count_open(conn: &Conn, before: NaiveDate) -> Result<u64> {
 
 /// How many lines of each bill are not explained.
 pub fn open_by_bill(conn: &Conn) -> Result<BTreeMap<BillId, u64>> {
-    let mut query = conn.sql().prepare(
+    let mut query = conn.sql().prepare_cached(
         "SELECT bill_id, CAST(count(*) AS BIGINT) AS number FROM bill_line WHERE state = 'open' GROUP BY bill_id",
     )?;
     let rows = query.query_map([], |row| Ok((row.get("bill_id")?, row.get::<_, i64>("number")?.unsigned_abs())))?;
@@ -195,7 +195,7 @@ pub fn unbilled(conn: &Conn, since: At, rail: Option<&str>, subject: Option<Subj
     };
     let one_charge = filter("x.id", ":charge", charge.is_some());
     let one_refund = filter("x.id", ":refund", refund.is_some());
-    let mut query = conn.sql().prepare(&format!(
+    let mut query = conn.sql().prepare_cached(&format!(
         "SELECT 'k' AS letter, x.id, x.rail, x.order_no, '' AS refund_no, COALESCE(x.trade_no, '') AS trade_no, x.amount, x.paid_at,
                 x.agreement_id, x.term, a.customer_id
          FROM charge x JOIN agreement a ON a.id = x.agreement_id
@@ -252,7 +252,7 @@ pub struct Doubtful {
 
 /// Open charges of `rail` noted before `before` that stand in no bill.
 pub fn doubtful(conn: &Conn, rail: &str, before: At) -> Result<Vec<Doubtful>> {
-    let mut query = conn.sql().prepare(
+    let mut query = conn.sql().prepare_cached(
         "SELECT id, kind, noted_at, asked_at, pending_until FROM charge
          WHERE state IN ('noted','pending','unknown') AND code <> 'PAID_TWICE' AND rail = :rail AND noted_at < :before
            AND NOT EXISTS (SELECT 1 FROM bill_line l WHERE l.charge_id = charge.id)

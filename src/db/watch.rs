@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use rusqlite::named_params;
 
 use crate::db::Conn;
-use crate::db::types::{Instant, at, day, maybe_at};
+use crate::db::types::{Cells, Instant};
 use crate::domain::date::At;
 
 /// How far somebody has looked.
@@ -133,24 +133,25 @@ pub fn charges(conn: &Conn, from: i64) -> Result<Vec<ChargeRow>> {
          JOIN agreement a ON a.id = c.agreement_id WHERE c.id >= :from ORDER BY c.id",
     )?;
     let rows = query.query_map(named_params! { ":from": from }, |row| {
+        let mut cells = Cells::of(row);
         Ok(ChargeRow {
-            id: row.get("id")?,
-            agreement: row.get("agreement_id")?,
-            term: row.get("term")?,
-            attempt: row.get("attempt")?,
-            kind: row.get("kind")?,
-            mandate: row.get("mandate_id")?,
-            rail: row.get("rail")?,
-            order_no: row.get("order_no")?,
-            amount: row.get("amount")?,
-            state: row.get("state")?,
-            reason: row.get("reason")?,
-            code: row.get("code")?,
-            noted_at: at(row, "noted_at")?,
-            answered_at: maybe_at(row, "answered_at")?,
-            term_state: row.get("term_state")?,
-            due: day(row, "due")?,
-            customer: row.get("customer_id")?,
+            id: cells.get()?,
+            agreement: cells.get()?,
+            term: cells.get()?,
+            attempt: cells.get()?,
+            kind: cells.get()?,
+            mandate: cells.get()?,
+            rail: cells.get()?,
+            order_no: cells.get()?,
+            amount: cells.get()?,
+            state: cells.get()?,
+            reason: cells.get()?,
+            code: cells.get()?,
+            noted_at: cells.at()?,
+            answered_at: cells.maybe_at()?,
+            term_state: cells.get()?,
+            due: cells.day()?,
+            customer: cells.get()?,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -159,18 +160,19 @@ pub fn charges(conn: &Conn, from: i64) -> Result<Vec<ChargeRow>> {
 /// Postings of new entries, entry by entry.
 pub fn postings(conn: &Conn, after: i64) -> Result<Vec<PostingRow>> {
     let mut query = conn.sql().prepare_cached(
-        "SELECT e.id, e.kind, e.ref, e.note, p.account, p.customer_id, p.amount
+        "SELECT e.id, e.kind, e.ref, p.account, p.customer_id, p.amount, e.note
          FROM entry e JOIN posting p ON p.entry_id = e.id WHERE e.id > :after ORDER BY e.id, p.line",
     )?;
     let rows = query.query_map(named_params! { ":after": after }, |row| {
+        let mut cells = Cells::of(row);
         Ok(PostingRow {
-            entry: row.get("id")?,
-            kind: row.get("kind")?,
-            reference: row.get("ref")?,
-            account: row.get("account")?,
-            customer: row.get("customer_id")?,
-            amount: row.get("amount")?,
-            note: row.get("note")?,
+            entry: cells.get()?,
+            kind: cells.get()?,
+            reference: cells.get()?,
+            account: cells.get()?,
+            customer: cells.get()?,
+            amount: cells.get()?,
+            note: cells.get()?,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -198,16 +200,17 @@ pub fn messages(conn: &Conn, from: i64) -> Result<Vec<MessageRow>> {
          WHERE id >= :from ORDER BY id",
     )?;
     let rows = query.query_map(named_params! { ":from": from }, |row| {
+        let mut cells = Cells::of(row);
         Ok(MessageRow {
-            id: row.get("id")?,
-            event: row.get("event")?,
-            template: row.get("template")?,
-            audience: row.get("audience")?,
-            agreement: row.get("agreement_id")?,
-            term: row.get("term")?,
-            params: row.get("params")?,
-            state: row.get("state")?,
-            created_at: at(row, "created_at")?,
+            id: cells.get()?,
+            event: cells.get()?,
+            template: cells.get()?,
+            audience: cells.get()?,
+            agreement: cells.get()?,
+            term: cells.get()?,
+            params: cells.get()?,
+            state: cells.get()?,
+            created_at: cells.at()?,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -217,7 +220,8 @@ pub fn messages(conn: &Conn, from: i64) -> Result<Vec<MessageRow>> {
 pub fn mandates(conn: &Conn) -> Result<Vec<MandateRow>> {
     let mut query = conn.sql().prepare_cached("SELECT id, agreement_id, state FROM mandate ORDER BY id")?;
     let rows = query.query_map([], |row| {
-        Ok(MandateRow { id: row.get("id")?, agreement: row.get("agreement_id")?, state: row.get("state")? })
+        let mut cells = Cells::of(row);
+        Ok(MandateRow { id: cells.get()?, agreement: cells.get()?, state: cells.get()? })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -228,7 +232,8 @@ pub fn agreements(conn: &Conn) -> Result<Vec<AgreementRow>> {
         "SELECT a.id, a.state, p.status FROM agreement a JOIN pet p ON p.id = a.pet_id ORDER BY a.id",
     )?;
     let rows = query.query_map([], |row| {
-        Ok(AgreementRow { id: row.get("id")?, state: row.get("state")?, pet: row.get("status")? })
+        let mut cells = Cells::of(row);
+        Ok(AgreementRow { id: cells.get()?, state: cells.get()?, pet: cells.get()? })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -264,19 +269,12 @@ pub fn trail(conn: &Conn, after: i64) -> Result<Vec<TrailRow>> {
         "SELECT seq, at, actor, host, op, entity, detail, prev_hash, hash FROM audit WHERE seq > :after ORDER BY seq",
     )?;
     let rows = query.query_map(named_params! { ":after": after }, |row| {
-        let column = |name: &str| row.get::<_, String>(name);
+        let mut cells = Cells::of(row);
         Ok(TrailRow {
-            seq: row.get("seq")?,
-            columns: [
-                column("at")?,
-                column("actor")?,
-                column("host")?,
-                column("op")?,
-                column("entity")?,
-                column("detail")?,
-            ],
-            prev_hash: row.get("prev_hash")?,
-            hash: row.get("hash")?,
+            seq: cells.get()?,
+            columns: [cells.get()?, cells.get()?, cells.get()?, cells.get()?, cells.get()?, cells.get()?],
+            prev_hash: cells.get()?,
+            hash: cells.get()?,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

@@ -31,8 +31,8 @@ const PAGE: u32 = 200;
 /// Announces what falls due soon: first the messages, then the notices of rails that have one of their own.
 pub fn announce(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Result<()> {
     let settings = &ctx.config.settings.debit;
-    let ahead = i64::from(settings.announce_hours).div_euclid(24) + 2;
-    let until = plus_days(ctx.today(now), ahead.max(i64::from(settings.heads_up_days)));
+    let soon = ctx.today(now + TimeDelta::hours(i64::from(settings.announce_hours)));
+    let until = soon.max(plus_days(ctx.today(now), i64::from(settings.heads_up_days)));
     ctx.say(Event::Begin { label: t!("announcing"), total: 0 });
     let mut place = Place::start();
     loop {
@@ -42,7 +42,7 @@ pub fn announce(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Resul
         messages(ctx, &page, report, now)?;
         ctx.say(Event::Step(u64::try_from(page.len())?));
     }
-    if ctx.config.rails.values().any(|rail| rail.profile.notice == RailNotice::Announce) {
+    if ctx.config.rails.values().any(|rail| takes_notices(&rail.profile, now)) {
         let mut place = Place::start();
         loop {
             let page = db::installment::due_page(ctx.db.read(), run, until, place, PAGE)?;
@@ -224,9 +224,14 @@ fn is_announced(ctx: &Ctx, row: &DueRow, now: At) -> bool {
     is_coming(row) && now >= charge_at - TimeDelta::hours(i64::from(settings.announce_hours))
 }
 
+/// Whether a rail has notices of its own and takes them at this hour.
+fn takes_notices(profile: &Profile, now: At) -> bool {
+    profile.notice == RailNotice::Announce && profile.notice_hours.next(now, profile.timezone) == now
+}
+
 fn needs_rail_notice(ctx: &Ctx, rail: &str, row: &DueRow, given: Option<At>, now: At) -> Result<bool> {
     let profile = &ctx.config.rail(rail)?.profile;
-    if profile.notice != RailNotice::Announce || profile.notice_hours.next(now, profile.timezone) != now {
+    if !takes_notices(profile, now) {
         return Ok(false);
     }
     let wanted = row.installment.due.max(day_of(now, profile.timezone));
