@@ -260,7 +260,8 @@ pub const BILLS_BOOKED: &[Probe] = &[
     Probe {
         what: english!("a bill is booked that has no lines"),
         sql: "SELECT 'j-' || e.id AS record, e.ref AS shows FROM entry e
-              WHERE e.kind = 'bill' AND NOT EXISTS (SELECT 1 FROM bill_line l WHERE 'b-' || l.bill_id || '/' || l.day = e.ref)",
+              LEFT JOIN (SELECT DISTINCT 'b-' || bill_id || '/' || day AS ref FROM bill_line) l ON l.ref = e.ref
+              WHERE e.kind = 'bill' AND l.ref IS NULL",
     },
     Probe {
         what: english!("a bill does not have the lines that it brought"),
