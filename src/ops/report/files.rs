@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -76,9 +76,33 @@ impl Seek for Patient<'_> {
     }
 }
 
+/// Room that is looked for at once while rows are written.
+const ROOM_BYTES: usize = 1024 * 1024;
+
+/// A file of so many bytes that is gone again when it is dropped: whoever could write it has room for as much.
+fn spare(folder: &Path, bytes: usize) -> io::Result<tempfile::NamedTempFile> {
+    let mut spare = tempfile::NamedTempFile::new_in(folder)?;
+    io::copy(&mut io::repeat(0).take(u64::try_from(bytes).map_err(io::Error::other)?), &mut spare)?;
+    Ok(spare)
+}
+
+/// More than a cell takes in all the files of an export together, every character escaped.
+fn most_bytes(cell: &Cell) -> usize {
+    const MARKS: usize = 128;
+    const ESCAPED: usize = 12;
+    match cell {
+        Cell::Text(text) => MARKS + ESCAPED * text.len(),
+        Cell::Empty | Cell::Amount(_) | Cell::Count(_) | Cell::Date(_) => MARKS,
+    }
+}
+
 /// The workbook of an export. Rows go to a temporary file at once, so memory does not grow with them.
 pub(super) struct Book {
     workbook: Workbook,
+    /// Where the rows go until it is saved.
+    folder: PathBuf,
+    /// Bytes of rows for which there was room on the disk when somebody last looked.
+    room: usize,
     heading: Format,
     amount: Format,
     date: Format,
@@ -93,6 +117,8 @@ impl Book {
         workbook.set_properties(&DocProperties::new().set_creation_datetime(&excel_date(day)?));
         Ok(Book {
             workbook,
+            folder: folder.to_owned(),
+            room: 0,
             heading: Format::new().set_bold().set_align(FormatAlign::Left),
             amount: Format::new().set_num_format("#,##0.00"),
             date: Format::new().set_num_format("yyyy-mm-dd"),
@@ -113,12 +139,19 @@ impl Book {
 
     /// The writer of workbooks panics when the last rows of a sheet do not fit on the disk, so there must be room for them beforehand.
     fn make_sure_of_room(&self, path: &Path) -> io::Result<()> {
-        const SHEET_BYTES: [u8; 16 * 1024] = [0; 16 * 1024];
-        let mut spare = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
-        for _ in 0..=self.sheets {
-            spare.write_all(&SHEET_BYTES)?;
+        const SHEET_BYTES: usize = 16 * 1024;
+        spare(path.parent().unwrap_or(Path::new(".")), (self.sheets + 1) * SHEET_BYTES)?.as_file().sync_all()
+    }
+
+    /// It panics too when rows on their way do not fit: room for many of them is looked for at once.
+    fn make_room_for(&mut self, cells: &[Cell]) -> io::Result<()> {
+        let need = cells.iter().map(most_bytes).sum();
+        if self.room < need {
+            spare(&self.folder, ROOM_BYTES + need)?;
+            self.room = ROOM_BYTES + need;
         }
-        spare.as_file().sync_all()
+        self.room -= need;
+        Ok(())
     }
 
     fn sheet(&mut self, name: &str, headings: &[&'static str]) -> Result<usize> {
@@ -134,6 +167,7 @@ impl Book {
     }
 
     fn row(&mut self, sheet: usize, row: u32, cells: &[Cell]) -> Result<()> {
+        self.make_room_for(cells).with_context(|| self.folder.display().to_string())?;
         let sheet = self.workbook.worksheet_from_index(sheet)?;
         for (column, cell) in (0..).zip(cells) {
             match cell {

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::due::{ALIPAY, WECHAT, announced, ask, ask_rail, holds, shop, wallet};
 use crate::import::book_of;
+use crate::plant;
 use crate::shop::Shop;
 
 /// What a page of such a disk holds, in KiB.
@@ -279,6 +280,35 @@ fn a_backup_and_an_export_on_a_full_disk_are_whole_or_not_there() {
         assert!(if tight.code == 0 { count == 10 } else { count == 0 || count == 10 }, "{count}: {}", tight.err);
         holds(shop);
     });
+}
+
+#[test]
+fn a_large_export_that_meets_the_end_of_the_disk_amid_its_rows_says_so() {
+    if !can_mount() {
+        return;
+    }
+    let mut shop = due_today();
+    plant::sql(
+        &shop,
+        "WITH RECURSIVE n(i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 6000)
+         INSERT INTO entry (id, at, day, kind, ref, note)
+           SELECT i, '2026-11-03T01:00:00Z', '2026-11-03', 'order', 'o-' || i, 'a remark of some length' FROM n;
+         INSERT INTO posting (entry_id, line, account, customer_id, amount)
+           SELECT id, 1, 'bank', 0, 1 FROM entry WHERE id >= 1000 UNION ALL
+           SELECT id, 2, 'cash', 0, -1 FROM entry WHERE id >= 1000;",
+    );
+    let saved = Saved::of(&mut shop);
+    for free in (20..6_000).step_by(460) {
+        saved.put_back();
+        let tight = saved.on_a_disk_with(free, "report export --month 2026-11 --out out");
+        nothing_lies_about(saved.shop, &tight);
+        if tight.code == 0 {
+            assert!(free > 200, "never met the end of the disk");
+            return;
+        }
+        tight.says_why();
+    }
+    panic!("the export needs more than that");
 }
 
 #[test]
