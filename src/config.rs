@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -238,7 +239,7 @@ impl SecretRef {
     pub fn read(&self, setting: &str) -> std::result::Result<Secret, Fault> {
         let secret = match (&self.file, &self.env) {
             (Some(file), None) => {
-                let text = fs::read_to_string(file).map_err(|_| {
+                let text = read_text(file).map_err(|_| {
                     let file = file.display();
                     Fault::not_found(t!("{setting}: {file} cannot be read", setting = setting, file = file))
                         .hint(t!("put the file there, or correct {setting} in shop.toml", setting = setting))
@@ -691,9 +692,9 @@ impl Config {
     /// When there is no `shop.toml`, or something in it is wrong; line and key are named.
     pub fn load(folder: &Path) -> Result<Config> {
         let path = folder.join(SHOP_TOML);
-        let text = match fs::read_to_string(&path) {
+        let text = match read_text(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(Fault::not_found(t!("there is no shop in {folder}", folder = folder.display()))
                     .hint(t!("make one with `kibble init`, or name the shop's folder with --shop"))
                     .into());
@@ -847,9 +848,9 @@ impl Config {
     /// When there is such a file and it cannot be read.
     pub fn template(&self, name: &str) -> Result<Option<String>> {
         let path = self.folder.join("templates").join(name);
-        match fs::read_to_string(&path) {
+        match read_text(&path) {
             Ok(text) => Ok(Some(text)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| path.display().to_string()),
         }
     }
@@ -1156,7 +1157,7 @@ pub fn lang_of(flag: Option<&Path>) -> Option<Lang> {
     struct Only {
         lang: Option<Lang>,
     }
-    let text = fs::read_to_string(find_folder(flag).ok()?.join(SHOP_TOML)).ok()?;
+    let text = read_text(&find_folder(flag).ok()?.join(SHOP_TOML)).ok()?;
     toml::from_str::<Only>(&text).ok()?.lang
 }
 
@@ -1181,10 +1182,27 @@ pub fn write_key(path: &Path, key: &[u8; KEY_LEN]) -> Result<()> {
     writeln!(file, "{hex}").and_then(|()| file.sync_all()).with_context(|| path.display().to_string())
 }
 
+/// What a text file holds that people write by hand: settings, templates, keys.
+///
+/// # Errors
+/// When it cannot be read, is no text, or is longer than a megabyte.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    const MOST_BYTES: u64 = 1 << 20;
+    let mut text = String::new();
+    let bytes = fs::File::open(path)?.take(MOST_BYTES + 1).read_to_string(&mut text)?;
+    if bytes as u64 > MOST_BYTES {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            t!("it is longer than {limit} KB", limit = MOST_BYTES / 1024),
+        ));
+    }
+    Ok(text)
+}
+
 fn read_key(path: &Path) -> Result<[u8; KEY_LEN]> {
-    let text = match fs::read_to_string(path) {
+    let text = match read_text(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(Fault::not_found(t!("the data key {path} is missing", path = path.display()))
                 .hint(t!(
                     "put the key file back, or correct key_file in shop.toml; without it names and phones stay sealed"

@@ -1,7 +1,6 @@
 //! HTTP to providers: one blocking client per account, with its timeouts, proxy and roots. It tells apart what was certainly not sent,
 //! what nobody can say, and what a setting has to mend. It never repeats a call, and TLS certificates are always verified.
 
-use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use ureq::config::Config;
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Proxy, Timeout};
 
-use crate::config::HttpSettings;
+use crate::config::{self, HttpSettings};
 use crate::domain::date::At;
 use crate::t;
 
@@ -180,9 +179,9 @@ pub(in crate::adapters) fn is_loopback(host: &str) -> bool {
 
 fn roots(settings: &HttpSettings) -> Result<Vec<Certificate<'static>>, Failure> {
     let file = settings.ca_file.display();
-    let pem = fs::read(&settings.ca_file)
+    let pem = config::read_text(&settings.ca_file)
         .map_err(|_| Failure::Setup(t!("http.ca_file: {file} cannot be read", file = file)))?;
-    let roots = certificates(&pem);
+    let roots = certificates(pem.as_bytes());
     match roots.is_empty() {
         true => Err(Failure::Setup(t!("http.ca_file: {file} holds no certificate", file = file))),
         false => Ok(roots),

@@ -1,6 +1,5 @@
 //! `kibble sign`: customer, pet, plan, payment rail, debit day; guided on a terminal, by flags, or from one file.
 
-use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -11,6 +10,7 @@ use crate::cli::exit::Exit;
 use crate::cli::mandate::show_link;
 use crate::cli::ui::{Paint, Ui, columns};
 use crate::cli::{self, Globals, plan};
+use crate::config;
 use crate::domain::credit::Review;
 use crate::domain::date::At;
 use crate::domain::id::AgreementId;
@@ -152,7 +152,7 @@ fn form(args: &Args) -> Result<Form> {
         None => Form::default(),
         Some(path) => {
             let name = path.display().to_string();
-            Form::read(&name, &fs::read_to_string(path).with_context(|| name.clone())?)?
+            Form::read(&name, &config::read_text(path).with_context(|| name.clone())?)?
         }
     };
     let flags = [

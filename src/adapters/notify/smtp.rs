@@ -22,7 +22,7 @@ use crate::adapters::http::is_loopback;
 use crate::adapters::notify::call::inspected;
 use crate::adapters::notify::{Notify, Parcel, Receipt, Wait, scrubbed};
 use crate::clock::Clock;
-use crate::config::{HttpSettings, SecretRef};
+use crate::config::{self, HttpSettings, SecretRef};
 use crate::t;
 
 /// Minutes until a server that said "not now" of one person's mail is asked again: greylisting lets the second try through.
@@ -163,8 +163,8 @@ impl Smtp {
         let file = &self.http.ca_file;
         if !file.as_os_str().is_empty() {
             let shown = file.display();
-            let pem = std::fs::read(file).map_err(|_| t!("http.ca_file: {file} cannot be read", file = shown))?;
-            let roots = Certificate::from_pem(&pem);
+            let pem = config::read_text(file).map_err(|_| t!("http.ca_file: {file} cannot be read", file = shown))?;
+            let roots = Certificate::from_pem(pem.as_bytes());
             let roots = roots.map_err(|_| t!("http.ca_file: {file} holds no certificate", file = shown))?;
             tls = tls.certificate_store(CertificateStore::None).add_root_certificate(roots);
         }

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::adapters::keys;
 use crate::adapters::notify::{Handed, Notify, Parcel, Receipt, Trace, Wait};
+use crate::config;
 use crate::db::message::{Addressed, Message};
 use crate::db::{self, Conn};
 use crate::domain::agreement::AgreementState;
@@ -697,7 +698,7 @@ impl Job {
 /// The texts of this shop.
 fn letters(ctx: &Ctx) -> Result<Letters> {
     let path = ctx.config.letters_path();
-    let own = match std::fs::read_to_string(&path) {
+    let own = match config::read_text(&path) {
         Ok(text) => Some(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return Err(error).with_context(|| path.display().to_string()),

@@ -2,7 +2,6 @@
 //! Alipay says is `codes.rs` and `mod.rs`. Secrets and bodies never reach an error or a log.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::sync::OnceLock;
 
 use chrono_tz::Asia::Shanghai;
@@ -17,7 +16,7 @@ use crate::adapters::keys::{
 };
 use crate::adapters::page::{self, discreet};
 use crate::clock::Clock;
-use crate::config::{HttpSettings, SecretRef};
+use crate::config::{self, HttpSettings, SecretRef};
 use crate::domain::date::At;
 use crate::domain::money::Money;
 use crate::t;
@@ -203,7 +202,7 @@ impl Gateway {
     pub fn certificates(&self, name: &str, file: &CertFile) -> Result<Vec<Certificate>, String> {
         let path = file.file.display();
         let setting = self.setting(name);
-        let text = fs::read_to_string(&file.file)
+        let text = config::read_text(&file.file)
             .map_err(|_| t!("{setting}: {file} cannot be read", setting = setting, file = path))?;
         let found = Certificate::read_all(&text);
         if !found.is_empty() {
