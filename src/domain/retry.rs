@@ -20,8 +20,8 @@ pub struct Failure<'a> {
     pub has_next_lane: bool,
     /// Rounds over all lanes that failed before.
     pub failures: u32,
-    /// When the first round failed.
-    pub first_failed_at: Option<At>,
+    /// When the first round failed: the decline itself, where this is the first.
+    pub first_failed_at: At,
     /// When the rail accepts charges of this installment.
     pub window: Window,
     /// The rail's rules.
@@ -57,9 +57,8 @@ pub fn after(failure: &Failure<'_>) -> Next {
     // Cron starts a few seconds past the hour; counted from the full hour, the retry is ready when cron comes.
     let hour = failure.now.duration_trunc(TimeDelta::hours(1)).unwrap_or(failure.now);
     let wanted = hour + TimeDelta::hours(i64::from(gap.max(failure.profile.retry_gap_hours)));
-    let first = failure.first_failed_at.unwrap_or(failure.now);
     match failure.window.next(wanted) {
-        Some(at) if at <= deadline(first, failure.profile) => Next::Retry(at),
+        Some(at) if at <= deadline(failure.first_failed_at, failure.profile) => Next::Retry(at),
         _ => Next::GiveUp,
     }
 }
@@ -93,7 +92,7 @@ mod tests {
             lane: 1,
             has_next_lane: false,
             failures,
-            first_failed_at: (failures > 0).then(|| at(5, 9, 5)),
+            first_failed_at: if failures > 0 { at(5, 9, 5) } else { now },
             window: profile.window(due, profile.registered(due)),
             profile,
             gaps_hours: &[8, 15],

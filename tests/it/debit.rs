@@ -394,6 +394,22 @@ fn a_second_mandate_that_ended_leaves_the_first_to_be_retried() {
 }
 
 #[test]
+fn a_second_mandate_found_ended_a_day_later_does_not_stretch_the_24_hours_of_the_first() {
+    let mut shop = signed("alipay", Some("wechat"));
+    announced(&mut shop);
+    shop.run("sandbox fault alipay decline --times 1").exits(0);
+    shop.run("sandbox revoke m-2").exits(0);
+    shop.run("sandbox fault wechat down --for 30h").exits(0);
+    shop.at("2026-11-05T09:00").run("debit run");
+    shop.run("sandbox fault wechat --clear").exits(0);
+    run(&mut shop, "2026-11-06T08:30").says("mandate ended by the customer");
+    hours(&mut shop, "2026-11-06T09:00", "2026-11-06T20:00");
+    assert_eq!(ask(&shop, "SELECT rail, state FROM charge WHERE kind = 'debit'"), "alipay|declined");
+    assert_eq!((sent(&shop, "retry_exhausted_merchant"), wallet(&shop, 1)), (1, 0));
+    holds(&shop);
+}
+
+#[test]
 fn an_unknown_outcome_of_the_first_mandate_never_tries_the_second() {
     let mut shop = signed("alipay", Some("wechat"));
     announced(&mut shop);

@@ -144,7 +144,7 @@ pub fn apply(ctx: &Ctx, tx: &Conn, asked: &Asked, reply: &Reply, run: Option<Run
             if !db::charge::answer(tx, asked.charge, &outcome(ChargeState::Declined, Some(reason)))? {
                 return Ok(Effect::Nothing);
             }
-            declined(ctx, tx, asked, reason, now)
+            declined(ctx, tx, asked, reason, now, now)
         }
         Answer::Pending(until) => {
             let pending = Outcome { pending_until: Some(until), ..outcome(ChargeState::Pending, None) };
@@ -199,7 +199,8 @@ fn collected(ctx: &Ctx, tx: &Conn, asked: &Asked, paid_at: At, now: At) -> Resul
     Ok(())
 }
 
-fn declined(ctx: &Ctx, tx: &Conn, asked: &Asked, reason: Reason, now: At) -> Result<Effect> {
+/// What follows from a decline of `failed_at`, seen now: the two differ when a later mandate turned out to have ended.
+fn declined(ctx: &Ctx, tx: &Conn, asked: &Asked, reason: Reason, failed_at: At, now: At) -> Result<Effect> {
     let row = &asked.row;
     let it = &row.installment;
     if reason == Reason::OurConfiguration {
@@ -210,18 +211,19 @@ fn declined(ctx: &Ctx, tx: &Conn, asked: &Asked, reason: Reason, now: At) -> Res
         return Ok(Effect::Closed);
     }
     let profile = &ctx.config.rail(&asked.rail)?.profile;
+    let first_failed_at = it.first_failed_at.unwrap_or(failed_at);
     let failure = Failure {
         now,
         reason,
         lane: it.lane,
         has_next_lane: row.has_next_lane,
         failures: it.failures,
-        first_failed_at: it.first_failed_at,
+        first_failed_at,
         window: row.candidate.window(profile),
         profile,
         gaps_hours: &ctx.config.settings.debit.retry_gaps_hours,
     };
-    let first_failed_at = Some(it.first_failed_at.unwrap_or(now));
+    let first_failed_at = Some(first_failed_at);
     let progress = match retry::after(&failure) {
         Next::OtherLane => Progress {
             course: it.course,
@@ -254,8 +256,9 @@ pub fn lane_ended(ctx: &Ctx, tx: &Conn, row: &DueRow, now: At) -> Result<Option<
     let charges = db::charge::of_installment(tx, row.installment.id)?;
     let Some(last) = charges.into_iter().rfind(|it| it.state == ChargeState::Declined) else { return Ok(None) };
     let reason = last.reason.unwrap_or(Reason::Other);
+    let failed_at = last.answered_at.unwrap_or(now);
     let asked = Asked { charge: last.id, kind: last.kind, rail: last.rail, amount: last.amount, row: row.clone() };
-    declined(ctx, tx, &asked, reason, now).map(Some)
+    declined(ctx, tx, &asked, reason, failed_at, now).map(Some)
 }
 
 /// A term failed after its last try: it counts towards the high-risk rule, once. Returns whether the agreement became high risk.
