@@ -67,6 +67,7 @@ fn take_cash(ctx: &Ctx, row: &DueRow, now: At) -> Result<()> {
     let attempt = row.attempts + 1;
     let order_no = order_no(&shop.code, shop.copy_no, id, attempt);
     ctx.db.write(now, |tx| {
+        still(tx, row)?;
         if let Some(link) = &row.open {
             db::charge::void(tx, link.id, "CLOSED", now)?;
         }
@@ -150,6 +151,7 @@ pub fn postpone(ctx: &Ctx, id: InstallmentId, to: NaiveDate, reason: &str, now: 
         }
     }
     ctx.db.write(now, |tx| {
+        still(tx, &row)?;
         if let Some(link) = &row.open {
             db::charge::void(tx, link.id, "CLOSED", now)?;
         }
@@ -196,6 +198,20 @@ fn open_row(ctx: &Ctx, id: InstallmentId) -> Result<DueRow> {
             .into());
     }
     Ok(row)
+}
+
+/// Refused when somebody else, a debit run or another clerk, did something with the term since `row` was read: whoever asked decides
+/// anew, because a debit may be on its way, or the money here.
+fn still(tx: &db::Conn, row: &DueRow) -> Result<()> {
+    let id = row.installment.id;
+    let now = db::installment::due_one(tx, None, id)?.ok_or_else(|| unknown(id))?;
+    let open = |row: &DueRow| row.open.as_ref().map(|open| open.id);
+    if now.installment == row.installment && now.attempts == row.attempts && open(&now) == open(row) {
+        return Ok(());
+    }
+    Err(Fault::refused(t!("something else happened to {installment} at this moment", installment = id))
+        .hint(t!("see what happened with `kibble debit show {installment}`", installment = id))
+        .into())
 }
 
 /// Closes the pay link of a term, if it has one, because its money came by another number. Gives the link's charge, closed at the rail

@@ -1,6 +1,7 @@
 use super::people::people;
-use super::story::tell;
+use super::story::{Act, Snag, Step, at, tell};
 use super::{End, Plot, Wanted, play, simulate};
+use crate::domain::date::plus_days;
 use crate::ops::init::plan_templates;
 use crate::planted::{self, Mistake};
 
@@ -33,6 +34,28 @@ fn a_season_with_faults_at_every_boundary_keeps_every_law_and_the_same_seed_tell
         "{counts:?}"
     );
     assert_eq!(told(), first);
+}
+
+#[test]
+fn a_term_that_a_run_charges_at_the_moment_when_it_is_moved_or_paid_keeps_every_law() {
+    let plot = Plot { faults: false, ..plot(7, 60) };
+    let people = people(plot.seed, plot.agreements, &plan_templates().unwrap(), plot.from(), plot.days);
+    let morning = |day: i64| at(plus_days(plot.from(), day), 9, 0);
+    for act in [Act::Postpone(0, 5), Act::Counter(0)] {
+        let mut met = 0;
+        for (day, boundary) in (13..15).flat_map(|day| (0..4).map(move |boundary| (day, boundary))) {
+            // Cron stood still for two days, and runs at this moment.
+            let mut steps: Vec<Step> =
+                (0..day - 2).map(|day| Step { at: morning(day), act: Act::Run, snag: None }).collect();
+            let snag = Some((boundary, Snag::Meanwhile(Box::new(Act::Run))));
+            steps.push(Step { at: morning(day), act: act.clone(), snag });
+            match play(&plot, &people, &steps).unwrap() {
+                End::Holds(counts) => met += counts.meanwhile,
+                End::Breaks { broken, .. } => panic!("{act:?} on day {day} at boundary {boundary}: {broken:?}"),
+            }
+        }
+        assert!(met > 3, "{act:?}: {met}");
+    }
 }
 
 /// A mistake is caught by one of so many seeds, and shows in one of these laws; law 0 is a command that ends in an error.

@@ -267,4 +267,5 @@ pub const TABLE: Table = &[
     ("see them with `kibble agreement show {agreement}`", "用 `kibble agreement show {agreement}` 查看各期"),
     ("this machine's clock is {minutes} minutes fast; set it right", "本机时钟快了{minutes}分钟；请校准"),
     ("this machine's clock is {minutes} minutes slow; set it right", "本机时钟慢了{minutes}分钟；请校准"),
+    ("something else happened to {installment} at this moment", "就在这时，{installment} 有了别的变化"),
 ];
