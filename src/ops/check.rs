@@ -504,6 +504,7 @@ mod tests {
         assert!(case(1, "2026-02-10", Paid), "before any pause");
         assert!(case(4, "2026-06-10", Paid), "after the first pause, before the second");
         assert!(case(5, "2026-08-10", Open) && case(5, "2026-06-10", Cancelled));
-        assert!(!case(5, "2026-07-10", Open) && !case(4, "2026-06-11", Paid) && !case(4, "2026-08-10", Paid));
+        assert!(case(4, "2026-08-10", Paid), "inside a pause that ended early");
+        assert!(!case(5, "2026-07-10", Open) && !case(4, "2026-06-11", Paid) && !case(4, "2026-08-10", Open));
     }
 }
