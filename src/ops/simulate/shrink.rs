@@ -7,8 +7,8 @@ use super::story::{Plot, Step};
 use super::watch::Broken;
 use super::{End, play};
 
-/// Steps told at most to leave out people, and again to leave out steps: some minutes for a year of hundreds.
-const MOST_STEPS: usize = 60_000;
+/// Steps told at most to leave out people, and again to leave out steps: ten minutes each for a year of hundreds.
+const MOST_STEPS: usize = 200_000;
 
 /// A story that breaks a law.
 pub struct Tale {
