@@ -340,6 +340,15 @@ pub fn cancel_open(conn: &Conn, agreement: AgreementId, from_term: u32) -> Resul
     Ok(u64::try_from(changed)?)
 }
 
+/// Gives a term that is over the day that its schedule says.
+pub fn set_due(conn: &Conn, id: InstallmentId, due: NaiveDate) -> Result<()> {
+    conn.sql().execute(
+        "UPDATE installment SET due = :due WHERE agreement_id = :agreement AND term = :term",
+        named_params! { ":due": Day(due), ":agreement": id.agreement, ":term": id.term },
+    )?;
+    Ok(())
+}
+
 /// Moves a term to another day; its announcement no longer counts.
 pub fn move_due(conn: &Conn, id: InstallmentId, due: NaiveDate, registered: NaiveDate) -> Result<()> {
     conn.sql().execute(
@@ -717,18 +726,18 @@ fn due_row(row: &Row<'_>) -> rusqlite::Result<DueRow> {
 
 /// The open charge of a row, with its state and kind.
 fn open_charge(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Option<(OpenCharge, ChargeState, ChargeKind)>> {
+    const OTHERS: usize = 6;
     let id: Option<ChargeId> = cells.get()?;
-    let state = cells.maybe_word(ChargeState::from_word)?;
-    let kind = cells.maybe_word(ChargeKind::from_word)?;
-    let order_no: Option<String> = cells.get()?;
-    let rail: Option<String> = cells.get()?;
-    let amount: Option<Money> = cells.get()?;
-    let code: Option<String> = cells.get()?;
-    let (Some(id), Some(state), Some(kind), Some(order_no), Some(rail), Some(amount)) =
-        (id, state, kind, order_no, rail, amount)
-    else {
+    let Some(id) = id else {
+        cells.skip(OTHERS);
         return Ok(None);
     };
-    let unheard = code.as_deref() == Some(crate::db::charge::NOT_FOUND) && state == ChargeState::Noted;
+    let state = cells.word(ChargeState::from_word)?;
+    let kind = cells.word(ChargeKind::from_word)?;
+    let order_no = cells.get()?;
+    let rail = cells.get()?;
+    let amount = cells.get()?;
+    let code: String = cells.get()?;
+    let unheard = code == crate::db::charge::NOT_FOUND && state == ChargeState::Noted;
     Ok(Some((OpenCharge { id, order_no, rail, amount, unheard }, state, kind)))
 }

@@ -152,6 +152,11 @@ impl<'row, 'rows> Cells<'row, 'rows> {
         self.next - 1
     }
 
+    /// Leaves out so many columns.
+    pub(super) fn skip(&mut self, columns: usize) {
+        self.next += columns;
+    }
+
     /// The next column.
     pub(super) fn get<T: FromSql>(&mut self) -> rusqlite::Result<T> {
         self.row.get(self.step())

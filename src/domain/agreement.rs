@@ -166,7 +166,7 @@ pub struct Agreement {
 }
 
 /// The longest that pauses may move terms, ten years: beyond it a date was mistyped.
-pub const MOST_MONTHS: u32 = 120;
+const MOST_MONTHS: u32 = 120;
 
 impl Agreement {
     /// What fixes its due dates.

@@ -382,6 +382,12 @@ pub fn resume(ctx: &Ctx, id: AgreementId, reason: &str, now: At) -> Result<Pause
                 shift_months = schedule.shift_months;
                 done.ends_on = schedule.end(agreement.terms);
                 done.moved = move_terms(ctx, tx, &agreement, &terms, shifted_from, &schedule)?;
+                // What was paid at the counter meanwhile was moved with the others, and comes back with them.
+                let moved =
+                    |it: &&Installment| it.id.term >= shifted_from && it.due == agreement.schedule().due(it.id.term);
+                for it in terms.iter().filter(|it| it.state != InstallmentState::Open).filter(moved) {
+                    db::installment::set_due(tx, it.id, schedule.due(it.id.term))?;
+                }
             }
         }
         db::agreement::resume(tx, id, shift_months, shifted_from, done.ends_on)?;

@@ -1,5 +1,6 @@
 //! `kibble agreement`: pauses, termination, settlement.
 
+use crate::shop::Shop;
 use crate::signing::{rows, running, shop, sign};
 
 #[test]
@@ -30,12 +31,18 @@ fn a_pause_that_skips_drops_terms_and_an_early_end_collects_them_again() {
     shop.run("agreement pause a-1 --until 2026-12-20 --effect skip --reason late").fails(2, "ends on a day ahead");
 }
 
-#[test]
-fn a_pause_begun_while_a_debit_is_on_its_way_leaves_that_term_its_day() {
+/// Wang's first term is asked for on its day, and the rail meets `fault` as often as it is asked.
+fn asked_for(fault: &str) -> Shop {
     let mut shop = running();
     shop.at("2026-12-07T10:00").run("debit run").exits(0);
-    shop.run("sandbox fault alipay lose-answer --times 9").exits(0);
+    shop.run(&format!("sandbox fault alipay {fault} --times 9")).exits(0);
     shop.at("2026-12-10T10:00").run("debit run").exits(3);
+    shop
+}
+
+#[test]
+fn a_pause_begun_while_a_debit_is_on_its_way_leaves_that_term_its_day() {
+    let shop = asked_for("lose-answer");
     shop.run("agreement pause a-1 --until 2027-02-01 --effect extend --reason travel").ok("fall due from 2027-02-10");
     let terms = || {
         let shown = shop.run("agreement show a-1 --json").json();
@@ -52,10 +59,7 @@ fn a_pause_begun_while_a_debit_is_on_its_way_leaves_that_term_its_day() {
 
 #[test]
 fn an_order_that_never_arrived_does_not_stay_open_for_as_long_as_a_pause_lasts() {
-    let mut shop = running();
-    shop.at("2026-12-07T10:00").run("debit run").exits(0);
-    shop.run("sandbox fault alipay drop --times 9").exits(0);
-    shop.at("2026-12-10T10:00").run("debit run").exits(3);
+    let mut shop = asked_for("drop");
     shop.run("sandbox fault alipay --clear").exits(0);
     shop.run("agreement pause a-1 --until 2027-02-01 --effect extend --reason travel").exits(0);
     for at in ["2026-12-10T12:00", "2026-12-11T10:00", "2026-12-13T10:00"] {

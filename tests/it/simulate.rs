@@ -13,7 +13,7 @@ fn number(name: &str, usual: u32) -> u32 {
     std::env::var(name).map_or(usual, |text| text.parse().unwrap())
 }
 
-/// Takes about an hour on two processors in a release build.
+/// Takes about two hours on two processors in a release build.
 #[test]
 #[ignore = "the long form: a thousand years of three hundred agreements"]
 #[allow(clippy::print_stdout, reason = "its figures are wanted")]

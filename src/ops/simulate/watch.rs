@@ -127,10 +127,7 @@ impl Watch {
         let deliveries = hands.post.since(self.delivered);
         let verdict = self.judged(ctx, hands, &news, &deliveries)?;
         self.delivered += deliveries.len();
-        // Every commit has its row of the trail, so without one nobody's state has moved.
-        if !news.trail.is_empty() {
-            self.remember_people(ctx)?;
-        }
+        self.remember_people(ctx)?;
         let now = ctx.now();
         self.last_at = Some(self.last_at.map_or(now, |last| last.max(now)));
         Ok(verdict)
