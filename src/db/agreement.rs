@@ -164,6 +164,27 @@ pub fn each(
     Ok(())
 }
 
+/// The same, with how the customer is shown in lists.
+pub fn each_labelled(
+    conn: &Conn,
+    customer: Option<CustomerId>,
+    state: Option<AgreementState>,
+    mut visit: impl FnMut(Agreement, String) -> Result<()>,
+) -> Result<()> {
+    let of = filter("customer_id", ":customer", customer.is_some());
+    let stands = filter("state", ":state", state.is_some());
+    let mut query = conn.sql().prepare_cached(&format!(
+        "SELECT {COLUMNS}, who.wrapped_key, who.name, who.phone
+           FROM agreement JOIN (SELECT id AS who_id, wrapped_key, name, phone FROM customer) AS who ON who_id = customer_id
+          WHERE {of} AND {stands} ORDER BY agreement.id"
+    ))?;
+    let mut rows = query.query(named_params! { ":customer": customer, ":state": state.map(AgreementState::word) })?;
+    while let Some(row) = rows.next()? {
+        visit(from_row(row)?, customer::label_of(conn, row)?)?;
+    }
+    Ok(())
+}
+
 /// The text that was signed; `None` for an imported agreement.
 pub fn text(conn: &Conn, id: AgreementId) -> Result<Option<String>> {
     let (customer, sealed): (CustomerId, Option<Vec<u8>>) = conn.sql().query_row(

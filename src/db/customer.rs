@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::db::Conn;
 use crate::db::types::{Instant, at};
-use crate::domain::customer::mask_name;
+use crate::domain::customer;
 use crate::domain::date::At;
 use crate::domain::id::CustomerId;
 use crate::domain::money::Money;
@@ -214,8 +214,7 @@ pub(super) fn label_of(conn: &Conn, row: &Row<'_>) -> Result<String> {
     };
     let key = conn.keys().customer_key(&wrapped)?;
     let (name, phone) = (key.open_text("name", &name)?, key.open_text("phone", &phone)?);
-    let tail: String = phone.chars().skip(phone.chars().count().saturating_sub(4)).collect();
-    Ok(format!("{}({tail})", mask_name(&name)))
+    Ok(customer::label(&name, &phone))
 }
 
 /// How a customer is shown in lists.

@@ -334,7 +334,7 @@ fn person(conn: &Conn, row: &Row<'_>, full: bool) -> Result<Person> {
         return Ok(Person { name, phone });
     }
     Ok(match Phone::parse(&phone) {
-        Ok(known) => Person { name: label(&name, &known), phone: known.masked() },
+        Ok(known) => Person { name: label(&name, &phone), phone: known.masked() },
         // A number that is no mobile number any more is not shown at all rather than shown in full.
         Err(_) => Person { name: mask_name(&name), phone: String::new() },
     })

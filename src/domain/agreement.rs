@@ -1,4 +1,4 @@
-//! What was signed, frozen: states, conditions, pauses. Rendering the text is `ops/sign.rs`, money is elsewhere.
+//! What was signed, frozen: states, conditions, pauses. Rendering the text is `ops/sign`, money is elsewhere.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};

@@ -274,11 +274,6 @@ impl PersonName {
         mask_name(&self.0)
     }
 
-    /// `王**(0001)`: tells two people of one surname apart without naming either.
-    pub fn label(&self, phone: &Phone) -> String {
-        label(&self.0, phone)
-    }
-
     /// The whole name: for sealing, for the agreement, and for a person allowed to see it.
     pub fn reveal(&self) -> &str {
         &self.0
@@ -297,9 +292,13 @@ pub fn mask_name(name: &str) -> String {
     format!("{first}**")
 }
 
-/// A masked name with the last four digits of the phone: `王**(0001)`.
-pub fn label(name: &str, phone: &Phone) -> String {
-    format!("{}({})", mask_name(name), phone.tail())
+/// A masked name with the last four digits of the phone, `王**(0001)`: tells two people of one surname apart without naming either.
+/// The name alone where the phone is no mobile number.
+pub fn label(name: &str, phone: &str) -> String {
+    match Phone::parse(phone) {
+        Ok(phone) => format!("{}({})", mask_name(name), phone.tail()),
+        Err(_) => mask_name(name),
+    }
 }
 
 /// What a person's age means for signing.
@@ -360,7 +359,7 @@ fn is_rounded(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Age, IdNumber, IdNumberError, NameError, PersonName, Phone, PhoneError, mask_name};
+    use super::{Age, IdNumber, IdNumberError, NameError, PersonName, Phone, PhoneError, label, mask_name};
     use chrono::NaiveDate;
     use proptest::prelude::{any, proptest};
 
@@ -458,7 +457,7 @@ mod tests {
     fn people_are_shown_masked() {
         let phone = Phone::parse("19900000001").unwrap();
         assert_eq!((phone.masked().as_str(), phone.tail()), ("199****0001", "0001"));
-        assert_eq!(PersonName::parse("王小明").unwrap().label(&phone), "王**(0001)");
+        assert_eq!((label("王小明", "19900000001"), label("王小明", "none")), ("王**(0001)".into(), "王**".into()));
         assert_eq!(
             format!("{:?} {phone:?}", PersonName::parse("王小明").unwrap()),
             "PersonName(王**) Phone(199****0001)"

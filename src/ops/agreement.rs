@@ -22,7 +22,7 @@ use crate::domain::pet::Status;
 use crate::fault::Fault;
 use crate::ops::mandate::{self, date_texts, params};
 use crate::ops::remind::{Letter, tell};
-use crate::ops::{Ctx, sign, statement};
+use crate::ops::{Ctx, statement};
 use crate::t;
 
 /// Days before the last term at which the customer is told that the agreement ends.
@@ -145,9 +145,7 @@ pub fn list(
     state: Option<AgreementState>,
     mut visit: impl FnMut(Listed) -> Result<()>,
 ) -> Result<()> {
-    let conn = ctx.db.read();
-    db::agreement::each(conn, customer, state, |it| {
-        let label = db::customer::get(conn, it.customer)?.map_or_else(|| "—".into(), |who| sign::label(&who));
+    db::agreement::each_labelled(ctx.db.read(), customer, state, |it, label| {
         visit(Listed {
             id: it.id,
             no: it.no,
@@ -239,7 +237,7 @@ pub fn show(ctx: &Ctx, agreement: Agreement, now: At) -> Result<Shown> {
     };
     let evidence = evidence(&db::agreement::shown(conn, id)?);
     Ok(Shown {
-        label: db::customer::get(conn, agreement.customer)?.map_or_else(|| "—".into(), |it| sign::label(&it)),
+        label: db::customer::label(conn, agreement.customer)?,
         pet_name: db::pet::get(conn, agreement.pet)?.map(|pet| pet.name).unwrap_or_default(),
         evidence,
         mandates: mandates_of(conn, id)?,

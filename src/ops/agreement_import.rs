@@ -21,7 +21,7 @@ use crate::db::{self, Conn};
 use crate::domain::agreement::{Agreement, AgreementSource, AgreementState};
 use crate::domain::book::{Candidate, Field, Outcome, Problem, Warning};
 use crate::domain::charge::contract_no;
-use crate::domain::customer::{Phone, label, mask_name};
+use crate::domain::customer::label;
 use crate::domain::date::{At, FirstDebit, Schedule, moment};
 use crate::domain::id::{AgreementId, CustomerId, MandateId};
 use crate::domain::journal::{Account, Entry, EntryKind};
@@ -429,8 +429,7 @@ fn ask_links(ctx: &Ctx, agreements: &[AgreementId], to: Option<&Path>, today: Na
         let mandates = db::mandate::of_agreement(conn, *id)?;
         let Some(mandate) = mandates.into_iter().find(|it| it.state == MandateStatus::Waiting) else { continue };
         let Some(customer) = db::customer::get(conn, agreement.customer)? else { continue };
-        let payer = Phone::parse(&customer.phone)
-            .map_or_else(|_| mask_name(&customer.name), |phone| label(&customer.name, &phone));
+        let payer = label(&customer.name, &customer.phone);
         let asked = match down.get(&mandate.rail) {
             Some(why) => Err(Trouble::Unreachable { text: why.clone() }),
             None => {

@@ -10,6 +10,7 @@ use crate::adapters::rail::{MandateRef, MandateState, SignRequest, Trouble};
 use crate::db::{self, Conn};
 use crate::domain::agreement::{Agreement, AgreementState};
 use crate::domain::charge::InstallmentState;
+use crate::domain::customer::label;
 use crate::domain::date::{At, plus_days};
 use crate::domain::id::{AgreementId, MandateId};
 use crate::domain::mandate::{Mandate, MandateStatus};
@@ -18,7 +19,7 @@ use crate::domain::op::Op;
 use crate::domain::rail::Reason;
 use crate::fault::Fault;
 use crate::ops::remind::{Letter, tell};
-use crate::ops::{Ctx, agreement, credit, sign};
+use crate::ops::{Ctx, agreement, credit};
 use crate::t;
 use crate::text::Lang;
 
@@ -486,7 +487,7 @@ fn sign_request(ctx: &Ctx, conn: &Conn, mandate: &Mandate, now: At) -> Result<Si
     let next = open.iter().find(|(_, due)| *due >= today).or(open.last()).map_or(agreement.ends_on, |(_, due)| *due);
     Ok(SignRequest {
         contract_no: mandate.contract_no.clone(),
-        customer_label: sign::label(&customer),
+        customer_label: label(&customer.name, &customer.phone),
         payer: agreement.customer.to_string(),
         amount: agreement.monthly,
         count,

@@ -10,7 +10,7 @@ use crate::db::customer::Customer;
 use crate::db::wallet::Change;
 use crate::domain::agreement::{Agreement, AgreementState};
 use crate::domain::charge::{Course, InstallmentState};
-use crate::domain::customer::{Phone, label, mask_name};
+use crate::domain::customer::label;
 use crate::domain::date::At;
 use crate::domain::id::{AgreementId, ChargeId, CustomerId, EntryId};
 use crate::domain::journal::EntryKind;
@@ -115,13 +115,9 @@ pub fn show(ctx: &Ctx, customer: &Customer) -> Result<Shown> {
         last.push_back(entry);
         Ok(())
     })?;
-    let name = match Phone::parse(&customer.phone) {
-        Ok(phone) => label(&customer.name, &phone),
-        Err(_) => mask_name(&customer.name),
-    };
     Ok(Shown {
         customer: customer.id,
-        name,
+        name: label(&customer.name, &customer.phone),
         balance: principal + bonus,
         principal,
         bonus,

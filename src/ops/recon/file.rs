@@ -1,5 +1,5 @@
 //! A bill's bytes: plain or inside a zip, in UTF-8, UTF-16 or GBK, read row by row without ever holding the whole text. Caps what a
-//! hostile file can cost. What a row says is `domain/bill.rs`.
+//! hostile file can cost. What a row says is `domain/bill`.
 
 use std::borrow::Cow;
 use std::io::{Read, Seek, SeekFrom};

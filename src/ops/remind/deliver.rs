@@ -16,6 +16,7 @@ use crate::db::message::{Addressed, Message};
 use crate::db::{self, Conn};
 use crate::domain::agreement::AgreementState;
 use crate::domain::charge::InstallmentState;
+use crate::domain::customer::label;
 use crate::domain::date::{At, time_of};
 use crate::domain::id::{InstallmentId, MessageId};
 use crate::domain::message::{Audience, DAY, DebitNoticeKind, MessageState, contact_time, debit_notice};
@@ -23,7 +24,7 @@ use crate::domain::money::Money;
 use crate::domain::op::Op;
 use crate::fault::Fault;
 use crate::ops::remind::route::{Routes, Seeker, Stop, Way, named, order, tomorrow};
-use crate::ops::remind::{masked, record, to_whom};
+use crate::ops::remind::{record, to_whom};
 use crate::ops::{Ctx, Event, witness};
 use crate::t;
 use crate::text::Lang;
@@ -603,7 +604,7 @@ impl<'a> Post<'a> {
         set("phone", phone.clone());
         set("link", format!("{}{}", config.settings.messages.link, record(&it.message)));
         if let Some((name, phone)) = &it.customer {
-            set("who", masked(name, phone));
+            set("who", label(name, phone));
         }
         if let Some((no, _)) = &it.agreement {
             set("no", no.clone());

@@ -211,7 +211,3 @@ fn to_whom(it: &Addressed) -> String {
         (Audience::Customer, None) => it.message.customer.map(|id| id.to_string()).unwrap_or_default(),
     }
 }
-
-fn masked(name: &str, phone: &str) -> String {
-    Phone::parse(phone).map_or_else(|_| mask_name(name), |phone| crate::domain::customer::label(name, &phone))
-}

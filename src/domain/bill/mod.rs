@@ -5,14 +5,21 @@
 //! semicolons or tabs, times without seconds. A number that the spreadsheet made into `1.23E+27` is refused, because nobody can say
 //! any more which payment it was.
 
+mod cell;
+mod columns;
+
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 
+pub use self::cell::is_mangled;
+
+use self::cell::{amount, clean, split, whole, yuan};
+use self::columns::{COLUMNS, Cells, Column, Head, WECHAT_TOTALS, cell_name, read_head};
 use crate::domain::agreement::words;
 use crate::domain::customer::is_invisible;
 use crate::domain::date::plus_days;
 use crate::domain::money::Money;
 use crate::domain::rail::{Profile, RailNotice};
-use crate::domain::sheet::{self, header_key};
+use crate::domain::sheet::header_key;
 
 words! {
     /// Whose format and habits: who wrote a bill, or whom a rehearsal speaks like.
@@ -175,77 +182,6 @@ pub struct CellName {
 
 /// In how many rows from the top the header is looked for.
 const HEADER_WITHIN_ROWS: u64 = 40;
-/// The largest amount of a cell, in hundred-thousandths of a yuan: 100 million yuan. More rows than any file can hold still add up.
-const LIMIT: i64 = 10_000_000_000_000;
-/// Hundred-thousandths of a yuan in a fen: WeChat writes fees with five decimals.
-const PER_FEN: i64 = 1_000;
-/// The longest number of an order, a trade or a refund that is read.
-const NUMBER_LIMIT: usize = 128;
-
-/// What a column holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Column {
-    Time,
-    Trade,
-    Order,
-    State,
-    Amount,
-    Received,
-    RefundNo,
-    Refunded,
-    Coupon,
-    OrderAmount,
-    Asked,
-    RefundState,
-    Fee,
-    Share,
-}
-
-const COLUMNS: usize = 14;
-
-/// A column's names in a dialect, the newest first, and whether a bill must have it.
-type Names = (Column, &'static [&'static str], bool);
-
-const ALIPAY: &[Names] = &[
-    (Column::Trade, &["支付宝交易号"], true),
-    (Column::Order, &["商户订单号"], true),
-    (Column::State, &["业务类型"], true),
-    (Column::Time, &["完成时间"], true),
-    (Column::Amount, &["订单金额"], true),
-    (Column::Received, &["商家实收"], false),
-    (Column::RefundNo, &["退款批次号/请求号", "退款批次号"], true),
-    (Column::Fee, &["服务费"], true),
-    (Column::Share, &["分润"], false),
-];
-
-const WECHAT: &[Names] = &[
-    (Column::Time, &["交易时间"], true),
-    (Column::Trade, &["微信订单号"], true),
-    (Column::Order, &["商户订单号"], true),
-    (Column::State, &["交易状态"], true),
-    (Column::Amount, &["应结订单金额", "总金额"], true),
-    (Column::RefundNo, &["商户退款单号"], true),
-    (Column::Refunded, &["退款金额"], true),
-    (Column::Coupon, &["充值券退款金额", "企业红包退款金额"], false),
-    (Column::RefundState, &["退款状态"], false),
-    (Column::Fee, &["手续费"], true),
-    (Column::OrderAmount, &["订单金额"], false),
-    (Column::Asked, &["申请退款金额"], false),
-];
-
-/// Captions of WeChat's totals, each with the column it adds up.
-const WECHAT_TOTALS: &[(&str, Option<Column>)] = &[
-    ("总交易单数", None),
-    ("应结订单总金额", Some(Column::Amount)),
-    ("总交易额", Some(Column::Amount)),
-    ("退款总金额", Some(Column::Refunded)),
-    ("总退款金额", Some(Column::Refunded)),
-    ("充值券退款总金额", Some(Column::Coupon)),
-    ("总企业红包退款金额", Some(Column::Coupon)),
-    ("手续费总金额", Some(Column::Fee)),
-    ("订单总金额", Some(Column::OrderAmount)),
-    ("申请退款总金额", Some(Column::Asked)),
-];
 
 /// Sums of the raw columns, in hundred-thousandths of a yuan; Alipay's apart for payments and refunds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -253,15 +189,6 @@ struct Sums {
     all: [i128; COLUMNS],
     payments: [i128; COLUMNS],
     refunds: [i128; COLUMNS],
-}
-
-/// The header of a bill, understood.
-#[derive(Clone, Debug)]
-struct Head {
-    dialect: Dialect,
-    delimiter: char,
-    width: usize,
-    places: [Option<usize>; COLUMNS],
 }
 
 /// Reads a bill row by row.
@@ -551,141 +478,6 @@ impl Reader {
     }
 }
 
-/// The cells of a row by column.
-struct Cells<'r> {
-    head: &'r Head,
-    row: u64,
-    cells: &'r [String],
-}
-
-impl Cells<'_> {
-    fn has(&self, column: Column) -> bool {
-        self.head.places[column as usize].is_some()
-    }
-
-    fn text(&self, column: Column) -> &str {
-        self.head.places[column as usize].and_then(|place| self.cells.get(place)).map_or("", |cell| clean(cell))
-    }
-
-    fn name(&self, column: Column) -> CellName {
-        let names = dialect_columns(self.head.dialect).iter().find(|(known, ..)| *known == column);
-        cell_name(self.row, names.map_or("", |(_, names, _)| names[0]), self.text(column))
-    }
-
-    fn unreadable(&self, column: Column) -> BillError {
-        BillError::Unreadable { cell: self.name(column) }
-    }
-
-    /// A number of an order, a trade or a refund, every digit of it.
-    fn number(&self, column: Column) -> Result<String, BillError> {
-        let text = self.text(column);
-        if is_mangled(text) {
-            return Err(BillError::Mangled { cell: self.name(column) });
-        }
-        if text.len() > NUMBER_LIMIT || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-            return Err(self.unreadable(column));
-        }
-        Ok(text.to_owned())
-    }
-
-    fn time(&self) -> Result<NaiveDateTime, BillError> {
-        time(self.text(Column::Time)).ok_or_else(|| self.unreadable(Column::Time))
-    }
-
-    /// An amount in hundred-thousandths of a yuan; 0 where the bill has no such column or the cell is blank.
-    fn raw(&self, column: Column) -> Result<i64, BillError> {
-        let text = self.text(column);
-        if text.is_empty() {
-            return Ok(0);
-        }
-        amount(text).ok_or_else(|| self.unreadable(column))
-    }
-
-    fn money(&self, column: Column) -> Result<Money, BillError> {
-        let raw = self.raw(column)?;
-        if raw % PER_FEN != 0 { Err(self.unreadable(column)) } else { Ok(Money::from_fen(raw / PER_FEN)) }
-    }
-
-    /// A fee, rounded half up (away from zero) to whole fen.
-    fn fee(&self, column: Column) -> Result<Money, BillError> {
-        Ok(Money::from_fen(self.raw(column)?).share(1, PER_FEN))
-    }
-
-    /// Alipay: payments are positive, refunds negative; what it kept is negative and what it gave back positive. A share of the
-    /// profit that goes to others never reaches the shop either, so it counts with the fee.
-    fn alipay_money(&self, kind: LineKind) -> Result<(Money, Money, String), BillError> {
-        let column = if self.has(Column::Received) { Column::Received } else { Column::Amount };
-        let amount = self.money(column)?;
-        let wrong = match kind {
-            LineKind::Payment => amount < Money::ZERO,
-            LineKind::Refund => amount > Money::ZERO,
-            LineKind::Other => false,
-        };
-        if wrong {
-            return Err(self.unreadable(column));
-        }
-        Ok((amount, -(self.fee(Column::Fee)? + self.fee(Column::Share)?), String::new()))
-    }
-
-    /// WeChat: everything is positive but a fee that came back; what went back has a column of its own.
-    fn wechat_money(&self, kind: LineKind) -> Result<(Money, Money, String), BillError> {
-        let (came, back) = (self.money(Column::Amount)?, self.money(Column::Refunded)?);
-        if came < Money::ZERO {
-            return Err(self.unreadable(Column::Amount));
-        }
-        if back < Money::ZERO {
-            return Err(self.unreadable(Column::Refunded));
-        }
-        let amount = match kind {
-            LineKind::Payment => came,
-            LineKind::Refund => -back,
-            LineKind::Other => came - back,
-        };
-        Ok((amount, self.fee(Column::Fee)?, self.text(Column::RefundState).to_owned()))
-    }
-}
-
-const fn dialect_columns(dialect: Dialect) -> &'static [Names] {
-    match dialect {
-        Dialect::Alipay => ALIPAY,
-        Dialect::Wechat => WECHAT,
-    }
-}
-
-/// The header, when the row is one: it names our order number and the provider's trade number.
-fn read_head(text: &str) -> Result<Option<Head>, BillError> {
-    for delimiter in [',', ';', '\t'] {
-        let mut cells = Vec::new();
-        split(text, delimiter, usize::MAX, &mut cells);
-        let mut keys: Vec<String> = cells.iter().map(|cell| header_key(clean(cell))).collect();
-        while keys.last().is_some_and(String::is_empty) {
-            keys.pop();
-        }
-        let place = |name: &str| {
-            let name = header_key(name);
-            keys.iter().position(|key| *key == name)
-        };
-        let dialect = match (place("支付宝交易号"), place("微信订单号"), place("商户订单号")) {
-            (Some(_), None, Some(_)) => Dialect::Alipay,
-            (None, Some(_), Some(_)) => Dialect::Wechat,
-            _ => continue,
-        };
-        let mut places = [None; COLUMNS];
-        let mut missing = Vec::new();
-        for (column, names, required) in dialect_columns(dialect) {
-            places[*column as usize] = names.iter().find_map(|name| place(name));
-            if *required && places[*column as usize].is_none() {
-                missing.push(names[0]);
-            }
-        }
-        if !missing.is_empty() {
-            return Err(BillError::MissingColumns { missing });
-        }
-        return Ok(Some(Head { dialect, delimiter, width: keys.len(), places }));
-    }
-    Ok(None)
-}
-
 /// Alipay's rows of remarks begin with `#`; a spreadsheet may put quotes round them.
 fn remark(text: &str) -> bool {
     text.trim_start_matches(['"', '\'', ' ', '\t']).starts_with('#')
@@ -783,144 +575,10 @@ fn totals(what: &str, told: impl ToString, rows: impl ToString) -> BillError {
     BillError::Totals { what: what.to_owned(), told: told.to_string(), rows: rows.to_string() }
 }
 
-fn cell_name(row: u64, column: &'static str, value: &str) -> CellName {
-    CellName { row, column, value: value.chars().take(40).collect() }
-}
-
-/// Splits a row. A row whose values all stand behind a back-quote is split before the back-quotes, because such values are not
-/// quoted and may hold the delimiter; every other row as a CSV row. An open quotation mark swallows the rest of its row, which shows as
-/// a wrong number of cells. Blank cells beyond `width` are dropped: spreadsheets add them.
-fn split(text: &str, delimiter: char, width: usize, cells: &mut Vec<String>) {
-    if let Some(rest) = text.strip_prefix('`') {
-        let mark: String = [delimiter, '`'].iter().collect();
-        if width == usize::MAX || rest.split(mark.as_str()).count() == width {
-            fill(cells, rest.split(mark.as_str()));
-            return;
-        }
-    }
-    if !text.contains('"') {
-        fill(cells, text.split(delimiter));
-    } else {
-        quoted(text, delimiter, cells);
-    }
-    // Only cells with nothing at all in them: one that a provider padded is a cell of its own.
-    while cells.len() > width && cells.last().is_some_and(String::is_empty) {
-        cells.pop();
-    }
-}
-
-/// Keeps the strings of the row before, so that a long bill does not ask for memory cell by cell.
-fn fill<'t>(cells: &mut Vec<String>, parts: impl Iterator<Item = &'t str>) {
-    let mut count = 0;
-    for part in parts {
-        match cells.get_mut(count) {
-            Some(cell) => {
-                cell.clear();
-                cell.push_str(part);
-            }
-            None => cells.push(part.to_owned()),
-        }
-        count += 1;
-    }
-    cells.truncate(count);
-}
-
-fn quoted(text: &str, delimiter: char, cells: &mut Vec<String>) {
-    cells.clear();
-    let mut cell = String::new();
-    let (mut inside, mut fresh) = (false, true);
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '"' if inside && chars.peek() == Some(&'"') => {
-                cell.push('"');
-                chars.next();
-            }
-            '"' if inside => inside = false,
-            '"' if fresh => (inside, fresh) = (true, false),
-            c if c == delimiter && !inside => {
-                cells.push(std::mem::take(&mut cell));
-                fresh = true;
-            }
-            c => {
-                cell.push(c);
-                fresh = false;
-            }
-        }
-    }
-    cells.push(cell);
-}
-
-/// A cell without what providers and spreadsheets put round it: tabs, spaces, invisible marks, a back-quote, an apostrophe.
-fn clean(cell: &str) -> &str {
-    let blank = |c: char| c.is_whitespace() || is_invisible(c);
-    let cell = cell.trim_matches(blank);
-    let cell = cell.strip_prefix('`').unwrap_or(cell);
-    cell.strip_prefix('\'').unwrap_or(cell).trim_matches(blank)
-}
-
-/// What a spreadsheet makes of a long number: `1.23E+27`, or fifteen digits and then nothing but zeros.
-pub fn is_mangled(text: &str) -> bool {
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    if let Some((number, power)) = text.split_once("E+").or_else(|| text.split_once("e+")) {
-        return digits(&number.replacen('.', "", 1)) && digits(power);
-    }
-    text.len() >= 19 && text.bytes().all(|b| b.is_ascii_digit()) && text.bytes().skip(15).all(|b| b == b'0')
-}
-
-/// An amount in hundred-thousandths of a yuan: `199.00`, `-1.19000`, `1,990.00`, `¥5`.
-fn amount(text: &str) -> Option<i64> {
-    let (sign, text) = match text.strip_prefix('-') {
-        Some(rest) => (-1, rest),
-        None => (1, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let text = text.trim_start_matches(['¥', '￥']).trim();
-    let (yuan, rest) = text.split_once('.').unwrap_or((text, ""));
-    let yuan = if yuan.contains(',') { yuan.replace(',', "") } else { yuan.to_owned() };
-    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    let rest = if rest.len() > 5 { rest.trim_end_matches('0') } else { rest };
-    if yuan.is_empty() || yuan.len() > 12 || rest.len() > 5 || !digits(&yuan) || !digits(rest) {
-        return None;
-    }
-    let whole: i64 = yuan.parse().ok()?;
-    let part: i64 = format!("{rest:0<5}").parse().ok()?;
-    let all = whole.checked_mul(100_000)?.checked_add(part)?;
-    (all <= LIMIT).then_some(sign * all)
-}
-
-fn yuan(raw: i128) -> String {
-    let sign = if raw < 0 { "-" } else { "" };
-    let (whole, part) = (raw.unsigned_abs() / 100_000, raw.unsigned_abs() % 100_000);
-    let part = format!("{part:05}");
-    format!("{sign}{whole}.{}{}", &part[..2], part[2..].trim_end_matches('0'))
-}
-
-/// `3`, `3.0` and `3.00`, as spreadsheets write counts.
-fn whole(text: &str) -> Option<u64> {
-    let text = text.strip_suffix(".00").or_else(|| text.strip_suffix(".0")).unwrap_or(text);
-    let sound = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    sound.then(|| text.parse().ok()).flatten()
-}
-
-/// `2026-11-05 09:00:00`, and what spreadsheets make of it: `2026/11/5 9:00`.
-fn time(text: &str) -> Option<NaiveDateTime> {
-    let (day, clock) = text.split_once([' ', 'T']).unwrap_or((text, "0:00"));
-    let day = sheet::date(day).ok()?;
-    let mut parts = clock.trim().split(':').map(|part| {
-        let sound = (1..=2).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
-        sound.then(|| part.parse::<u32>().ok()).flatten()
-    });
-    let (hour, minute) = (parts.next()??, parts.next()??);
-    let second = parts.next().unwrap_or(Some(0))?;
-    if parts.next().is_some() {
-        return None;
-    }
-    Some(day.and_time(NaiveTime::from_hms_opt(hour, minute, second)?))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{BillError, Dialect, Figures, Line, LineKind, Reader, amount, is_mangled, named_days, time};
+    use super::cell::{amount, time};
+    use super::{BillError, Dialect, Figures, Line, LineKind, Reader, is_mangled, named_days};
     use crate::domain::money::Money;
     use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
