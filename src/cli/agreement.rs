@@ -13,6 +13,7 @@ use crate::cli::ui::{Paint, Table, Ui, columns};
 use crate::cli::{self, Globals};
 use crate::domain::agreement::{AgreementState, PauseEffect};
 use crate::domain::charge::{Course, InstallmentState};
+use crate::domain::id::InstallmentId;
 use crate::domain::money::Money;
 use crate::domain::statement::Cause;
 use crate::fault::Fault;
@@ -300,7 +301,10 @@ fn show_terminated(ctx: &Ctx, ui: &Ui, done: &Terminated) {
     }
     for order in &done.undelivered {
         ui.warn(&t!("{order} is paid and not delivered", order = order));
-        ui.hint(&t!("cancel it with `kibble orders cancel {order}`, or ship it; then confirm again", order = order));
+        ui.hint(&t!(
+            "cancel it with `kibble orders cancel {order} --reason …`, or ship it; then confirm again",
+            order = order
+        ));
     }
     if let Some(by) = done.confirm_by {
         let by = by.with_timezone(&ctx.zone()).format("%Y-%m-%d %H:%M").to_string();
@@ -444,6 +448,16 @@ fn show_moves(ui: &Ui, done: &Paused) {
                 last = last,
                 due = due,
                 end = end
+            )
+        ));
+    }
+    for (term, day) in &done.kept {
+        ui.data(&format!(
+            "  {}",
+            t!(
+                "{installment} keeps its day {day}: its debit is on its way, or it fell due at signing; if it is not collected, move it with `kibble debit postpone {installment} --to DATE`",
+                installment = InstallmentId { agreement: done.agreement, term: *term },
+                day = day
             )
         ));
     }

@@ -250,7 +250,7 @@ fn show_changed(ui: &Ui, it: &Changed) {
     for agreement in &it.stopped {
         ui.data(&format!("  {}", t!("nothing is charged for {agreement} any more", agreement = agreement)));
         ui.hint(&t!(
-            "settle it and refund what is left with `kibble agreement terminate {agreement}`",
+            "settle it and refund what is left with `kibble agreement terminate {agreement} --cause … --pet … --reason …`",
             agreement = agreement
         ));
     }

@@ -131,12 +131,14 @@ pub struct WalletMove {
     pub reference: String,
     /// Positive takes from the wallet, negative puts into it.
     pub amount: Money,
+    /// When it was booked.
+    pub at: At,
 }
 
 /// Every movement of a customer's paid money in the wallet, in the order in which they were booked.
 pub fn wallet_moves(conn: &Conn, customer: CustomerId) -> Result<Vec<WalletMove>> {
     let mut query = conn.sql().prepare_cached(
-        "SELECT e.kind, e.ref, p.amount FROM posting p JOIN entry e ON e.id = p.entry_id
+        "SELECT e.kind, e.ref, e.at, p.amount FROM posting p JOIN entry e ON e.id = p.entry_id
          WHERE p.customer_id = :customer AND p.account = :account ORDER BY p.entry_id, p.line",
     )?;
     let rows = query.query_map(named_params! { ":customer": customer, ":account": WALLET_PRINCIPAL }, |row| {
@@ -144,6 +146,7 @@ pub fn wallet_moves(conn: &Conn, customer: CustomerId) -> Result<Vec<WalletMove>
             kind: word(row, "kind", EntryKind::from_word)?,
             reference: row.get("ref")?,
             amount: row.get("amount")?,
+            at: at(row, "at")?,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

@@ -15,6 +15,9 @@ const COLUMNS: &str =
     "id, charge_id, customer_id, statement_id, rail, refund_no, amount, state, why, code, said, noted_at,
      asked_at, paid_at, line_id";
 
+/// What a refund's number ends with where somebody handed over what the rail refused under the number before it.
+pub const BY_HAND: &str = "H";
+
 /// A refund as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Refund {
@@ -131,6 +134,17 @@ pub fn open_page(conn: &Conn, after: RefundId, limit: u32) -> Result<Vec<Refund>
         "SELECT {COLUMNS} FROM refund WHERE state IN ('noted','pending','unknown') AND id > :after ORDER BY id LIMIT :limit"
     ))?;
     let rows = query.query_map(named_params! { ":after": after, ":limit": limit }, from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Refunds that the rail refused and nobody has handed over, by id.
+pub fn declined(conn: &Conn) -> Result<Vec<Refund>> {
+    let mut query = conn.sql().prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM refund AS refused
+         WHERE state = 'declined' AND NOT EXISTS (SELECT 1 FROM refund WHERE refund_no = refused.refund_no || '{BY_HAND}')
+         ORDER BY id"
+    ))?;
+    let rows = query.query_map([], from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

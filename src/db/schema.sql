@@ -319,6 +319,8 @@ CREATE TABLE refund (
 ) STRICT;
 -- Refunds that every debit run asks about.
 CREATE INDEX refund_open ON refund (id) WHERE state IN ('noted','pending','unknown');
+-- Refunds that the rail refused: few, and each waits for a person.
+CREATE INDEX refund_declined ON refund (id) WHERE state = 'declined';
 -- The refunds of a charge.
 CREATE INDEX refund_charge ON refund (charge_id);
 -- The refunds of a customer.

@@ -129,14 +129,15 @@ pub fn due(conn: &Conn, now: At) -> Result<Vec<Statement>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Which agreement each statement of a customer settles.
-pub fn agreements_of(conn: &Conn, customer: CustomerId) -> Result<BTreeMap<StatementId, AgreementId>> {
+/// Which agreement each statement of a customer settles, and when it was confirmed.
+pub fn agreements_of(conn: &Conn, customer: CustomerId) -> Result<BTreeMap<StatementId, (AgreementId, Option<At>)>> {
     let mut query = conn.sql().prepare_cached(
-        "SELECT s.id, s.agreement_id FROM agreement a JOIN statement s ON s.agreement_id = a.id
+        "SELECT s.id, s.agreement_id, s.confirmed_at FROM agreement a JOIN statement s ON s.agreement_id = a.id
          WHERE a.customer_id = :customer",
     )?;
-    let rows = query
-        .query_map(named_params! { ":customer": customer }, |row| Ok((row.get("id")?, row.get("agreement_id")?)))?;
+    let rows = query.query_map(named_params! { ":customer": customer }, |row| {
+        Ok((row.get("id")?, (row.get("agreement_id")?, maybe_at(row, "confirmed_at")?)))
+    })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

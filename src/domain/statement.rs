@@ -3,7 +3,7 @@
 //!
 //! Paid orders that were never delivered are cancelled and added back by the caller before it asks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::id::AgreementId;
 use super::money::Money;
@@ -296,6 +296,8 @@ pub enum Move {
     Spent(Money),
     /// Goods came back, or were never delivered.
     Unspent(Money),
+    /// The settlement of an agreement was confirmed: its figures are final.
+    Settled(Option<AgreementId>),
 }
 
 /// What one agreement brought into a customer's wallet, and what is left of it.
@@ -307,47 +309,72 @@ pub struct Share {
     pub left: Money,
 }
 
+/// Money as it came in, and what is left of it.
+struct Pool {
+    whose: Option<AgreementId>,
+    /// What came, less what went back.
+    came: Money,
+    left: Money,
+}
+
 /// Whose money a customer's wallet holds, where several agreements feed it: goods are bought with the oldest money first,
-/// and what is unspent again returns to the money that was spent last. With one agreement it is simply the wallet.
+/// and what is unspent again returns to the money that was spent last. Nothing returns to an agreement that is settled: that goes to
+/// the newest money of another. With one agreement it is simply the wallet.
 pub fn shares(moves: &[Move]) -> BTreeMap<Option<AgreementId>, Share> {
-    // Money as it came in: whose, how much, how much of it is left.
-    let mut pools: Vec<(Option<AgreementId>, Money, Money)> = Vec::new();
+    let mut pools: Vec<Pool> = Vec::new();
+    let mut settled = BTreeSet::new();
     let mut shares: BTreeMap<Option<AgreementId>, Share> = BTreeMap::new();
     for step in moves {
         match *step {
             Move::In(whose, amount) => {
-                pools.push((whose, amount, amount));
+                pools.push(Pool { whose, came: amount, left: amount });
                 shares.entry(whose).or_default().paid += amount;
             }
             Move::Back(whose, amount) => {
                 shares.entry(whose).or_default().paid -= amount;
                 let mut rest = amount;
-                for pool in pools.iter_mut().rev().filter(|pool| pool.0 == whose) {
-                    take(&mut pool.2, &mut rest);
+                for pool in pools.iter_mut().rev().filter(|pool| pool.whose == whose) {
+                    let before = rest;
+                    take(&mut pool.left, &mut rest);
+                    pool.came -= before - rest;
                 }
-                // More went back than is left of its own money: the customer's other money stands in for it.
+                // More went back than is left of its own money: the customer's other money stands in for it, and what was spent of its
+                // own does not return to it.
+                let mut lent = rest;
+                for pool in pools.iter_mut().rev().filter(|pool| pool.whose == whose) {
+                    let mut spent = pool.came - pool.left;
+                    let before = lent;
+                    take(&mut spent, &mut lent);
+                    pool.came -= before - lent;
+                }
                 for pool in &mut pools {
-                    take(&mut pool.2, &mut rest);
+                    take(&mut pool.left, &mut rest);
                 }
             }
             Move::Spent(amount) => {
                 let mut rest = amount;
                 for pool in &mut pools {
-                    take(&mut pool.2, &mut rest);
+                    take(&mut pool.left, &mut rest);
                 }
             }
             Move::Unspent(amount) => {
                 let mut rest = amount;
-                for pool in pools.iter_mut().rev() {
-                    let room = (pool.1 - pool.2).min(rest);
-                    pool.2 += room;
+                for pool in pools.iter_mut().rev().filter(|pool| !settled.contains(&pool.whose)) {
+                    let room = (pool.came - pool.left).min(rest);
+                    pool.left += room;
                     rest -= room;
                 }
+                if let Some(newest) = pools.iter_mut().rfind(|pool| !settled.contains(&pool.whose)) {
+                    newest.left += rest;
+                }
+            }
+            Move::Settled(whose) => {
+                settled.insert(whose);
             }
         }
     }
-    for (whose, _, left) in pools {
-        shares.entry(whose).or_default().left += left;
+    for pool in pools {
+        shares.entry(pool.whose).or_default().left += pool.left;
     }
     shares
 }
@@ -421,6 +448,63 @@ mod tests {
         let lent = [&moves[..], &[Move::Back(first, fen(5_000))]].concat();
         assert_eq!(shares(&lent)[&first], Share { paid: fen(5_000), left: fen(0) });
         assert_eq!(shares(&lent)[&second].left, fen(14_000));
+    }
+
+    #[test]
+    fn goods_that_come_back_leave_no_money_with_nobody() {
+        use super::{Move, shares};
+        let (first, second) = (Some(AgreementId::new(1)), Some(AgreementId::new(2)));
+        let paid = [Move::In(first, fen(100)), Move::In(second, fen(200))];
+        // The second agreement took its money away before the first one's was spent and unspent.
+        let gone = [Move::Back(second, fen(200)), Move::Spent(fen(50)), Move::Unspent(fen(50))];
+        let now = shares(&[&paid[..], &gone].concat());
+        assert_eq!((now[&first].left, now[&second].left), (fen(100), fen(0)));
+        // The first agreement was settled while its money was spent: what comes back later is the second one's.
+        let settled = [Move::Spent(fen(60)), Move::Back(first, fen(40)), Move::Settled(first), Move::Unspent(fen(60))];
+        let now = shares(&[&paid[..], &settled].concat());
+        assert_eq!((now[&first].left, now[&second].left), (fen(0), fen(260)));
+    }
+
+    proptest! {
+        /// However two agreements' money is spent, given back and unspent: what is left of both is what the wallet holds.
+        #[test]
+        fn the_shares_of_a_wallet_are_the_wallet(steps in proptest::collection::vec((0..5_u8, any::<bool>(), 1..500_i64), 0..40)) {
+            use super::{Move, shares};
+            let (mut moves, mut wallet, mut spent, mut paid) = (Vec::new(), 0, 0, [0, 0]);
+            for (kind, which, amount) in steps {
+                let whose = Some(AgreementId::new(1 + i64::from(which)));
+                match kind {
+                    0 | 1 => {
+                        moves.push(Move::In(whose, fen(amount)));
+                        wallet += amount;
+                        paid[usize::from(which)] += amount;
+                    }
+                    2 if amount <= wallet => {
+                        moves.push(Move::Spent(fen(amount)));
+                        wallet -= amount;
+                        spent += amount;
+                    }
+                    3 if amount <= spent => {
+                        moves.push(Move::Unspent(fen(amount)));
+                        wallet += amount;
+                        spent -= amount;
+                    }
+                    4 if amount <= wallet && amount <= paid[usize::from(which)] => {
+                        moves.push(Move::Back(whose, fen(amount)));
+                        wallet -= amount;
+                        paid[usize::from(which)] -= amount;
+                    }
+                    _ => {}
+                }
+            }
+            let shares = shares(&moves);
+            prop_assert_eq!(shares.values().map(|it| it.left.fen()).sum::<i64>(), wallet);
+            for (it, paid) in [1, 2].into_iter().zip(paid) {
+                let share = shares.get(&Some(AgreementId::new(it))).copied().unwrap_or_default();
+                prop_assert_eq!(share.paid.fen(), paid);
+                prop_assert!(share.left <= share.paid, "{:?}", share);
+            }
+        }
     }
 
     #[test]

@@ -278,6 +278,8 @@ pub struct Paused {
     pub until: Option<NaiveDate>,
     /// Terms that have another due date now: term and date.
     pub moved: Vec<(u32, NaiveDate)>,
+    /// Terms that keep their day inside the pause: on their way to the rail already, or due at signing. Term and date.
+    pub kept: Vec<(u32, NaiveDate)>,
     /// Terms that are not collected.
     pub cancelled: Vec<u32>,
     /// Terms that are collected again, because the pause ended early.
@@ -305,6 +307,7 @@ pub fn pause(ctx: &Ctx, id: AgreementId, pause: &Pause, now: At) -> Result<Pause
             agreement: id,
             until: Some(pause.until),
             moved: Vec::new(),
+            kept: Vec::new(),
             cancelled: Vec::new(),
             reopened: Vec::new(),
             ends_on: agreement.ends_on,
@@ -314,8 +317,11 @@ pub fn pause(ctx: &Ctx, id: AgreementId, pause: &Pause, now: At) -> Result<Pause
         let open = db::charge::open_of(tx, id)?;
         let inside: Vec<&Installment> =
             terms.iter().filter(|it| is_movable(it) && it.due >= today && it.due < pause.until).collect();
-        // A term whose debit is on its way keeps its day, and the months are added after it.
-        let first_moved = inside.iter().find(|it| open.iter().all(|charge| charge.installment != it.id));
+        // A term whose debit is on its way keeps its day, and so does one that fell due at signing, because no months are counted
+        // for it: the months are added after them.
+        let at_signing = |it: &Installment| it.id.term == 1 && agreement.first_debit == FirstDebit::AtSigning;
+        let first_moved =
+            inside.iter().find(|it| !at_signing(it) && open.iter().all(|charge| charge.installment != it.id));
         let mut added_months = 0;
         match (pause.effect, first_moved) {
             (PauseEffect::Skip, _) => {
@@ -327,6 +333,15 @@ pub fn pause(ctx: &Ctx, id: AgreementId, pause: &Pause, now: At) -> Result<Pause
             }
             (PauseEffect::Extend, Some(first)) => {
                 let (schedule, added) = agreement.schedule_from(first.id.term, pause.until);
+                if schedule.due(first.id.term) < pause.until {
+                    let day = pause.until;
+                    return Err(Fault::refused(t!(
+                        "a pause until {day} moves terms by more than ten years",
+                        day = day
+                    ))
+                    .hint(t!("check the date; a customer who does not come back ends the agreement"))
+                    .into());
+                }
                 added_months = added;
                 done.ends_on = schedule.end(agreement.terms);
                 db::agreement::reschedule(tx, id, schedule.shift_months, schedule.shifted_from, done.ends_on)?;
@@ -334,6 +349,8 @@ pub fn pause(ctx: &Ctx, id: AgreementId, pause: &Pause, now: At) -> Result<Pause
             }
             (PauseEffect::Extend, None) => {}
         }
+        let changed = |term| done.cancelled.contains(&term) || done.moved.iter().any(|(moved, _)| *moved == term);
+        done.kept = inside.iter().filter(|it| !changed(it.id.term)).map(|it| (it.id.term, it.due)).collect();
         let new = db::agreement::NewPause { on: today, until: pause.until, effect: pause.effect, added_months };
         db::agreement::pause(tx, id, &new)?;
         let reason = format!("{} until {}: {}", pause.effect.word(), pause.until, pause.reason);
@@ -355,6 +372,7 @@ pub fn resume(ctx: &Ctx, id: AgreementId, reason: &str, now: At) -> Result<Pause
             agreement: id,
             until: None,
             moved: Vec::new(),
+            kept: Vec::new(),
             cancelled: Vec::new(),
             reopened: Vec::new(),
             ends_on: agreement.ends_on,

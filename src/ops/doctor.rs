@@ -342,6 +342,19 @@ fn of_money(ctx: &Ctx, now: At, notes: &mut Notes) -> Result<()> {
         );
         notes.add("money", "", level(&refunds), what, "kibble debit run".to_owned());
     }
+    if let Some(refused) = db::refund::declined(conn)?.first() {
+        notes.add(
+            "money",
+            "",
+            Level::Bad,
+            t!(
+                "the rail refused {refund}: {amount} is owed to a customer",
+                refund = refused.id,
+                amount = refused.amount.yuan()
+            ),
+            format!("kibble why {}", refused.id),
+        );
+    }
     if charges.count + refunds.count == 0 {
         notes.ok("money", t!("no outcome is unknown"));
     }

@@ -200,7 +200,7 @@ pub fn set_status(ctx: &Ctx, id: PetId, to: Status, reason: &str) -> Result<Chan
                     pet = id
                 ))
                 .hint(t!(
-                    "say `returned` now, and end it with `kibble agreement terminate {agreement}`",
+                    "say `returned` now, and end it with `kibble agreement terminate {agreement} --cause … --pet … --reason …`",
                     agreement = agreement
                 ))
                 .into());

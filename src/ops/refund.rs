@@ -30,16 +30,12 @@ use crate::t;
 
 /// Refunds looked at per page.
 const PAGE: u32 = 64;
-/// Code on a charge whose money came once too often and went back.
-const GIVEN_BACK: &str = "GIVEN_BACK";
 
 /// What asking about open refunds came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Settled {
     /// The money went back.
     pub paid: u64,
-    /// Refused for good, with the rail's words: a person must look.
-    pub declined: Vec<(RefundId, String)>,
     /// Still open.
     pub open: u64,
     /// Waiting for somebody to hand the money over.
@@ -163,9 +159,7 @@ pub fn settle_open_refunds(ctx: &Ctx, now: At) -> Result<Settled> {
             let refund = ask_again(ctx, &refund, now)?;
             match refund.state {
                 RefundState::Paid => settled.paid += 1,
-                RefundState::Declined => {
-                    settled.declined.push((refund.id, format!("{} {}", refund.said, refund.code).trim().to_owned()));
-                }
+                RefundState::Declined => {}
                 RefundState::Noted | RefundState::Pending | RefundState::Unknown => {
                     settled.open += 1;
                     let known = settled.down.iter().any(|(rail, _)| *rail == refund.rail);
@@ -203,9 +197,17 @@ pub fn pay_by_hand(ctx: &Ctx, id: RefundId, now: At) -> Result<Refund> {
     })
 }
 
+/// What to type once the money of a refund that waits for a person was handed over.
+pub fn hand_over_command(refund: &Refund, agreement: Option<AgreementId>) -> String {
+    match agreement.filter(|_| refund.statement.is_some()) {
+        Some(agreement) => format!("kibble agreement settle {agreement}"),
+        None => format!("kibble debit hand-over {}", refund.id),
+    }
+}
+
 /// The number of the refund that stands in for one that the rail declined: unique, so it is handed over once.
 pub(super) fn by_hand_no(refund: &Refund) -> String {
-    format!("{}H", refund.refund_no)
+    format!("{}{}", refund.refund_no, db::refund::BY_HAND)
 }
 
 /// Notes a refund of a charge: its row, what has gone back of the charge, and the points it takes back.
@@ -232,7 +234,7 @@ fn note_numbered(
     number: Option<&str>,
     now: At,
 ) -> Result<Refund> {
-    let count = u32::try_from(db::refund::of_charge(tx, charge.id)?.len())? + 1;
+    let count = db::refund::count_of_order(tx, &charge.rail, &charge.order_no)? + 1;
     let id = db::refund::note(
         tx,
         &NewRefund {
@@ -423,12 +425,6 @@ pub(super) fn answer_in(ctx: &Ctx, tx: &Conn, refund: &Refund, reply: &Reply, no
     }
     book_paid(ctx, tx, refund, paid_at.unwrap_or(now), now)?;
     let mut of = None;
-    if let Some(line) = refund.line
-        && let Some(id) = db::bill::line(tx, line)?.and_then(|line| line.charge)
-    {
-        // The second payment of a term has gone back, so its charge is no question any more.
-        db::charge::void(tx, id, GIVEN_BACK, now)?;
-    }
     if let Some(id) = refund.charge {
         let charge = charge(tx, id)?;
         of = Some(charge.installment.agreement);

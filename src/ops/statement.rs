@@ -194,21 +194,33 @@ pub fn confirm(ctx: &Ctx, id: AgreementId, by: &str, now: At) -> Result<Confirme
     confirmed(ctx, id, row.id)
 }
 
-/// Confirms every statement whose deadline has passed. Those that cannot be confirmed yet stay open and in sight. Returns how
-/// many were confirmed.
+/// What confirming by deadline came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConfirmedByDeadline {
+    /// How many statements were confirmed.
+    pub count: u64,
+    /// Agreements whose settlement cannot be worked out, with why: somebody must look.
+    pub stuck: Vec<(AgreementId, String)>,
+}
+
+/// Confirms every statement whose deadline has passed. Those that cannot be confirmed yet stay open and in sight, and one that
+/// cannot be worked out does not keep the others waiting.
 ///
 /// # Errors
 /// When the database cannot be read or written.
-pub fn confirm_due_statements(ctx: &Ctx, now: At) -> Result<u64> {
-    let mut count = 0;
+pub fn confirm_due_statements(ctx: &Ctx, now: At) -> Result<ConfirmedByDeadline> {
+    let mut done = ConfirmedByDeadline::default();
     for row in db::statement::due(ctx.db.read(), now)? {
         match confirm(ctx, row.agreement, "deadline", now) {
-            Ok(_) => count += 1,
-            Err(error) if error.downcast_ref::<Fault>().is_some_and(|fault| fault.kind() == Kind::Refused) => {}
-            Err(error) => return Err(error),
+            Ok(_) => done.count += 1,
+            Err(error) => match error.downcast_ref::<Fault>() {
+                Some(fault) if fault.kind() == Kind::Refused => {}
+                Some(fault) => done.stuck.push((row.agreement, fault.to_string())),
+                None => return Err(error),
+            },
         }
     }
-    Ok(count)
+    Ok(done)
 }
 
 /// The shop handed over what no rail can pay of a settlement: cash, balances from before kibble, and declined refunds.
@@ -341,7 +353,10 @@ fn open_statement(conn: &Conn, agreement: &Agreement) -> Result<db::statement::S
             "{agreement} was not terminated, so there is nothing to confirm",
             agreement = agreement.id
         ))
-        .hint(t!("enter the notice with `kibble agreement terminate {agreement}`", agreement = agreement.id))
+        .hint(t!(
+            "enter the notice with `kibble agreement terminate {agreement} --cause … --pet … --reason …`",
+            agreement = agreement.id
+        ))
         .into()),
     }
 }
@@ -355,7 +370,10 @@ fn may_confirm(conn: &Conn, agreement: &Agreement) -> Result<()> {
     }
     if let Some(order) = db::statement::undelivered(conn, agreement.customer)?.first() {
         return Err(Fault::refused(t!("{order} is paid and not delivered", order = order))
-            .hint(t!("cancel it with `kibble orders cancel {order}`, or ship it; then confirm again", order = order))
+            .hint(t!(
+                "cancel it with `kibble orders cancel {order} --reason …`, or ship it; then confirm again",
+                order = order
+            ))
             .into());
     }
     Ok(())
@@ -394,7 +412,8 @@ fn figures(
         .ok_or_else(|| Fault::broken(t!("{statement} is not there", statement = row.id)))?;
     let conditions = &agreement.conditions;
     let statement = statement::settle(&Ended {
-        paid: vec![share.paid],
+        // More is left than came where goods came back that another agreement, settled since, had paid for.
+        paid: vec![share.paid.max(share.left)],
         // Nothing in kibble gives a bonus on top of what is paid.
         bonus: Money::ZERO,
         delivered: vec![line],
@@ -453,14 +472,25 @@ fn share_of(conn: &Conn, agreement: &Agreement) -> Result<Share> {
         let refund = refunds.iter().find(|it| it.id == id)?;
         refund.charge.and_then(|charge| charges.get(&charge)).copied()
     };
+    // A settlement that took nothing from the wallet is no movement of it; it has its place by its time.
+    let steps = db::journal::wallet_moves(conn, agreement.customer)?;
+    let moved: Vec<&str> =
+        steps.iter().filter(|it| it.kind == EntryKind::Settlement).map(|it| it.reference.as_str()).collect();
+    let mut unmoved: Vec<(At, AgreementId)> = statements
+        .iter()
+        .filter(|(id, _)| !moved.contains(&id.to_string().as_str()))
+        .filter_map(|(_, (of, confirmed_at))| confirmed_at.map(|at| (at, *of)))
+        .collect();
+    unmoved.sort_unstable();
     let mut moves = Vec::new();
-    for step in db::journal::wallet_moves(conn, agreement.customer)? {
+    for step in &steps {
+        moves.extend(unmoved.extract_if(.., |(at, _)| *at <= step.at).map(|(_, of)| Move::Settled(Some(of))));
         let (amount, into) = (step.amount.abs(), step.amount < Money::ZERO);
         let name = step.reference.as_str();
         let whose = match step.kind {
             EntryKind::Charge => name.parse().ok().and_then(|id| charges.get(&id)).copied(),
             EntryKind::RefundDue => name.parse().ok().and_then(of_refund),
-            EntryKind::Settlement => name.parse().ok().and_then(|id| statements.get(&id)).copied(),
+            EntryKind::Settlement => name.parse().ok().and_then(|id| statements.get(&id)).map(|(of, _)| *of),
             EntryKind::Opening => name.parse().ok(),
             _ => None,
         };
@@ -470,6 +500,9 @@ fn share_of(conn: &Conn, agreement: &Agreement) -> Result<Share> {
             _ if into => Move::Unspent(amount),
             _ => Move::Spent(amount),
         });
+        if step.kind == EntryKind::Settlement {
+            moves.push(Move::Settled(whose));
+        }
     }
     Ok(statement::shares(&moves).get(&Some(agreement.id)).copied().unwrap_or_default())
 }

@@ -31,6 +31,20 @@ fn a_pause_that_skips_drops_terms_and_an_early_end_collects_them_again() {
     shop.run("agreement pause a-1 --until 2026-12-20 --effect skip --reason late").fails(2, "ends on a day ahead");
 }
 
+#[test]
+fn a_pause_leaves_the_term_of_the_signing_day_where_it_is_and_moves_the_others_by_months() {
+    let shop = shop();
+    sign(&shop, "deluxe-299-12", "--debit-day 5").exits(0);
+    shop.run("sandbox sign m-1").exits(0);
+    shop.run("agreement pause a-1 --until 2026-12-20 --effect extend --reason trip")
+        .ok("fall due from 2027-01-05")
+        .says("a-1/1 keeps its day 2026-11-10");
+    shop.run("agreement resume a-1 --reason back").ok("fall due from 2026-12-05");
+    // Nobody pauses until the year 2999.
+    shop.run("agreement pause a-1 --until 2999-01-01 --effect extend --reason typo").fails(1, "more than ten years");
+    shop.run("check").ok("every law holds");
+}
+
 /// Wang's first term is asked for on its day, and the rail meets `fault` as often as it is asked.
 fn asked_for(fault: &str) -> Shop {
     let mut shop = running();

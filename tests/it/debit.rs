@@ -861,6 +861,35 @@ fn cash_at_the_counter_closes_the_link_first_and_is_credited_once() {
 }
 
 #[test]
+fn a_move_that_the_rail_refuses_leaves_the_customer_the_pay_link() {
+    let mut shop = shop(&[ALIPAY]);
+    announced(&mut shop);
+    broke(&shop);
+    run(&mut shop, "2026-11-05T09:00");
+    shop.run("sandbox revoke m-1").exits(0);
+    shop.at("2026-11-05T12:00");
+    shop.run("debit postpone a-1/1 --to 2026-11-20")
+        .fails(1, "does not move the date of a-1/1")
+        .says("debit pay a-1/1 --cash");
+    shop.run("debit postpone a-1/1 --to 2026-11-20").fails(1, "does not move the date of a-1/1");
+    shop.run("sandbox pay a-1/1").exits(0);
+    run(&mut shop, "2026-11-05T13:00");
+    assert_eq!(wallet(&shop, 1), MONTHLY);
+    holds(&shop);
+}
+
+#[test]
+fn a_day_beyond_the_mandate_is_refused_before_anything_changes() {
+    let mut shop = shop(&[Row { terms: 1, ..ALIPAY }]);
+    announced(&mut shop);
+    broke(&shop);
+    run(&mut shop, "2026-11-05T09:00");
+    shop.at("2026-11-05T12:00");
+    shop.run("debit postpone a-1/1 --to 2027-06-20").fails(1, "is valid until");
+    shop.run("sandbox pay a-1/1").exits(0);
+}
+
+#[test]
 fn a_customer_who_paid_the_link_on_the_way_to_the_counter_does_not_pay_twice() {
     let mut shop = shop(&[ALIPAY]);
     announced(&mut shop);

@@ -14,6 +14,7 @@ use kibble::ops::agreement;
 use kibble::ops::refund::{refund_charge, settle_open_refunds};
 use kibble::ops::statement::{self, Termination};
 
+use crate::plant::sandbox_sql;
 use crate::shop::Shop;
 use crate::signing::{collect, ctx, rows, running};
 
@@ -106,6 +107,82 @@ fn a_refund_waits_while_the_rail_is_down() {
 }
 
 #[test]
+fn a_refund_that_the_rail_refuses_is_said_until_somebody_has_handed_it_over_once() {
+    let (mut shop, ctx) = two_terms();
+    sandbox_sql(&shop, "UPDATE orders SET refunded = amount");
+    let charge = db::charge::paid_of(ctx.db.read(), A).unwrap().remove(0).id;
+    let refund = refund_charge(&ctx, charge, fen(19_900), "wrong", ctx.now()).unwrap();
+    assert_eq!((refund.state, balance(&ctx, "refunds_due")), (RefundState::Declined, -19_900));
+    sandbox_sql(&shop, "UPDATE orders SET refunded = 0");
+    shop.at("2027-01-10T10:00");
+    for _ in 0..2 {
+        shop.run("debit run").fails(3, "kibble debit hand-over f-1");
+    }
+    shop.run("doctor").says("the rail refused f-1: ¥199.00 is owed to a customer");
+    shop.run("why f-1").ok("kibble debit hand-over f-1");
+    shop.run("debit hand-over f-1 --yes").ok("f-1: ¥199.00 went back to the customer");
+    shop.run("debit hand-over f-1 --yes").fails(1, "was paid by hand before");
+    shop.run("debit run").hides("hand-over");
+    assert_eq!((balance(&ctx, "refunds_due"), balance(&ctx, "wallet:principal")), (0, -19_900));
+    assert_eq!(rows(&shop, "SELECT entry_id FROM posting GROUP BY entry_id HAVING SUM(amount) <> 0"), 0);
+}
+
+/// Wang has a second animal and a second agreement, and one term of each is collected.
+fn two_agreements() -> (Shop, Ctx) {
+    let shop = running();
+    shop.run(
+        "sign --customer c-1 --pet-name 小黑 --species cat --sex male --reference-cost 800 --plan cat-199-12 --rail alipay --acknowledged",
+    )
+    .exits(0);
+    shop.run("sandbox sign m-2").exits(0);
+    let ctx = ctx(&shop, "2026-12-10T10:00");
+    collect(&ctx, 1, 1, ChargeKind::Debit);
+    collect(&ctx, 2, 1, ChargeKind::Debit);
+    (shop, ctx)
+}
+
+/// Goods for `amount` that were bought come back.
+fn bring_back(ctx: &Ctx, amount: i64, now: At) {
+    let entry = Entry::new(EntryKind::Return, "o-1/1")
+        .of(C)
+        .debit(Account::Sales("staple".into()), fen(amount))
+        .credit(Account::WalletPrincipal(C), fen(amount));
+    let op = Op::Corrected { kind: "return".into(), reference: "o-1/1".into(), amount: fen(amount) };
+    ctx.db.write(now, |tx| Ok((db::journal::book(tx, &entry, ctx.today(now), now)?, op))).unwrap();
+}
+
+#[test]
+fn goods_brought_back_after_one_agreement_was_settled_are_money_of_the_other() {
+    const B: AgreementId = AgreementId::new(2);
+    // Which agreement is settled first: the one whose money was spent, or the one whose money went back before any was spent.
+    for (first, second, spent_before) in [(A, B, true), (B, A, false)] {
+        let (_shop, ctx) = two_agreements();
+        let now = ctx.now();
+        if spent_before {
+            buy(&ctx, 14_700, now);
+        }
+        statement::terminate(&ctx, first, &notice(Cause::Consumer, false), now).unwrap();
+        statement::confirm(&ctx, first, "test", now).unwrap();
+        if !spent_before {
+            buy(&ctx, 14_700, now);
+        }
+        bring_back(&ctx, 14_700, now);
+        statement::terminate(&ctx, second, &notice(Cause::Consumer, false), now).unwrap();
+        statement::confirm(&ctx, second, "test", now).unwrap();
+        // Every fen of both goes back, and none is left with nobody.
+        assert_eq!(balance(&ctx, "wallet:principal"), 0, "{first}");
+        let back = ctx.db.read();
+        let noted: i64 = [first, second]
+            .iter()
+            .map(|it| agreement::show(&ctx, agreement::get(back, *it).unwrap(), now).unwrap().statement.unwrap())
+            .flat_map(|it| it.refunds)
+            .map(|it| it.amount.fen())
+            .sum();
+        assert_eq!(noted, 39_800, "{first}");
+    }
+}
+
+#[test]
 fn a_settlement_pays_back_what_was_not_spent_and_leaves_nothing_in_the_wallet() {
     let (shop, ctx) = two_terms();
     let now = ctx.now();
@@ -142,8 +219,8 @@ fn a_kept_pet_costs_its_share_and_a_merchants_fault_bears_interest() {
     let (shop, ctx) = two_terms();
     statement::terminate(&ctx, A, &notice(Cause::Merchant, true), ctx.now()).unwrap();
     let later = crate::signing::ctx(&shop, "2027-01-20T10:00");
-    assert_eq!(statement::confirm_due_statements(&later, later.now()).unwrap(), 1);
-    assert_eq!(statement::confirm_due_statements(&later, later.now()).unwrap(), 0);
+    assert_eq!(statement::confirm_due_statements(&later, later.now()).unwrap().count, 1);
+    assert_eq!(statement::confirm_due_statements(&later, later.now()).unwrap().count, 0);
     let shown = agreement::show(&later, agreement::get(later.db.read(), A).unwrap(), later.now()).unwrap();
     let statement = shown.statement.unwrap();
     // 398.00 × 3 % × 10 / 365 = 0.327; no charge was paid for it, so it is handed over.
@@ -197,7 +274,7 @@ fn a_statement_is_not_confirmed_while_a_charge_is_in_the_air() {
     let error = statement::confirm(&ctx, A, "test", now).unwrap_err();
     assert!(error.to_string().contains("what became of a-1/3"), "{error}");
     let later = crate::signing::ctx(&shop, "2027-02-01T10:00");
-    assert_eq!(statement::confirm_due_statements(&later, later.now()).unwrap(), 0);
+    assert_eq!(statement::confirm_due_statements(&later, later.now()).unwrap().count, 0);
 }
 
 #[test]

@@ -13,14 +13,14 @@ use crate::cli::exit::Exit;
 use crate::cli::ui::{Table, Ui};
 use crate::cli::{self, Globals};
 use crate::domain::charge::Course;
-use crate::domain::id::InstallmentId;
+use crate::domain::id::{InstallmentId, RefundId};
 use crate::domain::money::Money;
 use crate::domain::rail::Reason;
 use crate::domain::refund::RefundState;
 use crate::fault::Fault;
 use crate::ops::debit::list::{Listed, Shelf};
 use crate::ops::debit::{list, pay, reason_text};
-use crate::ops::{Ctx, customer};
+use crate::ops::{Ctx, customer, refund};
 use crate::t;
 use crate::text;
 
@@ -39,6 +39,7 @@ enum Verb {
     Pay(PayArgs),
     Postpone(PostponeArgs),
     Refund(RefundArgs),
+    HandOver(HandOverArgs),
 }
 
 /// List installments: due, charged, failed, overdue or unknown
@@ -88,6 +89,13 @@ struct RefundArgs {
     reason: String,
 }
 
+/// Enter that the money of a refund, which the rail refused, was handed over at the counter
+#[derive(Debug, clap::Args)]
+struct HandOverArgs {
+    /// Which refund, for example `f-3`
+    refund: RefundId,
+}
+
 /// Runs the verb.
 ///
 /// # Errors
@@ -101,6 +109,7 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
         Verb::Pay(args) => run_pay(args, &ctx, ui),
         Verb::Postpone(args) => run_postpone(args, &ctx, ui),
         Verb::Refund(args) => run_refund(args, &ctx, ui),
+        Verb::HandOver(args) => run_hand_over(args, &ctx, ui),
     }
 }
 
@@ -219,6 +228,19 @@ fn run_refund(args: &RefundArgs, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
         Ok(())
     })?;
     Ok(if refund.state == RefundState::Declined { Exit::NeedsPerson } else { Exit::Done })
+}
+
+fn run_hand_over(args: &HandOverArgs, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
+    let question = t!("Has the customer got the money of {refund}?", refund = args.refund);
+    if !ui.confirm(&question, false)? {
+        return Err(Fault::refused(t!("nothing was changed")).into());
+    }
+    let paid = refund::pay_by_hand(ctx, args.refund, ctx.now())?;
+    ui.answer(&paid, |ui| {
+        ui.data(&t!("{id}: {amount} went back to the customer", id = args.refund, amount = paid.amount.yuan()));
+        Ok(())
+    })?;
+    Ok(Exit::Done)
 }
 
 fn shelf_words() -> impl TypedValueParser<Value = Shelf> {

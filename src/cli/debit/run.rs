@@ -246,6 +246,7 @@ fn concern_text(ctx: &Ctx, concern: &Concern) -> String {
         Concern::StatementOpen { confirm_by } => {
             t!("settlement to confirm; confirms itself {time}", time = ctx.wall(*confirm_by))
         }
+        Concern::StatementStuck { why } => t!("settlement cannot be worked out: {why}", why = why),
         Concern::BillsDiffer { count, oldest } => {
             t!("{count} lines of bills differ from our book, the oldest of {day}", count = count, day = oldest)
         }

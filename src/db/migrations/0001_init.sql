@@ -254,6 +254,8 @@ CREATE TABLE refund (
   line_id         INTEGER UNIQUE REFERENCES bill_line (id)
 ) STRICT;
 CREATE INDEX refund_open ON refund (id) WHERE state IN ('noted','pending','unknown');
+-- Refunds that the rail refused: few, and each waits for a person.
+CREATE INDEX refund_declined ON refund (id) WHERE state = 'declined';
 CREATE INDEX refund_charge ON refund (charge_id);
 CREATE INDEX refund_customer ON refund (customer_id);
 

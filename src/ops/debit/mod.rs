@@ -93,12 +93,13 @@ pub fn run(ctx: &Ctx, options: &Options) -> Result<Outcome> {
 fn refunds(ctx: &Ctx, report: &mut RunReport) -> Result<()> {
     let settled = refund::settle_open_refunds(ctx, ctx.now())?;
     report.refunds_paid += settled.paid;
-    for (refund, said) in settled.declined {
+    // Said by every run, until the money was handed over.
+    for refund in db::refund::declined(ctx.db.read())? {
         report.need(Need {
-            record: refund.to_string(),
-            customer: None,
-            what: Concern::RefundDeclined { said },
-            next: "kibble check".to_owned(),
+            record: refund.id.to_string(),
+            customer: Some(refund.customer),
+            what: Concern::RefundDeclined { said: format!("{} {}", refund.said, refund.code).trim().to_owned() },
+            next: format!("kibble debit hand-over {}", refund.id),
             urgent: true,
         });
     }

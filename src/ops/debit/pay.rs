@@ -101,6 +101,7 @@ fn write_paid(ctx: &Ctx, asked: Asked, reply: &Reply, now: At) -> Result<()> {
 /// # Errors
 /// When it is not open, the day is not later, a debit is in the air, or the rail refuses.
 pub fn postpone(ctx: &Ctx, id: InstallmentId, to: NaiveDate, reason: &str, now: At) -> Result<Installment> {
+    may_move_money(ctx, now)?;
     let row = open_row(ctx, id)?;
     let earliest = plus_days(ctx.today(now), 1);
     if to < earliest || to < row.installment.due {
@@ -123,12 +124,6 @@ pub fn postpone(ctx: &Ctx, id: InstallmentId, to: NaiveDate, reason: &str, now: 
         ))
         .into());
     }
-    if let LinkEnd::PaidAlready(reply) = close_link(ctx, &row)? {
-        let open = row.open.clone().expect("a paid link is an open charge");
-        let (kind, rail, amount) = (ChargeKind::Link, open.rail, open.amount);
-        write_paid(ctx, Asked { charge: open.id, kind, rail, amount, row: row.clone() }, &reply, now)?;
-        return Err(Fault::refused(t!("{installment} has been paid through its link", installment = id)).into());
-    }
     // The date on record is that of the first lane's rail; another lane's rail is moved before its charge.
     let mandates = db::mandate::of_agreement(ctx.db.read(), id.agreement)?;
     let first = mandates.iter().rfind(|it| it.lane == 1);
@@ -137,6 +132,18 @@ pub fn postpone(ctx: &Ctx, id: InstallmentId, to: NaiveDate, reason: &str, now: 
         None => to,
     };
     if let Some(mandate) = first.filter(|it| it.state == MandateStatus::Live) {
+        if to > mandate.valid_until {
+            return Err(Fault::refused(t!(
+                "{mandate} is valid until {day} only",
+                mandate = mandate.id,
+                day = mandate.valid_until
+            ))
+            .hint(t!(
+                "choose an earlier day, or take the money with `kibble debit pay {installment} --cash`",
+                installment = id
+            ))
+            .into());
+        }
         match ctx.rail(&mandate.rail)?.postpone(&reference(mandate), registered) {
             Ok(()) | Err(Trouble::Unsupported) => {}
             Err(trouble) => {
@@ -146,9 +153,20 @@ pub fn postpone(ctx: &Ctx, id: InstallmentId, to: NaiveDate, reason: &str, now: 
                     installment = id,
                     why = trouble
                 ))
+                .hint(t!(
+                    "take the money with `kibble debit pay {installment} --cash`, or let the customer use the pay link",
+                    installment = id
+                ))
                 .into());
             }
         }
+    }
+    // Only now: a rail that refuses the day leaves the customer the link.
+    if let LinkEnd::PaidAlready(reply) = close_link(ctx, &row)? {
+        let open = row.open.clone().expect("a paid link is an open charge");
+        let (kind, rail, amount) = (ChargeKind::Link, open.rail, open.amount);
+        write_paid(ctx, Asked { charge: open.id, kind, rail, amount, row: row.clone() }, &reply, now)?;
+        return Err(Fault::refused(t!("{installment} has been paid through its link", installment = id)).into());
     }
     ctx.db.write(now, |tx| {
         still(tx, &row)?;

@@ -164,6 +164,11 @@ pub enum Concern {
         /// When it confirms itself.
         confirm_by: At,
     },
+    /// A settlement statement whose deadline has passed cannot be worked out.
+    StatementStuck {
+        /// Why.
+        why: String,
+    },
     /// Lines of bills differ from our book, and the waiting days are over.
     BillsDiffer {
         /// How many.
@@ -191,6 +196,7 @@ impl Concern {
             Concern::MessageInDoubt => "message_in_doubt",
             Concern::MandateNotClosed { .. } => "mandate_not_closed",
             Concern::StatementOpen { .. } => "statement_open",
+            Concern::StatementStuck { .. } => "statement_stuck",
             Concern::BillsDiffer { .. } => "bills_differ",
         }
     }

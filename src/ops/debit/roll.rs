@@ -24,7 +24,17 @@ pub fn roll(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Result<()
     report.resumed += agreement::end_pauses(ctx, now)?;
     overtaken(ctx, run, report, now)?;
     report.completed += agreement::complete_finished(ctx, now)?;
-    report.statements_confirmed += statement::confirm_due_statements(ctx, now)?;
+    let confirmed = statement::confirm_due_statements(ctx, now)?;
+    report.statements_confirmed += confirmed.count;
+    for (agreement, why) in confirmed.stuck {
+        report.need(Need {
+            record: agreement.to_string(),
+            customer: None,
+            what: Concern::StatementStuck { why },
+            next: "kibble check".to_owned(),
+            urgent: true,
+        });
+    }
     for outlived in mandate::close_outlived(ctx, now)? {
         report.mandates_ended += 1;
         report.need(Need {
@@ -81,14 +91,10 @@ fn overtaken(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Result<(
         let page = db::installment::elapsed_page(ctx.db.read(), run, ctx.today(now), place, PAGE)?;
         let Some(last) = page.last() else { return Ok(()) };
         place = Place { due: last.installment.due, id: last.installment.id };
-        let mut over = Vec::new();
-        for row in page {
-            if let Some(what) = judge(ctx, &row, now) {
-                over.push((row, what));
-            }
-        }
+        let over: Vec<InstallmentId> =
+            page.iter().filter(|row| judge(ctx, row, now).is_some()).map(|row| row.installment.id).collect();
         if !over.is_empty() {
-            write(ctx, over, report, now)?;
+            write(ctx, run, &over, report, now)?;
         }
     }
 }
@@ -144,43 +150,48 @@ pub fn profile_of<'a>(ctx: &'a Ctx, row: &DueRow) -> Option<&'a crate::domain::r
     named.or_else(any).map(|rail| &rail.profile)
 }
 
-fn write(ctx: &Ctx, over: Vec<(DueRow, Overtaken)>, report: &mut RunReport, now: At) -> Result<()> {
+/// Writes what became of installments, judged once more: a clerk may have taken the money of one, or moved its day, a moment ago.
+fn write(ctx: &Ctx, run: RunId, over: &[InstallmentId], report: &mut RunReport, now: At) -> Result<()> {
     let mut flags = Vec::new();
     let mut effects = Vec::new();
+    let mut missed = Vec::new();
     ctx.db.write(now, |tx| {
         let mut installments: Vec<InstallmentId> = Vec::with_capacity(over.len());
-        for (row, what) in &over {
+        for id in over {
+            let Some(row) = db::installment::due_one(tx, Some(run), *id)? else { continue };
+            let Some(what) = judge(ctx, &row, now) else { continue };
             let it = &row.installment;
             if let Some(open) = row.open.as_ref().filter(|open| open.unheard) {
                 db::charge::void(tx, open.id, db::charge::NOT_FOUND, now)?;
             }
             match what {
                 Overtaken::Cancelled => db::installment::set_state(tx, it.id, InstallmentState::Cancelled)?,
-                Overtaken::Missed => db::installment::set_progress(tx, it.id, ended(row, Course::Missed))?,
+                Overtaken::Missed => {
+                    db::installment::set_progress(tx, it.id, ended(&row, Course::Missed))?;
+                    missed.push((it.id, row.customer, it.due));
+                }
                 Overtaken::Failed => {
-                    db::installment::set_progress(tx, it.id, ended(row, Course::Failed))?;
-                    if term_failed(ctx, tx, row, now)? {
+                    db::installment::set_progress(tx, it.id, ended(&row, Course::Failed))?;
+                    if term_failed(ctx, tx, &row, now)? {
                         flags.push(it.id.agreement);
                     }
                 }
                 Overtaken::LaneEnded => {
-                    if let Some(effect) = lane_ended(ctx, tx, row, now)? {
+                    if let Some(effect) = lane_ended(ctx, tx, &row, now)? {
                         effects.push((row, effect));
                     }
                 }
             }
-            installments.push(it.id);
+            installments.push(*id);
         }
         Ok(((), Op::FollowedUp { installments, flags: flags.clone() }))
     })?;
     for (row, effect) in effects {
-        report.lane_ended(row, effect);
+        report.lane_ended(&row, effect);
     }
-    for (row, what) in &over {
-        if matches!(what, Overtaken::Missed) {
-            report.missed += 1;
-            report.missed(row.installment.id, row.customer, row.installment.due);
-        }
+    for (id, customer, due) in missed {
+        report.missed += 1;
+        report.missed(id, customer, due);
     }
     Ok(())
 }
@@ -188,4 +199,49 @@ fn write(ctx: &Ctx, over: Vec<(DueRow, Overtaken)>, report: &mut RunReport, now:
 fn ended(row: &DueRow, course: Course) -> Progress {
     let it = &row.installment;
     Progress { course, lane: 1, failures: it.failures, first_failed_at: it.first_failed_at, next_try_at: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RunReport, write};
+    use chrono::NaiveDate;
+
+    use crate::db;
+    use crate::db::installment::NewInstallment;
+    use crate::domain::charge::{Course, InstallmentState};
+    use crate::domain::id::InstallmentId;
+    use crate::domain::money::Money;
+    use crate::domain::op::Op;
+    use crate::ops::debit::pay::pay_at_counter;
+    use crate::ops::read_now;
+    use crate::ops::testing::TestShop;
+
+    #[test]
+    fn a_term_paid_at_the_counter_since_the_run_looked_is_not_given_up() {
+        let shop = TestShop::open();
+        let agreement = shop.sign(shop.customer("王小明", 1).id);
+        shop.clock.set(read_now("2026-12-20T10:00", shop.zone()).unwrap());
+        let now = shop.now();
+        let [paid, open] = [1, 2].map(|term| InstallmentId { agreement, term });
+        let due = NaiveDate::from_ymd_opt(2026, 12, 5).unwrap();
+        let run = shop.db.write(now, |tx| {
+            for id in [paid, open] {
+                let amount = Money::from_fen(19_900);
+                let new = NewInstallment { id, due, registered: due, amount, state: InstallmentState::Open };
+                db::installment::create(tx, &new)?;
+            }
+            let run = db::run::start(tx, "here", now)?;
+            Ok((run, Op::RunStarted { run }))
+        });
+        let run = run.unwrap();
+        pay_at_counter(&shop, paid, now).unwrap();
+        let mut report = RunReport::new(run, now);
+        write(&shop, run, &[paid, open], &mut report, now).unwrap();
+        let stands = |id| {
+            let it = db::installment::get(shop.db.read(), id).unwrap().unwrap();
+            (it.state, it.course)
+        };
+        assert_eq!(stands(paid), (InstallmentState::Paid, Course::Planned));
+        assert_eq!((stands(open), report.missed), ((InstallmentState::Open, Course::Missed), 1));
+    }
 }

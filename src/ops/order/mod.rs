@@ -146,22 +146,31 @@ struct Standing {
     member: bool,
     /// An agreement is being settled: what is in the wallet may have to go back, so nothing is spent meanwhile.
     settling: bool,
-    /// An agreement was terminated, and none runs any more.
+    /// Everything that money came in for is settled: the wallet takes nothing back.
     over: bool,
 }
 
 fn standing(conn: &Conn, customer: CustomerId) -> Result<Standing> {
     let mut standing = Standing::default();
+    let (mut takes_back, mut settled) = (false, false);
     db::agreement::each(conn, Some(customer), None, |agreement| {
         match agreement.state {
-            AgreementState::Active | AgreementState::Paused => standing.member = true,
-            AgreementState::Settling => standing.settling = true,
-            AgreementState::Ended => standing.over = true,
-            AgreementState::Waiting | AgreementState::Completed | AgreementState::Cancelled => {}
+            AgreementState::Active | AgreementState::Paused => (standing.member, takes_back) = (true, true),
+            AgreementState::Completed => takes_back = true,
+            AgreementState::Settling => {
+                standing.settling = true;
+                // Until it is confirmed a settlement counts what comes back.
+                match db::statement::of_agreement(conn, agreement.id)?.is_some_and(|it| it.state == "open") {
+                    true => takes_back = true,
+                    false => settled = true,
+                }
+            }
+            AgreementState::Ended => settled = true,
+            AgreementState::Waiting | AgreementState::Cancelled => {}
         }
         Ok(())
     })?;
-    standing.over = (standing.over || standing.settling) && !standing.member;
+    standing.over = settled && !takes_back;
     Ok(standing)
 }
 

@@ -104,7 +104,7 @@ impl Floor {
         db::audit::head(self.shop.db.read()).unwrap().0
     }
 
-    fn end_agreement(&self, state: AgreementState) {
+    fn end_agreement(&self, state: AgreementState) -> crate::domain::id::AgreementId {
         let now = self.shop.now();
         let agreement = crate::domain::id::AgreementId::new(1);
         let ended = self.shop.db.write(now, |tx| {
@@ -112,6 +112,7 @@ impl Floor {
             Ok(((), Op::AgreementChanged { agreement, state: state.word().to_owned(), reason: String::new() }))
         });
         ended.unwrap();
+        agreement
     }
 }
 
@@ -378,6 +379,27 @@ fn a_termination_calls_off_what_the_wallet_paid_and_leaves_the_rest() {
     assert_eq!((floor.state(wallet), floor.state(cash)), (OrderState::Placed, OrderState::Placed));
     let states: Vec<OrderState> = show(&floor.shop, wallet).unwrap().lines.iter().map(|line| line.state).collect();
     assert_eq!(states, [OrderState::Cancelled, OrderState::Placed]);
+}
+
+#[test]
+fn goods_brought_back_before_the_settlement_is_confirmed_count_as_not_delivered() {
+    let floor = Floor::with(5_000);
+    let order = floor.order(&[("FOOD", 2)], Pay::Wallet, Handover::Counter).unwrap().order;
+    let agreement = floor.end_agreement(AgreementState::Settling);
+    let now = floor.shop.now();
+    let statement = floor.shop.db.write(now, |tx| {
+        let statement = db::statement::insert(tx, agreement, "consumer", false, now, now)?;
+        Ok((statement, Op::StatementConfirmed { statement, by: "test".to_owned() }))
+    });
+    assert_eq!(return_line(&floor.shop, order, 1, 1, "unopened").unwrap().wallet.fen(), 2_000);
+    assert_eq!(floor.shop.wallet(floor.customer), (3_000, 0));
+    let confirmed = floor.shop.db.write(now, |tx| {
+        let id = statement.unwrap();
+        db::statement::confirm(tx, id, "test", "{}", Money::ZERO, Money::ZERO, now)?;
+        Ok(((), Op::StatementConfirmed { statement: id, by: "test".to_owned() }))
+    });
+    confirmed.unwrap();
+    assert!(return_line(&floor.shop, order, 1, 1, "unopened").is_err());
 }
 
 #[test]

@@ -277,7 +277,10 @@ fn check_return(tx: &Conn, order: &Order, line: &Line) -> Result<()> {
             "the agreement of {customer} has ended, so nothing goes back to the wallet",
             customer = order.customer
         ))
-        .hint(t!("give the money back from the settlement: `kibble debit refund`"))
+        .hint(t!(
+            "its settlement counted these goods and is final: `kibble why {customer}` shows it",
+            customer = order.customer
+        ))
         .into());
     }
     Ok(())

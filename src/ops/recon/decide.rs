@@ -26,6 +26,8 @@ use crate::t;
 
 /// Why money goes back, in the refund's own record.
 const WHY: &str = "recon";
+/// Code on a charge whose money came once too often and goes back.
+const GIVEN_BACK: &str = "GIVEN_BACK";
 /// Code on a charge whose money was booked elsewhere by a decision.
 const BOOKED: &str = "BOOKED";
 
@@ -195,6 +197,18 @@ fn give_back(ctx: &Ctx, it: &Difference, now: At) -> Result<(Did, String)> {
         let elsewhere = line.charge.is_none() && db::charge::by_order_no(tx, &line.order_no)?.is_some();
         if !line.amount.is_positive() || elsewhere {
             return Err(unfit(it, Decision::Refund).into());
+        }
+        if let Some(charge) = line.charge.map(|id| db::charge::get(tx, id)).transpose()?.flatten() {
+            if charge.state == ChargeState::Paid {
+                return Err(Fault::refused(t!(
+                    "{installment} was collected meanwhile",
+                    installment = charge.installment
+                ))
+                .hint(t!("look again with `kibble recon list`"))
+                .into());
+            }
+            // From here on its money belongs to the refund: whoever asked about the charge would credit it a second time.
+            db::charge::void(tx, charge.id, GIVEN_BACK, now)?;
         }
         let refund = refund::note_stray(ctx, tx, &line, whose, WHY, now)?;
         record(tx, it, Decision::Refund, "", refund.amount, None, now)?;

@@ -5,8 +5,9 @@ use anyhow::Result;
 use crate::db;
 use crate::db::refund::Refund;
 use crate::domain::date::At;
+use crate::domain::id::AgreementId;
 use crate::domain::refund::RefundState;
-use crate::ops::refund::waits_for_hand;
+use crate::ops::refund::{hand_over_command, waits_for_hand};
 use crate::ops::report::export::word_text;
 use crate::ops::why::term::{rail_name, tell_entries, tell_refund};
 use crate::ops::why::{About, Kind, Stopped, Story, Why, changes, clause, rows_about};
@@ -52,7 +53,7 @@ pub fn why(ctx: &Ctx, it: &Refund, now: At) -> Result<Why> {
     }
     tell_refund(ctx, &mut story, it);
     tell_entries(ctx, &mut story, &references)?;
-    let stopped = stopped(ctx, it, &rail, of.map(|of| of.to_string()), now);
+    let stopped = stopped(ctx, it, &rail, of, now);
     let answer = match (&stopped, it.paid_at) {
         (Some(stop), _) => t!("Not paid back yet: {why}.", why = stop.text),
         (None, at) => {
@@ -80,11 +81,8 @@ pub fn why(ctx: &Ctx, it: &Refund, now: At) -> Result<Why> {
     })
 }
 
-fn stopped(ctx: &Ctx, it: &Refund, rail: &str, agreement: Option<String>, now: At) -> Option<Stopped> {
-    let by_hand = || match &agreement {
-        Some(agreement) => format!("kibble agreement settle {agreement}"),
-        None => "kibble check".to_owned(),
-    };
+fn stopped(ctx: &Ctx, it: &Refund, rail: &str, agreement: Option<AgreementId>, now: At) -> Option<Stopped> {
+    let by_hand = || hand_over_command(it, agreement);
     let (rule, text, earliest, next) = match it.state {
         RefundState::Paid => return None,
         RefundState::Declined => {

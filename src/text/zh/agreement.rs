@@ -4,6 +4,12 @@ use super::Table;
 
 /// Pairs.
 pub const TABLE: Table = &[
+    (
+        "{installment} keeps its day {day}: its debit is on its way, or it fell due at signing; if it is not collected, move it with `kibble debit postpone {installment} --to DATE`",
+        "{installment} 仍在 {day} 应扣：扣款已经发出，或者签约时就应扣；没有扣成的话，用 `kibble debit postpone {installment} --to DATE` 改期",
+    ),
+    ("a pause until {day} moves terms by more than ten years", "暂停到 {day} 会把各期推迟十年以上"),
+    ("check the date; a customer who does not come back ends the agreement", "请核对日期；客户不再继续的，应办理解约"),
     // Help: agreements.
     ("What was signed, and what becomes of it", "协议：签了什么，后来怎样"),
     ("List agreements", "列出协议"),
@@ -169,7 +175,7 @@ pub const TABLE: Table = &[
     ("the settlement of {agreement} is confirmed already", "{agreement} 的结算清单已经确认"),
     ("{agreement} was not terminated, so there is nothing to confirm", "{agreement} 没有解约，没有可确认的结算清单"),
     (
-        "enter the notice with `kibble agreement terminate {agreement}`",
+        "enter the notice with `kibble agreement terminate {agreement} --cause … --pet … --reason …`",
         "用 `kibble agreement terminate {agreement}` 登记解约通知",
     ),
     ("the rail has not said what became of {term}", "{term} 的扣款结果还不知道"),
@@ -180,8 +186,8 @@ pub const TABLE: Table = &[
     ),
     ("{order} is paid and not delivered", "{order} 已付款但未交付"),
     (
-        "cancel it with `kibble orders cancel {order}`, or ship it; then confirm again",
-        "用 `kibble orders cancel {order}` 取消，或先发货；之后再确认",
+        "cancel it with `kibble orders cancel {order} --reason …`, or ship it; then confirm again",
+        "用 `kibble orders cancel {order} --reason …` 取消，或先发货；之后再确认",
     ),
     ("the settlement of {agreement} cannot be computed: {why}", "{agreement} 的结算算不出来：{why}"),
     ("run `kibble check`; a record contradicts another", "请运行 `kibble check`，有记录互相矛盾"),

@@ -106,6 +106,18 @@ pub const TABLE: Table = &[
     ("rail cannot be reached: {said}", "渠道连不上：{said}"),
     ("rail refuses our settings: {said}", "渠道不接受我们的设置：{said}"),
     ("refund refused: {said}", "退款被拒：{said}"),
+    ("settlement cannot be worked out: {why}", "结算单算不出来：{why}"),
+    (
+        "Enter that the money of a refund, which the rail refused, was handed over at the counter",
+        "登记：渠道拒绝的退款已当面退还客户",
+    ),
+    ("Which refund, for example `f-3`", "哪一笔退款，例如 `f-3`"),
+    ("Has the customer got the money of {refund}?", "{refund} 的钱已交给客户了吗？"),
+    ("{mandate} is valid until {day} only", "{mandate} 的授权只到 {day}"),
+    (
+        "take the money with `kibble debit pay {installment} --cash`, or let the customer use the pay link",
+        "用 `kibble debit pay {installment} --cash` 收现金，或由客户通过链接补缴",
+    ),
     ("messages cannot be handed over: {said}", "通知发不出去：{said}"),
     ("message cannot be sent", "通知无法发送"),
     ("nobody knows whether this message arrived", "不知道这条通知有没有送到"),

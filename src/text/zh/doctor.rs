@@ -4,6 +4,7 @@ use super::Table;
 
 /// Pairs.
 pub const TABLE: Table = &[
+    ("the rail refused {refund}: {amount} is owed to a customer", "渠道拒绝了退款 {refund}：还欠客户 {amount}"),
     ("set this computer's clock right, then run again", "校准这台电脑的时钟，再运行一次"),
     (
         "Look at folder, keys, clock, payment rails, cron, backups and what waits for somebody",

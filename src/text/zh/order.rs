@@ -168,7 +168,10 @@ pub const TABLE: Table = &[
         "the agreement of {customer} has ended, so nothing goes back to the wallet",
         "{customer} 的协议已经结束，钱不能再退回宠物钱包",
     ),
-    ("give the money back from the settlement: `kibble debit refund`", "请按结算退款：`kibble debit refund`"),
+    (
+        "its settlement counted these goods and is final: `kibble why {customer}` shows it",
+        "结算时已把这些商品算作交付，不能再改：可用 `kibble why {customer}` 查看",
+    ),
     ("{order} is {state}; nothing of it is still to come", "{order} {state}，没有待交付的商品"),
     ("this is not an order number", "这不是订单号"),
     ("write the order number as in the order file, for example o-31", "按发货单上的订单号填写，例如 o-31"),

@@ -48,8 +48,8 @@ pub const TABLE: Table = &[
     ("{pet} {name}: {before} → {after}", "{pet} {name}：{before} → {after}"),
     ("nothing is charged for {agreement} any more", "{agreement} 不再扣款"),
     (
-        "settle it and refund what is left with `kibble agreement terminate {agreement}`",
-        "用 `kibble agreement terminate {agreement}` 结算并退还余额",
+        "settle it and refund what is left with `kibble agreement terminate {agreement} --cause … --pet … --reason …`",
+        "用 `kibble agreement terminate {agreement} --cause … --pet … --reason …` 结算并退还余额",
     ),
     ("{text} is not a pet's id like p-3", "{text} 不是像 p-3 这样的宠物编号"),
     ("`kibble pet list` shows all pets", "用 `kibble pet list` 查看所有宠物"),
@@ -72,8 +72,8 @@ pub const TABLE: Table = &[
         "{agreement} 还在为 {pet} 履行：登记为在店就会重新扣款",
     ),
     (
-        "say `returned` now, and end it with `kibble agreement terminate {agreement}`",
-        "现在先登记 `returned`，再用 `kibble agreement terminate {agreement}` 终止协议",
+        "say `returned` now, and end it with `kibble agreement terminate {agreement} --cause … --pet … --reason …`",
+        "现在先登记 `returned`，再用 `kibble agreement terminate {agreement} --cause … --pet … --reason …` 终止协议",
     ),
     ("{pet} belongs to nobody", "{pet} 还没有主人"),
     ("a customer adopts it with `kibble sign`", "客户用 `kibble sign` 签协议领养"),

@@ -199,6 +199,7 @@ pub const TABLE: Table = &[
     ("accepted; the books have it as billed", "已接受，账上就是账单的数字"),
     ("its charge is gone", "对应的扣款不见了"),
     ("{installment} was collected by another attempt meanwhile", "{installment}这期间已由另一次扣款收到"),
+    ("{installment} was collected meanwhile", "{installment} 刚刚已经收到款"),
     ("look again with `kibble recon list`", "用 `kibble recon list` 再看一下"),
     ("another attempt of {installment} is open", "{installment}还有一次扣款没有结果"),
     ("paid, as their bill says; the wallet is credited", "按账单记为已收，钱包已入账"),
