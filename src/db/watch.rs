@@ -238,6 +238,19 @@ pub fn agreements(conn: &Conn) -> Result<Vec<AgreementRow>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Customers whose agreements were all settled or never ran, and whose wallet is not empty: number, and fen.
+pub fn left_with_nobody(conn: &Conn) -> Result<Vec<(i64, i64)>> {
+    let mut query = conn.sql().prepare_cached(
+        "SELECT customer_id, -SUM(amount) AS fen FROM posting
+         WHERE account = 'wallet:principal'
+           AND customer_id IN (SELECT customer_id FROM agreement GROUP BY customer_id
+                               HAVING SUM(state = 'ended') > 0 AND SUM(state NOT IN ('ended','cancelled')) = 0)
+         GROUP BY customer_id HAVING SUM(amount) <> 0 ORDER BY customer_id",
+    )?;
+    let rows = query.query_map([], |row| Ok((row.get("customer_id")?, row.get("fen")?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// What wallets paid for in new orders.
 pub fn wallet_lines(conn: &Conn, after: i64) -> Result<Vec<LineRow>> {
     let mut query = conn.sql().prepare_cached(

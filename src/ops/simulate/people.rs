@@ -106,7 +106,7 @@ pub fn earlier_book(people: &[Person]) -> String {
 }
 
 /// The number printed on an agreement of the earlier book.
-pub fn earlier_no(place: u32) -> String {
+fn earlier_no(place: u32) -> String {
     format!("HT{place}")
 }
 

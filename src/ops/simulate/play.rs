@@ -2,13 +2,14 @@
 //! the story; anything else that ends in an error, without a snag to blame, is a fault of kibble's.
 
 use anyhow::Result;
+use chrono::Datelike;
 
-use super::people::{Person, RAILS, earlier_no, form};
+use super::people::{Person, RAILS, form};
 use super::story::Act;
 use crate::adapters::rail::sandbox::rows::CardKind;
 use crate::adapters::rail::sandbox::{FaultKind, FaultSpan};
 use crate::db;
-use crate::domain::agreement::{Agreement, PauseEffect};
+use crate::domain::agreement::{Agreement, AgreementState, PauseEffect};
 use crate::domain::charge::InstallmentState;
 use crate::domain::date::plus_days;
 use crate::domain::id::InstallmentId;
@@ -22,7 +23,7 @@ use crate::ops::debit::list::Shelf;
 use crate::ops::debit::{Options, Outcome};
 use crate::ops::order::Basket;
 use crate::ops::recon::{self, FetchWanted};
-use crate::ops::sign::Acknowledged;
+use crate::ops::sign::{Acknowledged, Form};
 use crate::ops::statement::Termination;
 use crate::ops::{Ctx, agreement, debit, mandate, order, pet, remind, risk, sandbox, sign, statement};
 
@@ -36,6 +37,8 @@ const MONTH: Money = Money::from_fen(30_000);
 const PLENTY: Money = Money::from_fen(5_000_000);
 /// Overdue terms paid in one go: people come when they were reminded, and seldom alone.
 const PAID_AT_ONCE: u32 = 4;
+/// Nobody takes more pets.
+const MOST_AGREEMENTS: usize = 3;
 
 /// Does an act. `Ok(false)` when there was nobody to do it, nothing to do it to, or a rule refused it.
 ///
@@ -64,6 +67,7 @@ fn done(ctx: &Ctx, people: &[Person], what: &Act) -> Result<bool> {
             return Ok(matches!(ran, Outcome::Ran(_)));
         }
         Act::Sign(place) => return sign_up(ctx, people, *place),
+        Act::SignAnother(place) => return sign_another(ctx, people, *place),
         Act::Agree => drop(sandbox::sign(ctx, None, now)?),
         Act::Fund(place, fen) => {
             let Some(it) = who(place)? else { return Ok(false) };
@@ -175,23 +179,30 @@ fn done(ctx: &Ctx, people: &[Person], what: &Act) -> Result<bool> {
     Ok(true)
 }
 
-/// The newest agreement of a person.
-fn agreement_of(ctx: &Ctx, people: &[Person], place: u32) -> Result<Option<Agreement>> {
-    let Some(it) = people.iter().find(|it| it.place == place) else { return Ok(None) };
-    if it.signs_on.is_none() {
-        return db::agreement::by_no(ctx.db.read(), &earlier_no(place));
-    }
+/// The agreements of a person, the oldest first.
+fn agreements_of(ctx: &Ctx, people: &[Person], place: u32) -> Result<Vec<Agreement>> {
+    let mut found = Vec::new();
+    let Some(it) = people.iter().find(|it| it.place == place) else { return Ok(found) };
     let customer = match crate::ops::customer::resolve(ctx, &it.phone) {
         Ok(customer) => customer,
-        Err(error) if is_refusal(&error) => return Ok(None),
+        Err(error) if is_refusal(&error) => return Ok(found),
         Err(error) => return Err(error),
     };
-    let mut newest = None;
-    db::agreement::each(ctx.db.read(), Some(customer.id), None, |found| {
-        newest = Some(found);
+    db::agreement::each(ctx.db.read(), Some(customer.id), None, |agreement| {
+        found.push(agreement);
         Ok(())
     })?;
-    Ok(newest)
+    Ok(found)
+}
+
+/// The agreement that somebody speaks of: the oldest that is not over on one day, the newest on the next.
+fn agreement_of(ctx: &Ctx, people: &[Person], place: u32) -> Result<Option<Agreement>> {
+    let mut all = agreements_of(ctx, people, place)?;
+    let newest = all.last().cloned();
+    all.retain(|it| !matches!(it.state, AgreementState::Ended | AgreementState::Cancelled));
+    let old = ctx.today(ctx.now()).day().is_multiple_of(2);
+    let spoken_of = if old { all.into_iter().next() } else { all.pop() };
+    Ok(spoken_of.or(newest))
 }
 
 /// Some of the terms that are overdue, from one of them on.
@@ -217,8 +228,20 @@ fn sign_up(ctx: &Ctx, people: &[Person], place: u32) -> Result<bool> {
     if agreement_of(ctx, people, place)?.is_some() {
         return Ok(false);
     }
+    sign_form(ctx, &form(it))
+}
+
+fn sign_another(ctx: &Ctx, people: &[Person], place: u32) -> Result<bool> {
+    let Some(it) = people.iter().find(|it| it.place == place) else { return Ok(false) };
+    let all = agreements_of(ctx, people, place)?;
+    let Some(known) = all.first().filter(|_| all.len() < MOST_AGREEMENTS) else { return Ok(false) };
+    let another = Form { customer: Some(known.customer.to_string()), pet_name: Some("圆子".to_owned()), ..form(it) };
+    sign_form(ctx, &another)
+}
+
+fn sign_form(ctx: &Ctx, form: &Form) -> Result<bool> {
     let now = ctx.now();
-    let prepared = sign::prepare(ctx, &form(it), now)?;
+    let prepared = sign::prepare(ctx, form, now)?;
     let shown = Acknowledged { shown_at: now, acknowledged_at: now, explained: true };
     sign::sign(ctx, &prepared, &vec![shown; prepared.points.len()], now)?;
     Ok(true)

@@ -27,6 +27,8 @@ pub enum Act {
     RunEarly(u32),
     /// A new customer signs at the counter.
     Sign(u32),
+    /// Somebody who signed before signs for one more pet.
+    SignAnother(u32),
     /// Everybody who was sent a sign link agrees.
     Agree,
     /// Somebody's wallet app holds that much: nothing, one month, plenty.
@@ -209,6 +211,7 @@ fn happens(dice: &mut Dice, plot: &Plot) -> Act {
         89..=90 => Act::FetchBills,
         91 => Act::ClearFlag(who),
         92..=94 => Act::Agree,
+        95 => Act::SignAnother(who),
         _ => Act::Buy(who, any),
     }
 }
@@ -269,6 +272,7 @@ impl Act {
             Act::Run => t!("a debit run"),
             Act::RunEarly(hours) => t!("a debit run, the clock {n} hours slow", n = hours),
             Act::Sign(it) => t!("person {n} signs", n = who(it)),
+            Act::SignAnother(it) => t!("person {n} signs for one more pet", n = who(it)),
             Act::Agree => t!("whoever has a sign link agrees"),
             Act::Fund(it, fen) => {
                 let yuan = crate::domain::money::Money::from_fen(*fen).yuan();

@@ -169,6 +169,14 @@ impl Watch {
         if let Err(found) = self.both_books(hands)? {
             return Ok(Err(found));
         }
+        // A settlement divides all that its agreement brought, so nothing is left with nobody.
+        if let Some((customer, fen)) = db::watch::left_with_nobody(conn)?.first() {
+            return Ok(Err(broken(
+                4,
+                t!("everything was settled, and the wallet is not empty"),
+                format!("c-{customer} {fen}"),
+            )));
+        }
         let checked = check::check(ctx)?;
         let failed = checked.laws.iter().find_map(|law| Some((law, law.broken.first()?)));
         Ok(match failed {

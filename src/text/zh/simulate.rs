@@ -4,6 +4,8 @@ use super::Table;
 
 /// Pairs.
 pub const TABLE: Table = &[
+    ("person {n} signs for one more pet", "第 {n} 位客户又领养一只宠物"),
+    ("everything was settled, and the wallet is not empty", "全部结算完了，钱包里却还有钱"),
     (
         "Test kibble instead: play so many years of an invented shop with faults everywhere, and judge the laws after every step",
         "改为检验 kibble：模拟一家虚构的店若干年，处处制造故障，每一步之后检查各条规则",
