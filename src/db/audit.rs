@@ -220,6 +220,16 @@ pub fn about(conn: &Conn, records: &[String], limit: u32) -> Result<Vec<AuditRow
     Ok(rows)
 }
 
+/// The rows whose own record is one of these, oldest first.
+pub fn of_records(conn: &Conn, records: &[String]) -> Result<Vec<AuditRow>> {
+    let wanted = vec!["?"; records.len()].join(",");
+    let mut query = conn.sql().prepare(&format!(
+        "SELECT seq, at, actor, host, op, entity, detail, prev_hash, hash FROM audit WHERE entity IN ({wanted}) ORDER BY seq"
+    ))?;
+    let rows = query.query_map(rusqlite::params_from_iter(records), from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// The newest adoption of a restored or copied database since the last debit run began, with its detail.
 pub fn adopted_since_run(conn: &Conn) -> Result<Option<(At, String)>> {
     let mut query = conn.sql().prepare_cached(

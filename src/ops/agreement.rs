@@ -353,9 +353,21 @@ pub fn pause(ctx: &Ctx, id: AgreementId, pause: &Pause, now: At) -> Result<Pause
         done.kept = inside.iter().filter(|it| !changed(it.id.term)).map(|it| (it.id.term, it.due)).collect();
         let new = db::agreement::NewPause { on: today, until: pause.until, effect: pause.effect, added_months };
         db::agreement::pause(tx, id, &new)?;
-        let reason = format!("{} until {}: {}", pause.effect.word(), pause.until, pause.reason);
+        let reason = pause_words(pause);
         Ok((done, Op::AgreementChanged { agreement: id, state: AgreementState::Paused.word().into(), reason }))
     })
+}
+
+/// A pause as the audit trail keeps it.
+fn pause_words(pause: &Pause) -> String {
+    format!("{} until {}: {}", pause.effect.word(), pause.until, pause.reason)
+}
+
+/// Reads a pause back from the audit trail, the only place that remembers one that is over.
+pub(super) fn read_pause(words: &str) -> Option<Pause> {
+    let (effect, rest) = words.split_once(" until ")?;
+    let (until, reason) = rest.split_once(": ")?;
+    Some(Pause { effect: PauseEffect::from_word(effect)?, until: until.parse().ok()?, reason: reason.to_owned() })
 }
 
 /// Ends a pause now. Ended early, a pause that extends gives back the months it did not need, and one that skips collects

@@ -420,6 +420,9 @@ fn what_cannot_be_looked_up_waits_for_a_person() {
         .says("remind settle")
         .says("不知道有没有送到");
     post.shop.lang("en");
+    // The run's hint works as it is typed, and leads to both answers.
+    post.shop.run("--now 2026-11-06T09:00 debit run").exits(3).says("kibble why n-1");
+    post.shop.run("--now 2026-11-06T09:00 why n-1").says("kibble remind settle n-1 --not-arrived");
     post.shop.run("--now 2026-11-06T09:00 remind settle n-1 --not-arrived").ok("queued again");
     post.shop.run("--now 2026-11-06T09:00 remind send").ok("1 message sent");
     assert_eq!(post.desk.took().len(), 2);

@@ -172,6 +172,133 @@ fn a_missed_window_says_what_a_person_can_do() {
     assert_eq!((json["stopped"]["rule"].as_str(), json["stopped"]["earliest"].is_null()), (Some("tries_over"), true));
 }
 
+#[test]
+fn a_declined_attempt_of_a_term_that_was_paid_says_by_which_charge() {
+    let mut shop = shop(&[ALIPAY]);
+    announced(&mut shop);
+    shop.run("sandbox fund c-1 0").exits(0);
+    run(&mut shop, "2026-11-05T09:00").ok("1 declined");
+    shop.run("sandbox fund c-1 500").exits(0);
+    run(&mut shop, "2026-11-05T17:00").ok("1 paid");
+    let paid = ask(&shop, "SELECT 'k-' || id FROM charge WHERE state = 'paid'");
+    why(&mut shop, "2026-11-06T10:00", "k-1")
+        .says("Alipay declined it: no funds")
+        .says(&format!("Paid: ¥199.00 came on 2026-11-05 17:00, by debit on Alipay ({paid})."));
+    why_zh(&mut shop, "2026-11-06T10:00", "k-1")
+        .says(&format!("已支付：2026-11-05 17:00 收到 ¥199.00，支付宝代扣（{paid}）。"));
+}
+
+#[test]
+fn a_day_that_a_pause_moved_is_not_told_as_the_agreed_one() {
+    let mut shop = shop(&[ALIPAY, ALIPAY]);
+    shop.at("2026-11-01T12:00");
+    shop.run("agreement pause a-1 --until 2026-12-20 --effect extend --reason travel").exits(0);
+    shop.run("agreement pause a-2 --until 2027-02-20 --effect extend --reason travel").exits(0);
+    run(&mut shop, "2026-12-20T08:00").exits(0);
+    shop.at("2026-12-21T10:00").run("agreement resume a-2 --reason 'home again'").exits(0);
+    let agreed = "agreed with the customer: ¥199.00 is debited on 2026-11-05";
+    let paused = "paused until 2026-12-20: travel; what falls due until then moves to later months";
+    in_order(
+        &why(&mut shop, "2026-12-22T10:00", "a-1/1"),
+        &["due 2027-01-05", agreed, "2026-11-01 12:00", paused, "is debited on 2027-01-05 now", "the pause is over"],
+    );
+    // The first term that lies after a pause moves with the others.
+    in_order(&why(&mut shop, "2026-12-22T10:00", "a-1/9"), &["debited on 2027-07-05", paused, "on 2027-09-05 now"]);
+    // Ended early, it gives months back: the day is told where it was fixed.
+    let early = "the pause was ended early: home again";
+    in_order(&why(&mut shop, "2026-12-22T10:00", "a-2/1"), &[agreed, "paused until", early, "on 2027-01-05 now"]);
+    in_order(&why(&mut shop, "2026-12-22T10:00", "a-1"), &[paused, "the pause is over"]);
+    in_order(&why(&mut shop, "2026-12-22T10:00", "a-2"), &["paused until 2027-02-20: travel", early]);
+    why_zh(&mut shop, "2026-12-22T10:00", "a-1/1")
+        .says("与客户约定：2026-11-05 扣款 ¥199.00")
+        .says("暂停至 2026-12-20：travel；此前到期的各期顺延到以后的月份")
+        .says("现改为 2027-01-05 扣款")
+        .says("暂停结束");
+}
+
+#[test]
+fn a_postponed_term_tells_its_agreed_day_and_who_moved_it_where() {
+    let mut shop = shop(&[ALIPAY]);
+    shop.at("2026-11-01T12:00");
+    shop.run("debit postpone a-1/1 --to 2026-11-20 --reason 'pay day'").exits(0);
+    in_order(
+        &why(&mut shop, "2026-11-02T10:00", "a-1/1"),
+        &["due 2026-11-20", "is debited on 2026-11-05", "2026-11-01 12:00", "put off to 2026-11-20: pay day"],
+    );
+    why_zh(&mut shop, "2026-11-02T10:00", "a-1/1").says("改期至 2026-11-20：pay day");
+    // Another term is not concerned.
+    why(&mut shop, "2026-11-02T10:00", "a-1/2").says("is debited on 2026-12-05").hides("put off");
+}
+
+#[test]
+fn the_notice_that_allowed_an_attempt_is_told_after_the_term_was_postponed() {
+    let mut shop = shop(&[ALIPAY]);
+    shop.run("sandbox fund c-1 0").exits(0);
+    fail_month(&mut shop, "2026-11");
+    shop.at("2026-11-07T10:00").run("debit postpone a-1/1 --to 2026-11-20 --reason 'pay day'").exits(0);
+    hours(&mut shop, "2026-11-17T09:00", "2026-11-17T10:00");
+    let (first, second) = (
+        "the customer was told of the debit of ¥199.00 on 2026-11-05",
+        "was told of the debit of ¥199.00 on 2026-11-20",
+    );
+    in_order(
+        &why(&mut shop, "2026-11-18T10:00", "a-1/1"),
+        &["2026-11-02 08:00", "n-1 ", first, "attempt 1: ", "put off to 2026-11-20", second],
+    );
+    // What came after an attempt did not allow it.
+    why(&mut shop, "2026-11-18T10:00", "k-1").says(first).says("n-1 ").hides(second).hides("put off");
+}
+
+#[test]
+fn nothing_that_was_dropped_happens_in_the_future() {
+    let mut shop = shop(&[ALIPAY]);
+    shop.at("2026-11-03T10:00");
+    shop.run("agreement pause a-1 --until 2026-12-20 --effect skip --reason travel").exits(0);
+    let ran = why(&mut shop, "2026-11-03T11:00", "a-1");
+    in_order(&ran, &["2026-11-03 10:00", "terms that are not collected any more: 2"]);
+    let json = shop.run("why a-1 --json").json();
+    for step in json["steps"].as_array().unwrap() {
+        assert!(step["at"].as_str().unwrap() <= "2026-11-03T03:00:00Z", "{}", ran.full());
+    }
+    why(&mut shop, "2026-11-03T11:00", "a-1/1")
+        .says("Not to be collected any more: it was dropped by a pause.")
+        .says("paused until 2026-12-20: travel; what falls due until then is dropped");
+    // What a pause dropped and what the end of the agreement dropped are two decisions.
+    run(&mut shop, "2026-12-20T08:00").exits(0);
+    shop.at("2026-12-21T10:00");
+    shop.run("agreement terminate a-1 --cause consumer --pet kept --reason moved --yes").exits(0);
+    in_order(
+        &why(&mut shop, "2026-12-21T11:00", "a-1"),
+        &["terms that are not collected any more: 2", "the pause is over", "terms that are not collected any more: 10"],
+    );
+}
+
+#[test]
+fn the_earliest_charge_of_a_paused_agreement_is_not_before_the_terms_own_day() {
+    let mut shop = shop(&[ALIPAY]);
+    shop.at("2026-11-03T10:00");
+    shop.run("agreement pause a-1 --until 2026-11-20 --effect extend --reason travel").exits(0);
+    let ran = why(&mut shop, "2026-11-03T11:00", "a-1/6");
+    ran.says("Not charged: the agreement is paused until 2026-11-20 09:00.").says("Not before 2027-05-05 09:00.");
+    shop.at("2026-11-03T11:00");
+    let json = shop.run("why a-1/6 --json").json();
+    assert_eq!(json["stopped"]["earliest"], "2027-05-05T01:00:00Z");
+    assert_eq!(json["stopped"]["rule"], "paused");
+}
+
+#[test]
+fn an_open_pay_link_says_until_when_it_can_be_paid() {
+    let mut shop = shop(&[ALIPAY]);
+    announced(&mut shop);
+    shop.run("sandbox fund c-1 0").exits(0);
+    run(&mut shop, "2026-11-05T09:00").ok("1 declined");
+    let link = ask(&shop, "SELECT 'k-' || id FROM charge WHERE kind = 'link' AND state = 'pending'");
+    let ran = why(&mut shop, "2026-11-05T10:00", &link);
+    ran.says("the pay link is open, and can be paid until 2026-1").hides("Not before");
+    assert!(shop.run(&format!("why {link} --json")).json()["stopped"]["earliest"].is_null());
+    why_zh(&mut shop, "2026-11-05T10:00", &link).says("补缴链接待客户付款，可付至 2026-1");
+}
+
 // ---- The wallet -------------------------------------------------------------------------------------------------------------
 
 #[test]
@@ -214,6 +341,33 @@ fn a_wallet_is_a_chain_of_entries_that_ends_at_its_balance() {
         .says("out of the wallet");
 }
 
+#[test]
+fn one_of_two_goods_brought_back_names_that_one() {
+    let mut shop = signed("alipay", None);
+    announced(&mut shop);
+    run(&mut shop, "2026-11-05T09:00").ok("1 paid");
+    hours(&mut shop, "2026-12-02T09:00", "2026-12-02T10:00");
+    run(&mut shop, "2026-12-05T09:00").ok("1 paid");
+    shop.write("catalog.csv", include_bytes!("../../examples/data/catalog.csv"));
+    shop.at("2026-12-06T10:00").run("catalog import catalog.csv").exits(0);
+    shop.run("orders add c-1 STP-001 STP-003:3 --counter --pay wallet").exits(0);
+    for (line, qty) in [(1, 1), (2, 1), (2, 2)] {
+        shop.run(&format!("orders return o-1 --line {line} --qty {qty} --reason torn")).exits(0);
+    }
+    let name = |line: u32| ask(&shop, &format!("SELECT name FROM order_line WHERE line = {line}"));
+    let (kitten, salmon) = (name(1), name(2));
+    in_order(
+        &why(&mut shop, "2026-12-07T10:00", "c-1"),
+        &[
+            &format!("order o-1 ({kitten} × 1, {salmon} × 3)"),
+            &format!("¥72.00 in, ¥167.00 held · return o-1/1/1 ({kitten} × 1)"),
+            &format!("return o-1/2/1 ({salmon} × 1)"),
+            // The number of the return counts all pieces so far.
+            &format!("return o-1/2/3 ({salmon} × 2)"),
+        ],
+    );
+}
+
 // ---- Messages ---------------------------------------------------------------------------------------------------------------
 
 #[test]
@@ -229,6 +383,19 @@ fn a_message_held_for_the_night_says_until_when() {
         .says("held until 2026-11-05 08:00")
         .says("from then on a-1/1 waits 48 hours before it may be charged")
         .hides("199000");
+}
+
+#[test]
+fn a_message_in_doubt_hints_commands_that_work_as_typed() {
+    let mut shop = shop(&[ALIPAY]);
+    run(&mut shop, "2026-11-02T08:00").exits(0);
+    let sql = rusqlite::Connection::open(shop.path("shop.db")).unwrap();
+    sql.execute("UPDATE message SET state = 'unknown', sent_at = NULL WHERE id = 1", []).unwrap();
+    why(&mut shop, "2026-11-02T10:00", "n-1")
+        .says("nobody knows whether it arrived")
+        .says("`kibble remind settle n-1 --arrived`")
+        .says("`kibble remind settle n-1 --not-arrived`");
+    shop.run("remind settle n-1 --not-arrived").exits(0);
 }
 
 // ---- Flags ------------------------------------------------------------------------------------------------------------------
@@ -281,6 +448,18 @@ fn a_mandate_says_why_it_is_open_closing_or_over() {
 }
 
 #[test]
+fn a_mandate_whose_last_day_has_passed_is_not_in_force() {
+    let mut shop = shop(&[Row { terms: 3, ..ALIPAY }]);
+    let until = ask(&shop, "SELECT valid_until FROM mandate");
+    let on_the_day = format!("{until}T10:00");
+    why(&mut shop, &on_the_day, "m-1").says("In force, and not closed");
+    why(&mut shop, "2027-06-01T10:00", "m-1")
+        .says(&format!("Not in force any more: it was good until {until}."))
+        .hides("In force, and");
+    why_zh(&mut shop, "2027-06-01T10:00", "m-1").says(&format!("已失效：有效期到 {until} 为止")).hides("没有关闭");
+}
+
+#[test]
 fn a_refund_without_an_answer_says_that_it_is_paid_once() {
     let mut shop = shop(&[ALIPAY]);
     announced(&mut shop);
@@ -321,7 +500,11 @@ fn an_agreement_that_ended_tells_how_and_what_went_back() {
         .says("the settlement waits for your word; it confirms itself on 2026-11-10")
         .says("`kibble agreement confirm a-1`")
         .says("terms that are not collected any more: 11");
-    why(&mut shop, "2026-11-07T11:00", "a-1/2").says("Not to be collected any more: the agreement is not running.");
+    // The pet came back alive: what was signed about a pet's death has no part in it.
+    why(&mut shop, "2026-11-07T11:00", "a-1/2")
+        .says("Not to be collected any more: the agreement is not running.")
+        .says("withdraw without reasons")
+        .hides("clause 5.4");
     shop.run("agreement confirm a-1 --yes").exits(0);
     // Leaving in the first days is an article of its own, and the law behind it another one.
     why(&mut shop, "2026-11-07T12:00", "f-1")
@@ -329,6 +512,17 @@ fn an_agreement_that_ended_tells_how_and_what_went_back() {
         .says("withdraw without reasons")
         .says("judicial interpretation of 2025, article 14");
     why_zh(&mut shop, "2026-11-07T12:00", "a-1").says("不再收取 11 期").says("已解约并结清");
+}
+
+#[test]
+fn terms_whose_tries_are_over_are_not_to_come() {
+    let mut shop = shop(&[ALIPAY]);
+    shop.run("sandbox fund c-1 0").exits(0);
+    fail_month(&mut shop, "2026-11");
+    let over = "of 1 more the tries are over: the customer pays by link or at the counter";
+    why(&mut shop, "2026-11-10T10:00", "a-1").says("running: 0 of 12 terms collected, 11 to come;").says(over);
+    why_zh(&mut shop, "2026-11-10T10:00", "a-1")
+        .says("已收 0 期，还有 11 期；另有 1 期不再代扣，由客户通过链接或到店补缴");
 }
 
 // ---- Shape ------------------------------------------------------------------------------------------------------------------
@@ -373,11 +567,24 @@ fn json_has_one_shape_for_every_record() {
 fn a_record_that_is_not_there_says_how_each_is_spelled() {
     let mut shop = shop(&[ALIPAY]);
     shop.at("2026-11-02T10:00");
-    for subject in ["k-99", "n-99", "m-99", "f-99", "r-99", "x-1", "KB0000", "b-1", "k-1 --high-risk"] {
+    for subject in
+        ["k-99", "n-99", "m-99", "f-99", "r-99", "x-1", "KB0000", "b-1", "k-1 --high-risk", "a-1/99 --high-risk"]
+    {
         shop.run(&format!("why {subject}")).fails(1, "there is no record").says("a term is a-7/3");
     }
-    shop.run("why a-9/1").fails(1, "there is no installment a-9/1");
+    shop.run("why a-1/99").fails(1, "there is no installment a-1/99").says("kibble agreement show a-1");
+    // What helps must exist itself.
+    shop.run("why a-9/1")
+        .fails(1, "there is no agreement a-9")
+        .says("kibble agreement list")
+        .hides("agreement show a-9");
+    // A term is there, only it has no flag of its own.
+    let flag = shop.run("why a-1/2 --high-risk");
+    flag.fails(2, "only an agreement has a high-risk flag")
+        .says("`kibble why a-1 --high-risk`")
+        .hides("there is no record");
     shop.run("why a-9").fails(1, "there is no agreement a-9");
     shop.run("why c-99").fails(1, "no customer has the id");
-    shop.lang("zh").run("why k-99").fails(1, "没有 k-99 这条记录").says("写法：期 a-7/3");
+    shop.lang("zh").run("why a-1/2 --high-risk").fails(2, "只有协议才有高风险标记");
+    shop.run("why k-99").fails(1, "没有 k-99 这条记录").says("写法：期 a-7/3");
 }

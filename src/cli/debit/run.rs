@@ -339,7 +339,7 @@ fn planned_text(ctx: &Ctx, planned: &Planned) -> String {
             true => t!("{id}  charge {amount} on {rail} again", id = id, amount = amount, rail = planned.rail),
         };
     }
-    let text = |stop| stop_text(ctx, stop, planned.due, &planned.rail, planned.earliest);
+    let text = |stop| stop_text(ctx, stop, planned.due, &planned.rail, planned.rule_until());
     let why = planned.stop.map_or(String::new(), text);
     if planned.announce {
         return t!("{id}  announce {amount}, not charged: {why}", id = id, amount = amount, why = why);

@@ -125,7 +125,7 @@ fn deliver(ctx: &Ctx, report: &mut RunReport) -> Result<()> {
     }
     for message in delivered.in_doubt {
         let next = match delivered.undecidable.contains(&message) {
-            true => format!("kibble remind settle {message}"),
+            true => format!("kibble why {message}"),
             false => "kibble remind list --state unknown".to_owned(),
         };
         report.need(Need {

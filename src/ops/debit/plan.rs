@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::db;
 use crate::db::installment::{DueRow, Place};
+use crate::domain::agreement::AgreementState;
 use crate::domain::charge::{ChargeHour, Decision, Stop, decide};
 use crate::domain::date::{At, moment, plus_days};
 use crate::domain::id::{AgreementId, CustomerId, InstallmentId, RunId};
@@ -40,7 +41,8 @@ pub struct Planned {
     /// When that rule no longer stops it, where time alone changes it.
     pub until: Option<At>,
     /// The same where a step of kibble's own must come first, an announcement for example: the earliest moment at which it can be
-    /// charged if that step is taken now. `None` too where the window closes before.
+    /// charged if that step is taken now; and the term's own time where a pause ends before it. `None` too where the window closes
+    /// before.
     pub earliest: Option<At>,
     /// From when its announcement allows a charge.
     pub charge_from: Option<At>,
@@ -50,6 +52,13 @@ pub struct Planned {
     pub retry: bool,
     /// Whether the run would give it up: its window passed without a decided attempt.
     pub missed: bool,
+}
+
+impl Planned {
+    /// The moment of which the rule's sentence speaks ([`stop_text`]): the end of a pause, else the earliest charge.
+    pub fn rule_until(&self) -> Option<At> {
+        if self.stop == Some(Stop::Paused) { self.until } else { self.earliest }
+    }
 }
 
 /// What else a run would do.
@@ -131,11 +140,12 @@ pub fn planned(ctx: &Ctx, mut row: DueRow, now: At) -> Planned {
         Decision::Charge => (None, None),
         Decision::Wait { stop, until } => (Some(stop), until),
     };
-    let earliest = until.or_else(|| match (stop, ctx.config.rails.get(&row.rail)) {
-        (Some(Stop::NotAnnounced), Some(rail)) => announce::earliest(ctx, &row, &rail.profile, now),
-        (Some(Stop::RailNotice), Some(rail)) => after_notice(&row, &rail.profile, now),
-        _ => None,
-    });
+    let earliest = match (stop, until, ctx.config.rails.get(&row.rail)) {
+        (Some(Stop::Paused), Some(over), _) => after_pause(ctx, &row, over),
+        (Some(Stop::NotAnnounced), None, Some(rail)) => announce::earliest(ctx, &row, &rail.profile, now),
+        (Some(Stop::RailNotice), None, Some(rail)) => after_notice(&row, &rail.profile, now),
+        _ => until,
+    };
     let charge_at = moment(row.installment.due, settings.hour, ctx.zone());
     let may_announce = matches!(stop, Some(Stop::NotDue | Stop::NotAnnounced));
     Planned {
@@ -155,6 +165,14 @@ pub fn planned(ctx: &Ctx, mut row: DueRow, now: At) -> Planned {
     }
 }
 
+/// The earliest charge once a pause is over: what the same rules say at that moment of an agreement that runs.
+fn after_pause(ctx: &Ctx, row: &DueRow, over: At) -> Option<At> {
+    let mut row = row.clone();
+    row.candidate.agreement = AgreementState::Active;
+    let then = planned(ctx, row, over);
+    if then.charge { Some(over) } else { then.earliest }
+}
+
 /// The earliest charge when the rail's own notice is given at the next hour in which it takes one.
 fn after_notice(row: &DueRow, profile: &Profile, now: At) -> Option<At> {
     let given = profile.notice_hours.next(now, profile.timezone);
@@ -162,7 +180,7 @@ fn after_notice(row: &DueRow, profile: &Profile, now: At) -> Option<At> {
     row.candidate.window(profile).next(first)
 }
 
-/// The rule that stops a charge, in words, and the earliest charge.
+/// The rule that stops a charge, in words, with its moment ([`Planned::rule_until`]).
 pub fn stop_text(ctx: &Ctx, stop: Stop, due: NaiveDate, rail: &str, earliest: Option<At>) -> String {
     let until = earliest.map_or_else(|| "—".to_owned(), |at| ctx.wall(at));
     match stop {

@@ -301,11 +301,11 @@ impl Groups {
             stop: planned.stop,
             rail: planned.rail.clone(),
             sum: Sum::default(),
-            until: planned.earliest,
+            until: planned.rule_until(),
             due: planned.due,
         });
         group.sum.add(planned.amount);
-        group.until = match (group.until, planned.earliest) {
+        group.until = match (group.until, planned.rule_until()) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };

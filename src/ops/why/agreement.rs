@@ -1,12 +1,16 @@
 //! Why an agreement is as it is: signed, agreed to, paused, flagged, ended, settled; and its terms in a line each.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 
+use crate::db::installment::Installment;
 use crate::domain::agreement::AgreementState;
 use crate::domain::charge::{Course, InstallmentState};
 use crate::domain::date::{At, moment};
 use crate::domain::id::AgreementId;
 use crate::ops::report::export::word_text;
+use crate::ops::why::moves::{dropped_at, moves};
 use crate::ops::why::term::{tell_mandate, tell_refund};
 use crate::ops::why::{About, Kind, Stopped, Story, Why, changes, clause, rows_about};
 use crate::ops::{Ctx, agreement, customer, risk};
@@ -18,7 +22,8 @@ pub fn why(ctx: &Ctx, id: AgreementId, now: At) -> Result<Why> {
     let shown = agreement::show(ctx, agreement::get(conn, id)?, now)?;
     let it = &shown.agreement;
     let mut story = Story::default();
-    clause::put(&mut story, ctx, it, &[clause::DEBIT_DAY, clause::MANDATE, clause::TERMINATION])?;
+    let ending = if clause::is_cooling_off(it) { clause::COOLING_OFF } else { clause::TERMINATION };
+    clause::put(&mut story, ctx, it, &[clause::DEBIT_DAY, clause::MANDATE, ending])?;
     for mandate in &shown.mandates {
         tell_mandate(ctx, &mut story, mandate);
     }
@@ -37,23 +42,23 @@ pub fn why(ctx: &Ctx, id: AgreementId, now: At) -> Result<Why> {
         let at = term.paid_at.unwrap_or_else(|| moment(term.due, ctx.config.settings.debit.hour, ctx.zone()));
         story.event(at, term.id, Kind::Term, format!("{} · {what}", term.amount.yuan()));
     }
-    let cancelled: Vec<_> = shown.terms.iter().filter(|term| term.state == InstallmentState::Cancelled).collect();
-    if let Some(first) = cancelled.first() {
-        let at = it.ended_at.unwrap_or_else(|| moment(first.due, ctx.config.settings.debit.hour, ctx.zone()));
-        story.event(
-            at,
-            first.id,
-            Kind::Term,
-            t!("terms that are not collected any more: {count}", count = cancelled.len()),
-        );
+    let moves = moves(ctx, id, None)?;
+    for it in &moves {
+        it.tell(&mut story);
+    }
+    // By the decision that dropped them: a pause, else the end of the agreement. It lies in the past; their days may not.
+    let mut cancelled: BTreeMap<At, Vec<&Installment>> = BTreeMap::new();
+    for term in shown.terms.iter().filter(|term| term.state == InstallmentState::Cancelled) {
+        let at = dropped_at(ctx, &moves, term.due).or(it.ended_at).unwrap_or(now);
+        cancelled.entry(at).or_default().push(term);
+    }
+    for (at, terms) in cancelled {
+        let text = t!("terms that are not collected any more: {count}", count = terms.len());
+        story.event(at, terms[0].id, Kind::Term, text);
     }
     for flag in &shown.flags {
         let text = t!("flagged as high risk: {why}", why = risk::reason_text(&flag.reason));
         story.event(flag.since, id, Kind::Flag, text);
-    }
-    if let (Some(on), Some(until)) = (it.paused_on, it.paused_until) {
-        let at = moment(on, chrono::NaiveTime::MIN, ctx.zone());
-        story.event(at, id, Kind::Agreement, t!("paused until {until}", until = until));
     }
     if let Some(statement) = &shown.statement {
         let ended = t!("the agreement ended: {cause}", cause = word_text(&statement.row.cause));
@@ -64,14 +69,25 @@ pub fn why(ctx: &Ctx, id: AgreementId, now: At) -> Result<Why> {
     }
     let state = agreement::state_text(it.state);
     let stopped = stopped(ctx, &shown);
-    let answer = match &stopped {
-        Some(stop) => t!("{state}: {why}.", state = state, why = stop.text),
-        None => t!(
+    let (collected, terms) = (shown.collected, it.terms);
+    let over = u32::try_from(shown.terms.iter().filter(|term| is_over(term)).count())?;
+    let left = shown.left_terms - over;
+    let answer = match (&stopped, over) {
+        (Some(stop), _) => t!("{state}: {why}.", state = state, why = stop.text),
+        (None, 0) => t!(
             "{state}: {collected} of {terms} terms collected, {left} to come.",
             state = state,
-            collected = shown.collected,
-            terms = it.terms,
-            left = shown.left_terms
+            collected = collected,
+            terms = terms,
+            left = left
+        ),
+        (None, over) => t!(
+            "{state}: {collected} of {terms} terms collected, {left} to come; of {over} more the tries are over: the customer pays by link or at the counter.",
+            state = state,
+            collected = collected,
+            terms = terms,
+            left = left,
+            over = over
         ),
     };
     Ok(Why {
@@ -84,6 +100,11 @@ pub fn why(ctx: &Ctx, id: AgreementId, now: At) -> Result<Why> {
         steps: story.steps(),
         changes: changes(rows_about(ctx, [id.to_string()])?),
     })
+}
+
+/// Whether it is open and no debit will be tried for it any more.
+fn is_over(term: &Installment) -> bool {
+    term.state == InstallmentState::Open && matches!(term.course, Course::Failed | Course::Missed)
 }
 
 /// Why it does not run, where it could.

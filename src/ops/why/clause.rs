@@ -5,6 +5,7 @@ use anyhow::Result;
 
 use crate::db;
 use crate::domain::agreement::{Agreement, AgreementSource};
+use crate::domain::statement::Cause;
 use crate::ops::Ctx;
 use crate::ops::why::{Kind, Story};
 use crate::t;
@@ -81,6 +82,11 @@ pub fn put(story: &mut Story, ctx: &Ctx, it: &Agreement, numbers: &[&str]) -> Re
         story.first(Some(it.signed_at), format!("{} §{number}", it.id), Kind::Clause, said);
     }
     Ok(())
+}
+
+/// Whether an agreement ended within its cooling-off days: then its article about them holds, and not those about other ends.
+pub fn is_cooling_off(it: &Agreement) -> bool {
+    it.end_cause.as_deref() == Some(Cause::CoolingOff.word())
 }
 
 /// The sentence with this number: a line of the text that begins with it.

@@ -41,10 +41,19 @@ pub fn why(ctx: &Ctx, id: MandateId, now: At) -> Result<Why> {
     let stop = |rule: &str, text: String, next: String| {
         Some(Stopped { rule: rule.to_owned(), text, earliest: None, next: vec![next] })
     };
+    let runs =
+        now < crate::domain::date::moment(of.ends_on, chrono::NaiveTime::MIN, ctx.zone()) && of.ended_at.is_none();
     let (answer, stopped) = match it.state {
         MandateStatus::Waiting => {
             let text = t!("the customer has not agreed to it on {rail} yet", rail = rail);
             (t!("Not in force: {why}.", why = text), stop("not_agreed", text, format!("kibble mandate link {id}")))
+        }
+        // It is live on record until a run notices: no rail takes a debit after its last day.
+        MandateStatus::Live if ctx.today(now) > it.valid_until => {
+            let text = t!("it was good until {until}", until = it.valid_until);
+            let next = runs.then(|| format!("kibble sign --again {}", it.agreement)).into_iter().collect();
+            let stopped = Stopped { rule: "ran_out".to_owned(), text: text.clone(), earliest: None, next };
+            (t!("Not in force any more: {why}.", why = text), Some(stopped))
         }
         MandateStatus::Live => {
             let text = t!(
@@ -68,8 +77,6 @@ pub fn why(ctx: &Ctx, id: MandateId, now: At) -> Result<Why> {
             let at = it.ended_at.map_or(String::new(), |at| ctx.wall(at));
             let next = t!("For more debits: `kibble sign --again {agreement}`.", agreement = it.agreement);
             let said = t!("Over since {at}: {state}.", at = at, state = status_text(over));
-            let runs = now < crate::domain::date::moment(of.ends_on, chrono::NaiveTime::MIN, ctx.zone())
-                && of.ended_at.is_none();
             (if runs { t!("{first} {second}", first = said, second = next) } else { said }, None)
         }
     };

@@ -110,7 +110,8 @@ fn stopped(ctx: &Ctx, it: &Message, held: Option<String>, is_paused: bool, now: 
         }
         MessageState::Sending | MessageState::Unknown => {
             let text = t!("nobody knows whether it arrived, and on a guess it is not sent twice");
-            stop("in_doubt", text, None, vec![format!("kibble remind settle {id}")])
+            let settle = |how: &str| format!("kibble remind settle {id} --{how}");
+            stop("in_doubt", text, None, vec![settle("arrived"), settle("not-arrived")])
         }
         MessageState::Queued => {
             let hours = ctx.config.settings.messages.hours;

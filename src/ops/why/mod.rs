@@ -7,6 +7,7 @@ mod clause;
 mod flag;
 mod mandate;
 mod message;
+mod moves;
 mod refund;
 mod run;
 mod term;
@@ -160,8 +161,10 @@ pub struct Change {
 pub fn why(ctx: &Ctx, subject: &str, high_risk: bool, now: At) -> Result<Why> {
     let subject = subject.trim();
     if high_risk {
-        let id: AgreementId = subject.parse().map_err(|_| unknown(subject))?;
-        return flag::why(ctx, id, now);
+        return match subject.parse::<AgreementId>() {
+            Ok(id) => flag::why(ctx, id, now),
+            Err(_) => Err(no_flag(ctx, subject)?.into()),
+        };
     }
     if let Ok(id) = subject.parse::<InstallmentId>() {
         return term::of_term(ctx, id, now);
@@ -205,6 +208,19 @@ fn by_number(ctx: &Ctx, subject: &str, now: At) -> Result<Why> {
         return Err(unknown(subject).into());
     }
     wallet::why(ctx, &customer::resolve(ctx, subject)?)
+}
+
+/// Of a term or a charge that is there, only the agreement behind it has a flag.
+fn no_flag(ctx: &Ctx, subject: &str) -> Result<Fault> {
+    let conn = ctx.db.read();
+    let term = match (subject.parse::<InstallmentId>(), subject.parse::<ChargeId>()) {
+        (Ok(id), _) => db::installment::get(conn, id)?.map(|it| it.id),
+        (_, Ok(id)) => db::charge::get(conn, id)?.map(|it| it.installment),
+        _ => None,
+    };
+    let Some(term) = term else { return Ok(unknown(subject)) };
+    Ok(Fault::usage(t!("only an agreement has a high-risk flag; {subject} has none of its own", subject = subject))
+        .hint(t!("ask for the agreement: `kibble why {agreement} --high-risk`", agreement = term.agreement)))
 }
 
 fn unknown(subject: &str) -> Fault {

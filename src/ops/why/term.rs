@@ -3,20 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
+use chrono::NaiveDate;
 use serde_json::Value;
 
 use crate::db;
 use crate::db::audit::AuditRow;
 use crate::db::installment::{DueRow, Notice};
 use crate::db::message::Message;
-use crate::domain::agreement::{Agreement, AgreementState};
+use crate::domain::agreement::{Agreement, AgreementState, PauseEffect};
 use crate::domain::charge::{Charge, ChargeKind, ChargeState, Course, InstallmentState, Stop};
-use crate::domain::date::At;
-use crate::domain::id::{ChargeId, InstallmentId};
+use crate::domain::date::{At, Schedule, day_of};
+use crate::domain::id::{ChargeId, InstallmentId, MessageId};
 use crate::domain::journal::{EntryKind, WALLET_BONUS, WALLET_PRINCIPAL};
 use crate::domain::mandate::{Mandate, MandateStatus};
-use crate::domain::message::MessageState;
+use crate::domain::message::{MessageState, debit_notice};
 use crate::domain::money::Money;
+use crate::domain::pet::Status;
 use crate::domain::refund::RefundState;
 use crate::ops::debit::pay::{History, history};
 use crate::ops::debit::plan::{Planned, planned, stop_text};
@@ -24,6 +26,7 @@ use crate::ops::debit::reason_text;
 use crate::ops::mandate::status_text;
 use crate::ops::refund::refund_text;
 use crate::ops::report::export::word_text;
+use crate::ops::why::moves::{Decided, Move, drops, moves};
 use crate::ops::why::{About, Kind, Stopped, Story, Why, changes, clause, rows_about};
 use crate::ops::{Ctx, agreement, remind};
 use crate::t;
@@ -63,6 +66,10 @@ pub fn of_charge(ctx: &Ctx, charge: &Charge, now: At) -> Result<Why> {
             let (after, stopped) = told.term_answer();
             (t!("{text}. {after}", text = said(ctx, charge), after = after), stopped)
         }
+        ChargeState::Pending if charge.kind == ChargeKind::Link => {
+            let stopped = link_stop(ctx, charge, now);
+            (t!("{text}.", text = stopped.text), Some(stopped))
+        }
         ChargeState::Noted | ChargeState::Pending | ChargeState::Unknown => {
             let text = said(ctx, charge);
             let stopped = Stopped {
@@ -77,6 +84,24 @@ pub fn of_charge(ctx: &Ctx, charge: &Charge, now: At) -> Result<Why> {
     told.finish(charge.id.to_string(), About::Charge, title, answer, stopped)
 }
 
+/// What an open pay link waits for. Its last moment is the customer's: it holds nothing back.
+fn link_stop(ctx: &Ctx, charge: &Charge, now: At) -> Stopped {
+    let text = match charge.pending_until {
+        Some(until) if now < until => {
+            t!("the pay link is open, and can be paid until {until}", until = ctx.wall(until))
+        }
+        Some(until) => {
+            t!(
+                "the pay link could be paid until {until}; the next debit run asks how it ended",
+                until = ctx.wall(until)
+            )
+        }
+        None => said(ctx, charge),
+    };
+    let next = vec!["kibble debit run".to_owned(), format!("kibble debit pay {} --cash", charge.installment)];
+    Stopped { rule: word_of(Stop::OpenCharge), text, earliest: None, next }
+}
+
 /// Everything that is told of a term.
 struct Told<'a> {
     ctx: &'a Ctx,
@@ -87,14 +112,24 @@ struct Told<'a> {
     planned: Planned,
     /// Which debit each is, counted without the pay links between them.
     debits: BTreeMap<ChargeId, usize>,
-    /// Whether it is about one attempt alone.
-    is_charge: bool,
+    /// The one attempt that it is about, if it is about one alone.
+    only: Option<ChargeId>,
+    /// What may have moved its day.
+    moves: Vec<Move>,
+    /// The charge that collected it, whatever attempt it is about.
+    paid: Option<Charge>,
+    /// Of the pet that was signed for.
+    pet: Option<Status>,
+    /// What happened later is no part of the story: when the attempt was made, or else when the term was paid.
+    until: Option<At>,
 }
 
 impl<'a> Told<'a> {
     fn gather(ctx: &'a Ctx, id: InstallmentId, only: Option<ChargeId>, now: At) -> Result<Told<'a>> {
-        let mut history = history(ctx, id)?;
         let conn = ctx.db.read();
+        let agreement = agreement::get(conn, id.agreement)?;
+        let mut history = history(ctx, id)?;
+        let paid = history.charges.iter().find(|charge| charge.state == ChargeState::Paid).cloned();
         let row = db::installment::due_one(conn, None, id)?.expect("its history was read a moment ago");
         let debits = history.charges.iter().filter(|charge| charge.kind == ChargeKind::Debit);
         let debits = debits.enumerate().map(|(place, charge)| (charge.id, place + 1)).collect();
@@ -102,15 +137,20 @@ impl<'a> Told<'a> {
             history.charges.retain(|charge| charge.id == only);
             history.refunds.retain(|refund| refund.charge == Some(only));
         }
+        let attempt = history.charges.first().filter(|_| only.is_some());
         Ok(Told {
-            agreement: agreement::get(conn, id.agreement)?,
+            until: attempt.map(|charge| charge.noted_at).or(history.installment.paid_at),
+            moves: moves(ctx, id.agreement, Some(id))?,
+            pet: db::pet::get(conn, agreement.pet)?.map(|pet| pet.status),
+            paid,
+            agreement,
             mandates: db::mandate::of_agreement(conn, id.agreement)?,
             planned: planned(ctx, row.clone(), now),
             history,
             debits,
             row,
             ctx,
-            is_charge: only.is_some(),
+            only,
         })
     }
 
@@ -118,10 +158,8 @@ impl<'a> Told<'a> {
         let it = &self.history.installment;
         match it.state {
             InstallmentState::Paid => {
-                let paid = self.history.charges.iter().find(|charge| charge.state == ChargeState::Paid);
-                let how = paid.map_or(String::new(), |charge| how(self.ctx, charge));
                 let at = it.paid_at.map_or(String::new(), |at| self.ctx.wall(at));
-                (t!("Paid: {amount} came on {at}, {how}.", amount = it.amount.yuan(), at = at, how = how), None)
+                (self.paid_answer(&it.amount.yuan(), &at), None)
             }
             InstallmentState::Before => (t!("Collected before kibble."), None),
             InstallmentState::Refunded => (t!("Collected, and given back."), None),
@@ -136,6 +174,25 @@ impl<'a> Told<'a> {
         }
     }
 
+    fn paid_answer(&self, amount: &str, at: &str) -> String {
+        let Some(paid) = &self.paid else {
+            return t!("Paid: {amount} came on {at}.", amount = amount, at = at);
+        };
+        let how = how(self.ctx, paid);
+        match self.only.is_some_and(|only| only != paid.id) {
+            true => {
+                t!(
+                    "Paid: {amount} came on {at}, {how} ({charge}).",
+                    amount = amount,
+                    at = at,
+                    how = how,
+                    charge = paid.id
+                )
+            }
+            false => t!("Paid: {amount} came on {at}, {how}.", amount = amount, at = at, how = how),
+        }
+    }
+
     fn open_answer(&self) -> (String, Option<Stopped>) {
         let Some(stop) = self.planned.stop else {
             return (t!("Nothing stops it: the next debit run charges it."), None);
@@ -147,7 +204,7 @@ impl<'a> Told<'a> {
             Stop::OpenCharge if self.row.is_disputed => {
                 t!("a bill says that an attempt was paid that counted as not paid here; somebody must decide")
             }
-            _ => stop_text(self.ctx, stop, self.planned.due, &self.planned.rail, self.planned.earliest),
+            _ => stop_text(self.ctx, stop, self.planned.due, &self.planned.rail, self.planned.rule_until()),
         };
         let earliest = self.planned.earliest;
         let stopped = Stopped { rule: word_of(stop), text: text.clone(), earliest, next: self.next(stop) };
@@ -206,7 +263,7 @@ impl<'a> Told<'a> {
         for refund in &self.history.refunds {
             tell_refund(self.ctx, &mut story, refund);
         }
-        for message in self.history.messages.iter().filter(|_| !self.is_charge) {
+        for message in self.history.messages.iter().filter(|_| self.only.is_none()) {
             tell_message(self.ctx, &mut story, message);
         }
         Ok(Why {
@@ -227,7 +284,7 @@ impl<'a> Told<'a> {
     fn records(&self) -> BTreeSet<String> {
         let id = self.history.installment.id;
         let charges = self.history.charges.iter().map(|it| it.id.to_string());
-        let own = if self.is_charge { Vec::new() } else { vec![id.to_string(), id.agreement.to_string()] };
+        let own = if self.only.is_some() { Vec::new() } else { vec![id.to_string(), id.agreement.to_string()] };
         charges.chain(self.history.refunds.iter().map(|it| it.id.to_string())).chain(own).collect()
     }
 
@@ -238,47 +295,117 @@ impl<'a> Told<'a> {
         if has(ChargeState::Declined) || self.history.charges.iter().any(|it| it.kind == ChargeKind::Link) {
             numbers.push(clause::FAILED);
         }
-        if !self.is_charge && self.history.messages.iter().any(|it| it.template.starts_with("overdue")) {
+        if self.only.is_none() && self.history.messages.iter().any(|it| it.template.starts_with("overdue")) {
             numbers.push(clause::REMINDERS);
         }
         if has(ChargeState::Paid) {
             numbers.push(clause::WALLET);
         }
-        if self.row.candidate.pet_gone {
+        // A pet that came back lives, and the clause about its death says nothing.
+        if matches!(self.pet, Some(Status::Died | Status::Lost)) {
             numbers.push(clause::PET_GONE);
         }
-        if matches!(self.agreement.state, AgreementState::Settling | AgreementState::Ended) {
-            numbers.extend([clause::TERMINATION, clause::SETTLEMENT]);
+        match self.agreement.state {
+            AgreementState::Settling | AgreementState::Ended if clause::is_cooling_off(&self.agreement) => {
+                numbers.push(clause::COOLING_OFF);
+            }
+            AgreementState::Settling | AgreementState::Ended => {
+                numbers.extend([clause::TERMINATION, clause::SETTLEMENT]);
+            }
+            _ => {}
         }
         numbers
     }
 
     fn tell_mandates(&self, story: &mut Story) {
         let used: BTreeSet<_> = self.history.charges.iter().filter_map(|charge| charge.mandate).collect();
-        for mandate in self.mandates.iter().filter(|it| !self.is_charge || used.contains(&it.id)) {
+        for mandate in self.mandates.iter().filter(|it| self.only.is_none() || used.contains(&it.id)) {
             tell_mandate(self.ctx, story, mandate);
         }
     }
 
     fn tell_term(&self, story: &mut Story) {
         let it = &self.history.installment;
-        // Its day was fixed when the agreement was signed.
-        let (amount, due) = (it.amount.yuan(), it.due);
+        // Its day was fixed when the agreement was signed; what moved it comes after.
+        let (amount, due) = (it.amount.yuan(), self.signed_due());
         let agreed = t!("agreed with the customer: {amount} is debited on {due}", amount = amount, due = due);
         story.first(Some(self.agreement.signed_at), it.id, Kind::Term, agreed);
+        let is_told = |moved: &Move| self.until.is_none_or(|until| moved.at <= until);
+        let last_shift = self.moves.iter().rposition(|moved| moved.shifts() && is_told(moved));
+        for (place, moved) in self.moves.iter().enumerate() {
+            if !is_told(moved) || !self.concerns(place) {
+                continue;
+            }
+            moved.tell(story);
+            if Some(place) == last_shift
+                && let Some(due) = self.shifted_due(place)
+            {
+                story.event(moved.at, it.id, Kind::Term, t!("it is debited on {due} now", due = due));
+            }
+        }
+    }
+
+    /// The day that the agreement gave the term when it was signed.
+    fn signed_due(&self) -> NaiveDate {
+        let it = &self.agreement;
+        Schedule::new(it.signed_on, it.anchor_day, it.first_debit).due(self.history.installment.id.term)
+    }
+
+    /// Whether a move has to do with this term: it moved it, dropped it, or holds it up now.
+    fn concerns(&self, place: usize) -> bool {
+        let it = &self.history.installment;
+        let Some(pause) = self.moves[place].pause() else { return true };
+        let begun = self.moves[..=place].iter().rfind(|it| matches!(it.what, Decided::Paused(_)));
+        let from = begun.map_or(it.due, |it| day_of(it.at, self.ctx.zone()));
+        let has_ended = self.moves[place..].iter().any(|it| matches!(it.what, Decided::Resumed { .. }));
+        let is_held = it.state == InstallmentState::Open && self.agreement.state == AgreementState::Paused;
+        (is_held && !has_ended)
+            || drops(pause, from, it.due)
+            || (pause.effect == PauseEffect::Extend && it.due != self.signed_due())
+    }
+
+    /// The day that a move of the whole schedule left the term with; `None` where that is the day it had, or no record tells it.
+    fn shifted_due(&self, place: usize) -> Option<NaiveDate> {
+        let it = &self.history.installment;
+        let (before, after) = (&self.moves[..place], &self.moves[place + 1..]);
+        let had = before.iter().rev().find_map(Move::postponed_to);
+        // What was decided once the term was paid did not move it.
+        let after = after.iter().filter(|moved| it.paid_at.is_none_or(|paid| moved.at <= paid));
+        let (mut shifted, mut postponed) = (false, false);
+        for moved in after {
+            shifted |= moved.shifts();
+            postponed |= moved.postponed_to().is_some();
+        }
+        let due = match (shifted, postponed) {
+            (false, false) => it.due,
+            (false, true) if had.is_none() => self.agreement.schedule().due(it.id.term),
+            _ => return None,
+        };
+        (due != had.unwrap_or_else(|| self.signed_due())).then_some(due)
     }
 
     fn tell_notices(&self, story: &mut Story) {
-        for notice in &self.history.notices {
-            let told = self.history.messages.iter().find(|it| announces(it) && it.sent_at == Some(notice.given_at));
-            let record = told.map_or_else(|| self.history.installment.id.to_string(), |message| message.id.to_string());
+        let is_before = |at: At| self.only.is_none() || self.until.is_none_or(|until| at <= until);
+        let mut told: BTreeSet<MessageId> = BTreeSet::new();
+        for notice in self.history.notices.iter().filter(|it| is_before(it.given_at)) {
+            let by = self.history.messages.iter().find(|it| announces(it) && it.sent_at == Some(notice.given_at));
+            let record = by.map_or_else(|| self.history.installment.id.to_string(), |message| message.id.to_string());
+            told.extend(by.map(|message| message.id));
             story.event(notice.given_at, record, Kind::Notice, notice_text(notice));
+        }
+        // A notice of a day that was moved is no notice any more, but earlier attempts were made on it.
+        let sent = self.history.messages.iter().filter(|it| it.state == MessageState::Sent && announces(it));
+        for message in sent.filter(|it| !told.contains(&it.id)) {
+            let Some(at) = message.sent_at.filter(|at| is_before(*at)) else { continue };
+            let it = &self.history.installment;
+            let day = debit_notice(&message.event).and_then(|(_, day)| day).unwrap_or(it.due);
+            story.event(at, message.id, Kind::Notice, told_text(it.amount, day));
         }
     }
 }
 
 fn announces(message: &Message) -> bool {
-    matches!(message.template.as_str(), "pre_debit_48h" | "heads_up")
+    debit_notice(&message.event).is_some()
 }
 
 fn notice_text(notice: &Notice) -> String {
@@ -288,8 +415,12 @@ fn notice_text(notice: &Notice) -> String {
         "rail" => {
             t!("the payment rail told the customer of the debit of {amount} on {due}", amount = amount, due = due)
         }
-        _ => t!("the customer was told of the debit of {amount} on {due}", amount = amount, due = due),
+        _ => told_text(notice.amount, due),
     }
+}
+
+fn told_text(amount: Money, due: NaiveDate) -> String {
+    t!("the customer was told of the debit of {amount} on {due}", amount = amount.yuan(), due = due)
 }
 
 /// When a mandate was agreed to, and when and why it ended.

@@ -32,6 +32,8 @@ pub fn why(ctx: &Ctx, it: &Customer) -> Result<Why> {
         clause::put(&mut story, ctx, agreement, &[clause::WALLET, clause::NO_PAYOUT, clause::PRICES])?;
     }
     let behind = behind(ctx, it)?;
+    // Pieces of each line that were brought back so far: the number of a return counts all of them.
+    let mut returned: BTreeMap<String, u32> = BTreeMap::new();
     let (mut came, mut went, mut count, mut held) = (Money::ZERO, Money::ZERO, 0_u64, Money::ZERO);
     db::wallet::each(conn, id, None, None, |change| {
         count += 1;
@@ -40,9 +42,11 @@ pub fn why(ctx: &Ctx, it: &Customer) -> Result<Why> {
             true => came += change.amount,
             false => went += -change.amount,
         }
-        // `o-31/2` is a line of the order `o-31`.
-        let record = change.reference.split('/').next().unwrap_or_default();
-        let about = behind.get(record).cloned().unwrap_or_default();
+        let about = match change.kind {
+            EntryKind::Return => behind.brought_back(&mut returned, &change.reference),
+            _ => behind.texts.get(&change.reference).cloned(),
+        };
+        let about = about.unwrap_or_default();
         let moved = match change.amount.is_positive() {
             true => t!("{amount} in, {balance} held", amount = change.amount.yuan(), balance = change.balance.yuan()),
             false => {
@@ -90,9 +94,30 @@ pub fn why(ctx: &Ctx, it: &Customer) -> Result<Why> {
 }
 
 /// What stands behind each record that an entry of the wallet names.
-fn behind(ctx: &Ctx, it: &Customer) -> Result<BTreeMap<String, String>> {
+#[derive(Default)]
+struct Behind {
+    texts: BTreeMap<String, String>,
+    /// What each line of an order is called: `o-31/2`.
+    names: BTreeMap<String, String>,
+}
+
+impl Behind {
+    /// The pieces of one return: `o-31/2/3` is the return after which three pieces of the line `o-31/2` have come back.
+    fn brought_back(&self, returned: &mut BTreeMap<String, u32>, reference: &str) -> Option<String> {
+        let (line, count) = reference.rsplit_once('/')?;
+        let count: u32 = count.parse().ok()?;
+        let before = returned.insert(line.to_owned(), count).unwrap_or_default();
+        Some(format!("({})", goods(self.names.get(line)?, count.saturating_sub(before))))
+    }
+}
+
+fn goods(name: &str, qty: u32) -> String {
+    format!("{name} × {qty}")
+}
+
+fn behind(ctx: &Ctx, it: &Customer) -> Result<Behind> {
     let conn = ctx.db.read();
-    let mut found = BTreeMap::new();
+    let mut found = Behind::default();
     for charge in db::charge::paid_of_customer(conn, it.id)? {
         let (term, order_no) = (charge.installment, &charge.order_no);
         let rail = rail_name(ctx, &charge.rail);
@@ -100,16 +125,19 @@ fn behind(ctx: &Ctx, it: &Customer) -> Result<BTreeMap<String, String>> {
             ChargeKind::Cash => t!("for {term}, at the counter", term = term),
             _ => t!("for {term}, on {rail}, order {order_no}", term = term, rail = rail, order_no = order_no),
         };
-        found.insert(charge.id.to_string(), text);
+        found.texts.insert(charge.id.to_string(), text);
     }
     let comma = if text::lang() == Lang::Zh { "、" } else { ", " };
-    let mut goods: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut orders: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for line in db::order::lines_of_customer(conn, it.id)? {
-        goods.entry(line.order.to_string()).or_default().push(format!("{} × {}", line.name, line.qty));
+        let (reference, text) = (format!("{}/{}", line.order, line.line), goods(&line.name, line.qty));
+        found.texts.insert(reference.clone(), format!("({text})"));
+        found.names.insert(reference, line.name);
+        orders.entry(line.order.to_string()).or_default().push(text);
     }
-    found.extend(goods.into_iter().map(|(order, lines)| (order, format!("({})", lines.join(comma)))));
+    found.texts.extend(orders.into_iter().map(|(order, lines)| (order, format!("({})", lines.join(comma)))));
     for refund in db::refund::of_customer(conn, it.id)? {
-        found.insert(refund.id.to_string(), format!("({})", word_text(&refund.why)));
+        found.texts.insert(refund.id.to_string(), format!("({})", word_text(&refund.why)));
     }
     Ok(found)
 }
