@@ -568,3 +568,19 @@ fn tell_expiring(ctx: &Ctx, now: At) -> Result<()> {
         Ok(((), Op::MessagesQueued { template: TEMPLATE.into(), count }))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Pause, pause_words, read_pause};
+    use crate::domain::agreement::PauseEffect;
+
+    #[test]
+    fn a_pause_is_read_back_from_the_trail_as_it_was_made() {
+        for (effect, reason) in [(PauseEffect::Extend, "travel: until spring: maybe"), (PauseEffect::Skip, "")] {
+            let pause = Pause { until: "2027-02-01".parse().unwrap(), effect, reason: reason.to_owned() };
+            let read = read_pause(&pause_words(&pause)).unwrap();
+            assert_eq!((read.until, read.effect, read.reason.as_str()), (pause.until, effect, reason));
+        }
+        assert!(read_pause("completed").is_none() && read_pause("the pause is over").is_none());
+    }
+}

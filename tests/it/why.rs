@@ -225,6 +225,9 @@ fn a_postponed_term_tells_its_agreed_day_and_who_moved_it_where() {
         &why(&mut shop, "2026-11-02T10:00", "a-1/1"),
         &["due 2026-11-20", "is debited on 2026-11-05", "2026-11-01 12:00", "put off to 2026-11-20: pay day"],
     );
+    why(&mut shop, "2026-11-02T10:00", "a-1/1")
+        .says("it falls due on 2026-11-20, from 2026-11-20 09:00")
+        .hides("agreed for");
     why_zh(&mut shop, "2026-11-02T10:00", "a-1/1").says("改期至 2026-11-20：pay day");
     // Another term is not concerned.
     why(&mut shop, "2026-11-02T10:00", "a-1/2").says("is debited on 2026-12-05").hides("put off");
@@ -284,6 +287,10 @@ fn the_earliest_charge_of_a_paused_agreement_is_not_before_the_terms_own_day() {
     let json = shop.run("why a-1/6 --json").json();
     assert_eq!(json["stopped"]["earliest"], "2027-05-05T01:00:00Z");
     assert_eq!(json["stopped"]["rule"], "paused");
+    // The mandate runs out before the last term now: time alone brings no charge.
+    let last = shop.run("why a-1/12 --json").json();
+    assert!(last["title"].as_str().unwrap().contains("due 2027-11-05") && last["stopped"]["earliest"].is_null());
+    assert!(ask(&shop, "SELECT valid_until FROM mandate").as_str() < "2027-11-05");
 }
 
 #[test]

@@ -204,6 +204,11 @@ impl<'a> Told<'a> {
             Stop::OpenCharge if self.row.is_disputed => {
                 t!("a bill says that an attempt was paid that counted as not paid here; somebody must decide")
             }
+            // A day that was moved is not the agreed one.
+            Stop::NotDue if self.planned.due != self.signed_due() => {
+                let until = self.planned.earliest.map_or(String::new(), |at| self.ctx.wall(at));
+                t!("it falls due on {due}, from {until}", due = self.planned.due, until = until)
+            }
             _ => stop_text(self.ctx, stop, self.planned.due, &self.planned.rail, self.planned.rule_until()),
         };
         let earliest = self.planned.earliest;

@@ -70,6 +70,7 @@ pub const TABLE: Table = &[
         "a bill says that an attempt was paid that counted as not paid here; somebody must decide",
         "账单显示一笔本店记为未付的扣款其实已付，须由人决定",
     ),
+    ("it falls due on {due}, from {until}", "{due} 到期，{until} 起扣款"),
     ("Not charged: {why}.", "没有扣款：{why}。"),
     ("agreed with the customer: {amount} is debited on {due}", "与客户约定：{due} 扣款 {amount}"),
     ("the agreement itself announced the debit of {amount} on {due}", "协议本身已告知 {due} 扣款 {amount}"),
