@@ -141,7 +141,7 @@ pub fn planned(ctx: &Ctx, mut row: DueRow, now: At) -> Planned {
         Decision::Wait { stop, until } => (Some(stop), until),
     };
     let earliest = match (stop, until, ctx.config.rails.get(&row.rail)) {
-        (Some(Stop::Paused), Some(over), _) => after_pause(ctx, &row, over),
+        (Some(Stop::Paused), Some(over), _) => after_pause(ctx, &row, over.max(now)),
         (Some(Stop::NotAnnounced), None, Some(rail)) => announce::earliest(ctx, &row, &rail.profile, now),
         (Some(Stop::RailNotice), None, Some(rail)) => after_notice(&row, &rail.profile, now),
         _ => until,
