@@ -235,6 +235,15 @@ pub fn made_after(conn: &Conn, after: ChargeId) -> Result<Sums> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Whether a debit of a term was made after the charge `after`.
+pub fn is_made_after(conn: &Conn, after: ChargeId, id: InstallmentId) -> Result<bool> {
+    let mut query = conn.sql().prepare_cached(
+        "SELECT 1 FROM charge
+         WHERE agreement_id = :agreement AND term = :term AND id > :after AND kind = 'debit'",
+    )?;
+    Ok(query.exists(named_params! { ":agreement": id.agreement, ":term": id.term, ":after": after })?)
+}
+
 fn sum_of(row: &Row<'_>) -> rusqlite::Result<(ChargeState, (u64, Money))> {
     let count: i64 = row.get("number")?;
     Ok((word(row, "state", ChargeState::from_word)?, (count.unsigned_abs(), row.get("total")?)))

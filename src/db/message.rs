@@ -140,6 +140,12 @@ pub fn count_sendable(conn: &Conn, now: At, quiet: bool) -> Result<u64> {
     Ok(query.query_row(values, |row| row.get::<_, i64>("number"))?.unsigned_abs())
 }
 
+/// Whether an event was told, or is queued to be.
+pub fn is_known(conn: &Conn, event: &str) -> Result<bool> {
+    let mut query = conn.sql().prepare_cached("SELECT 1 FROM message WHERE event = :event")?;
+    Ok(query.exists(named_params! { ":event": event })?)
+}
+
 /// Messages whose fate nobody knows: they were being sent when a run died, or their channel's answer was lost. In quiet hours
 /// those to the shop only.
 pub fn in_doubt(conn: &Conn, quiet: bool) -> Result<Vec<Addressed>> {

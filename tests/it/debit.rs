@@ -157,6 +157,59 @@ fn the_dry_run_touches_nothing() {
     assert_eq!(counts(&shop), count);
 }
 
+#[test]
+fn the_dry_run_announces_what_the_run_announces_and_counts_its_messages() {
+    let late = |day| Row { day, signed: if day == 12 { "2026-10-12" } else { "2026-10-14" }, ..ALIPAY };
+    // The fifth was missed, the twelfth can no longer be announced in time, the fourteenth can.
+    let mut shop = shop(&[ALIPAY, ALIPAY, late(12), late(14), Row { rail: "微信", ..late(14) }]);
+    run(&mut shop, "2026-11-01T09:00").exits(0);
+    for at in ["2026-11-12T23:00", "2026-11-13T09:00", "2026-11-13T10:00", "2026-11-14T10:00"] {
+        let plan = shop.at(at).run("debit run --dry-run --json").json();
+        let ran = shop.run("debit run --json").json();
+        let both = format!("{at}\n{plan:#}\n{ran:#}");
+        assert_eq!(plan["announcements"], ran["announced"], "{both}");
+        assert_eq!(plan["messages"], ran["messages_sent"], "{both}");
+    }
+    assert_eq!((sent(&shop, "pre_debit_48h"), sent(&shop, "overdue_l2")), (2, 2));
+}
+
+#[test]
+fn the_dry_run_names_no_announcement_that_comes_too_late() {
+    let mut shop = shop(&[ALIPAY]);
+    run(&mut shop, "2026-11-01T09:00").exits(0);
+    shop.at("2026-11-06T10:00")
+        .run("debit run --dry-run")
+        .ok("announce 0")
+        .says("a-1/1  not charged: no announcement can be 48 hours old before the rail's window closes");
+    run(&mut shop, "2026-11-06T10:00").hides("announced");
+}
+
+#[test]
+fn the_dry_run_refuses_what_the_run_refuses() {
+    let mut shop = shop(&[ALIPAY]);
+    announced(&mut shop);
+    let early = fs::read(shop.path("shop.db")).unwrap();
+    run(&mut shop, "2026-11-04T10:00").exits(0);
+    let before = counts(&shop);
+    // A clock far ahead, and one that went back: it is shown what would be, and that it would not be.
+    for at in ["2027-11-05T09:00", "2026-11-03T09:00"] {
+        let ran = run(&mut shop, at);
+        let why = ran.err.lines().next().unwrap().trim_start_matches("error: ").replace("; nothing was charged", "");
+        shop.run("debit run --dry-run").fails(3, &format!("a run would refuse all of this: {why}"));
+        assert_eq!(shop.run("debit run --dry-run --json").json()["refused"]["what"], why);
+    }
+    shop.at("2027-11-05T09:00").run("debit run --dry-run --confirm-backlog").exits(0).hides("refuse");
+    assert_eq!(counts(&shop), before);
+    // An older database was put back.
+    shop.at("2026-11-05T09:00");
+    shop.run("debit run --dry-run").ok("would charge 1");
+    fs::remove_file(shop.path("shop.db-wal")).ok();
+    shop.write("shop.db", early);
+    let refused = shop.run("debit run --dry-run");
+    refused.fails(1, "older than the last run").says("kibble adopt").hides("would charge");
+    assert_eq!(refused.err, shop.run("debit run").err);
+}
+
 // ---- Twice, and at once -----------------------------------------------------------------------------------------------------
 
 #[test]
@@ -769,7 +822,9 @@ fn after_nine_days_away_a_large_backlog_waits_for_the_owner_and_nothing_else_is_
     let ran = run(&mut shop, "2026-11-13T09:00");
     ran.fails(1, "after 216 hours without a run").says("nothing was charged").says("--confirm-backlog");
     assert_eq!(counts(&shop), before);
-    shop.run("debit run --dry-run").ok("would charge 3 with ¥597.00");
+    let dry = shop.run("debit run --dry-run");
+    dry.fails(3, "would charge 3 with ¥597.00").says("a run would refuse all of this: after 216 hours without a run");
+    shop.run("debit run --dry-run --confirm-backlog").ok("would charge 3 with ¥597.00").hides("refuse");
     assert_eq!(counts(&shop), before);
     let ran = shop.run("debit run --confirm-backlog");
     ran.ok("3 paid ¥597.00").says("missed").says("kibble debit postpone a-4/1 --to DATE");

@@ -117,30 +117,39 @@ fn the_first_shop_of_the_readme_is_what_kibble_prints() {
     }
 }
 
-/// Types the commands of a block and finds every printed line in the answer of the command before it.
+/// Types the commands of a block and compares what is printed below each with its answer, line by line; `…` stands for any lines.
 fn follow(shop: &Shop, name: &str, lang: &str, home: &str, code: &mut Option<String>, lines: &[String]) {
     let examples = format!("{}/examples/", env!("CARGO_MANIFEST_DIR"));
-    let mut answer = String::new();
+    let mut answer: Vec<String> = Vec::new();
+    let mut leaves_out = false;
     for line in lines {
         if let Some(typed) = line.strip_prefix("$ kibble ") {
+            assert!(leaves_out || answer.is_empty(), "{name} leaves out without saying so:\n{}", answer.join("\n"));
+            leaves_out = false;
             let ran = shop.run_with(&typed.replace("../examples/", &examples), &[("LANG", lang)]);
             assert!([0, 3].contains(&ran.code), "{name}\n{}", ran.full());
-            answer = ran.out;
+            let mut out = ran.out;
             // The shop's own code is drawn from chance; the papers show this one.
             if code.is_none() {
-                *code = answer.split(".key").next().and_then(|it| it.rsplit('/').next()).map(str::to_owned);
+                *code = out.split(".key").next().and_then(|it| it.rsplit('/').next()).map(str::to_owned);
             }
             let drawn = code.as_ref().expect("the first command opens the shop");
             let folder = shop.dir().display().to_string();
-            answer =
-                answer.replace(drawn, "RQ4JGXMW").replace(&folder, "/home/owner/my-shop").replace(home, "/home/owner");
-        } else if line != "…" {
-            assert!(
-                answer.lines().any(|real| real == line),
-                "{name} shows a line that is not there:\n{line}\n{answer}"
-            );
+            out = out.replace(drawn, "RQ4JGXMW").replace(&folder, "/home/owner/my-shop").replace(home, "/home/owner");
+            answer = out.lines().map(str::to_owned).collect();
+        } else if line == "…" {
+            leaves_out = true;
+        } else {
+            let place = answer.iter().position(|real| real == line);
+            let place = place.filter(|place| leaves_out || *place == 0);
+            let place = place.unwrap_or_else(|| {
+                panic!("{name} shows a line that is not there, or not here:\n{line}\n{}", answer.join("\n"))
+            });
+            answer.drain(..=place);
+            leaves_out = false;
         }
     }
+    assert!(leaves_out || answer.is_empty(), "{name} leaves out without saying so:\n{}", answer.join("\n"));
 }
 
 /// Writes the values of a block into shop.toml, as the reader does.

@@ -183,7 +183,11 @@ fn an_answer_lost_with_the_run_is_found_at_the_rail() {
 
 /// The power goes while the run at half past nine has only just begun.
 fn killed_idle(shop: &Shop) {
-    let ctx = stage::open(shop, "2026-11-05T09:30");
+    killed_idle_at(shop, "2026-11-05T09:30");
+}
+
+fn killed_idle_at(shop: &Shop, at: &str) {
+    let ctx = stage::open(shop, at);
     ctx.db
         .write(ctx.now(), |tx| {
             let run = kibble::db::run::start(tx, "till", ctx.now())?;
@@ -233,4 +237,69 @@ fn a_window_that_a_broken_run_gave_up_is_still_named() {
         .says("was broken off before its end")
         .says("Window passed, not charged any more: 1, ¥199.00: a-1/1.")
         .says("kibble debit postpone a-1/1 --to DATE");
+}
+
+#[test]
+fn a_term_that_the_run_charged_is_not_counted_as_waiting_too() {
+    let mut shop = shop(&[ALIPAY]);
+    announced(&mut shop);
+    killed_idle_at(&shop, "2026-11-05T08:30");
+    shop.run("sandbox fault alipay lose-answer --times 2").exits(0);
+    run(&mut shop, "2026-11-05T09:00")
+        .exits(3)
+        .says("Fell due in that time: 1, ¥199.00.")
+        .says("Still lawful to charge, and charged now: 1, ¥199.00: 1 still unknown.")
+        .hides("Must wait");
+    let story = story(&shop, "2026-11-05T01:00:00Z");
+    assert_eq!((&story["lawful"]["count"], &story["waiting"]), (&1.into(), &serde_json::json!([])));
+    holds(&shop);
+}
+
+#[test]
+fn postponing_is_offered_only_where_a_day_is_left() {
+    let mut shop = shop(&[ALIPAY, Row { terms: 1, ..ALIPAY }]);
+    announced(&mut shop);
+    // A month of silence: the second term of a-1 is due tomorrow, a-2 has no other.
+    let at = "2026-12-04T10:00";
+    let dry = shop.at(at).run("debit run --dry-run");
+    dry.ok("Window passed, would not be charged any more: 2, ¥398.00: a-1/1, a-2/1.")
+        .says("No day is left before the next term: 1; take the money with `kibble debit pay TERM --cash`");
+    run(&mut shop, at)
+        .ok("Proposal: move each with `kibble debit postpone TERM --to DATE`")
+        .says("No day is left before the next term: 1; take the money with `kibble debit pay TERM --cash`")
+        .says("kibble debit pay a-1/1 --cash")
+        .says("kibble debit postpone a-2/1 --to DATE")
+        .hides("kibble debit postpone a-1/1");
+    shop.run("debit show a-1/1").ok("take the money with `kibble debit pay a-1/1 --cash`").hides("postpone");
+    shop.run("debit show a-2/1").ok("postpone a-2/1 --to DATE");
+    // What is offered works, and nothing else is left unsaid.
+    shop.run("debit pay a-1/1 --cash --yes").exits(0);
+    shop.run("debit postpone a-2/1 --to 2026-12-10").exits(0);
+    holds(&shop);
+}
+
+#[test]
+fn more_decisions_than_lines_are_named_with_the_list_that_holds_them() {
+    let mut shop = shop(&[ALIPAY; 35]);
+    run(&mut shop, "2026-11-02T08:00").exits(0);
+    shop.at("2026-11-14T10:00");
+    let ran = shop.run("debit run");
+    ran.ok("Needs a decision: 35; below stand the first with the command to type, and where the others are.")
+        .says("and 5 more: `kibble debit list overdue`")
+        .hides("each stands below")
+        .hides("debit list failed");
+    assert_eq!(ran.out.matches("not collected in the rail's window").count(), 30);
+    let listed = shop.run("debit list overdue").out;
+    for agreement in 1..=35 {
+        assert!(listed.contains(&format!("a-{agreement}/1 ")), "{listed}");
+    }
+}
+
+#[test]
+fn a_long_list_of_terms_is_a_sentence_in_chinese_too() {
+    let mut shop = shop(&[ALIPAY; 12]);
+    run(&mut shop, "2026-11-02T08:00").exits(0);
+    let dry = shop.at("2026-11-14T10:00").run("debit run --dry-run");
+    dry.ok("a-9/1, a-10/1 and 2 more.");
+    shop.lang("zh").run("debit run --dry-run").ok("a-9/1、a-10/1 等，另有 2 期。").hides("、等");
 }

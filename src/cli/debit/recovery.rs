@@ -19,11 +19,11 @@ const RUNS_NAMED: usize = 3;
 /// From so many hours on, a gap is told in days.
 const HOURS_TOLD: i64 = 72;
 
-/// Shows the story.
+/// Shows the story; `all_listed` when every decision has a line of its own below it.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn show(ctx: &Ctx, ui: &Ui, it: &Recovery) -> anyhow::Result<()> {
+pub fn show(ctx: &Ctx, ui: &Ui, it: &Recovery, all_listed: bool) -> anyhow::Result<()> {
     ui.data(&ui.paint(Paint::Heading, &t!("Since the last run")));
     let mut lines = happened(ctx, it);
     lines.extend(money(ctx, it));
@@ -38,7 +38,13 @@ pub fn show(ctx: &Ctx, ui: &Ui, it: &Recovery) -> anyhow::Result<()> {
     }
     let decisions = match it.decisions {
         0 => t!("Nothing needs a decision."),
-        count => t!("Needs a decision: {count}; each stands below with the command to type.", count = count),
+        count if all_listed => {
+            t!("Needs a decision: {count}; each stands below with the command to type.", count = count)
+        }
+        count => t!(
+            "Needs a decision: {count}; below stand the first with the command to type, and where the others are.",
+            count = count
+        ),
     };
     ui.data(&format!("  {decisions}"));
     Ok(())
@@ -143,31 +149,39 @@ fn missed(it: &Recovery) -> Vec<String> {
     if it.missed.is_empty() {
         return Vec::new();
     }
-    let mut terms: Vec<String> = it.missed.iter().take(NAMED).map(|term| term.installment.to_string()).collect();
+    let named: Vec<String> = it.missed.iter().take(NAMED).map(|term| term.installment.to_string()).collect();
+    let mut terms = named.join(if text::lang() == Lang::Zh { "、" } else { ", " });
     if it.missed.len() > NAMED {
-        terms.push(t!("and {count} more", count = it.missed.len() - NAMED));
+        terms = t!("{terms} and {count} more", terms = terms, count = it.missed.len() - NAMED);
     }
-    let terms = terms.join(if text::lang() == Lang::Zh { "、" } else { ", " });
     let (count, amount) = (it.missed.len(), it.missed.iter().map(|term| term.amount).sum::<Money>().yuan());
-    vec![
-        match it.planned {
-            true => t!(
-                "Window passed, would not be charged any more: {count}, {amount}: {terms}.",
-                count = count,
-                amount = amount,
-                terms = terms
-            ),
-            false => t!(
-                "Window passed, not charged any more: {count}, {amount}: {terms}.",
-                count = count,
-                amount = amount,
-                terms = terms
-            ),
-        },
-        t!(
-            "Proposal: move each with `kibble debit postpone TERM --to DATE`, or leave it to the pay link in the customer's reminder."
+    let mut lines = vec![match it.planned {
+        true => t!(
+            "Window passed, would not be charged any more: {count}, {amount}: {terms}.",
+            count = count,
+            amount = amount,
+            terms = terms
         ),
-    ]
+        false => t!(
+            "Window passed, not charged any more: {count}, {amount}: {terms}.",
+            count = count,
+            amount = amount,
+            terms = terms
+        ),
+    }];
+    let stuck = count.saturating_sub(usize::try_from(it.movable).unwrap_or(usize::MAX));
+    if stuck < count {
+        lines.push(t!(
+            "Proposal: move each with `kibble debit postpone TERM --to DATE`, or leave it to the pay link in the customer's reminder."
+        ));
+    }
+    if stuck > 0 {
+        lines.push(t!(
+            "No day is left before the next term: {count}; take the money with `kibble debit pay TERM --cash`, or leave it to the pay link in the customer's reminder.",
+            count = stuck
+        ));
+    }
+    lines
 }
 
 fn told(it: &Recovery) -> Vec<String> {

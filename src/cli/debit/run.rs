@@ -1,5 +1,7 @@
 //! `kibble debit run`: what happened and what needs a person, in that order; with `--dry-run` what would happen, and why not.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::cli::debit::recovery as story;
@@ -9,8 +11,8 @@ use crate::domain::date::At;
 use crate::domain::money::Money;
 use crate::ops::debit::plan::{Planned, Rest, plan, stop_text};
 use crate::ops::debit::recovery::{self, Recovery};
-use crate::ops::debit::report::{Concern, RunReport};
-use crate::ops::debit::{self, Options, Outcome, reason_text};
+use crate::ops::debit::report::{Concern, Need, RunReport};
+use crate::ops::debit::{self, Options, Outcome, Refusal, reason_text};
 use crate::ops::{Ctx, customer};
 use crate::t;
 use crate::text::{self, Lang};
@@ -21,7 +23,7 @@ const NEEDS_SHOWN: usize = 30;
 /// Charge, retry, remind and flag: everything that is due; safe at any moment and twice
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Show what would be charged and sent, and why everything else would not; touch nothing
+    /// Show what would be charged, what would be said as far as it is known before, and why everything else would not be charged; touch nothing
     #[arg(long)]
     dry_run: bool,
     /// Go on although much has piled up or the clock leapt; you have looked at it
@@ -37,10 +39,10 @@ pub struct Args {
 /// # Errors
 /// Those of [`debit::run`].
 pub fn run(args: &Args, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
-    if args.dry_run {
-        return dry_run(ctx, ui);
-    }
     let options = Options { confirm_backlog: args.confirm_backlog, confirm_clock: args.confirm_clock };
+    if args.dry_run {
+        return dry_run(ctx, &options, ui);
+    }
     match debit::run(ctx, &options)? {
         Outcome::Busy => {
             #[derive(Serialize)]
@@ -69,7 +71,7 @@ fn show(ctx: &Ctx, ui: &Ui, report: &RunReport) -> anyhow::Result<()> {
     );
     ui.data(&ui.paint(Paint::Heading, &title));
     if let Some(recovery) = &report.recovery {
-        story::show(ctx, ui, recovery)?;
+        story::show(ctx, ui, recovery, shown(report).1.is_empty())?;
     }
     let lines = happened(ctx, report);
     if lines.is_empty() {
@@ -198,11 +200,9 @@ fn needs(ctx: &Ctx, ui: &Ui, report: &RunReport) -> anyhow::Result<()> {
         return Ok(());
     }
     ui.data(&ui.paint(Paint::Warn, &t!("Needs you")));
+    let (shown, elsewhere) = shown(report);
     let mut rows = Vec::new();
-    // What cannot wait comes first.
-    let mut needs: Vec<_> = report.needs.iter().collect();
-    needs.sort_by_key(|need| !need.urgent);
-    for need in needs.into_iter().take(NEEDS_SHOWN) {
+    for need in shown {
         let who = match need.customer {
             Some(customer) => customer::label(ctx, customer)?,
             None => String::new(),
@@ -212,11 +212,37 @@ fn needs(ctx: &Ctx, ui: &Ui, report: &RunReport) -> anyhow::Result<()> {
     for line in columns(&rows, &[]) {
         ui.data(&format!("  {line}"));
     }
-    if report.needs.len() > NEEDS_SHOWN {
-        let more = report.needs.len() - NEEDS_SHOWN;
-        ui.data(&format!("  {}", t!("and {count} more: `kibble debit list failed`", count = more)));
+    for (list, more) in elsewhere {
+        ui.data(&format!("  {}", t!("and {count} more: `{list}`", count = more, list = list)));
     }
     Ok(())
+}
+
+/// What gets a line of its own, what cannot wait first; and how much more stands in which list. What stands in no list always gets its line.
+fn shown(report: &RunReport) -> (Vec<&Need>, BTreeMap<&'static str, usize>) {
+    let mut needs: Vec<&Need> = report.needs.iter().collect();
+    needs.sort_by_key(|need| !need.urgent);
+    let (mut shown, mut elsewhere) = (Vec::new(), BTreeMap::new());
+    for need in needs {
+        match list_of(&need.what).filter(|_| shown.len() >= NEEDS_SHOWN) {
+            Some(list) => *elsewhere.entry(list).or_default() += 1,
+            None => shown.push(need),
+        }
+    }
+    (shown, elsewhere)
+}
+
+/// The command that lists everything of this kind.
+const fn list_of(concern: &Concern) -> Option<&'static str> {
+    match concern {
+        Concern::TriesFailed { .. } => Some("kibble debit list failed"),
+        Concern::Missed { .. } => Some("kibble debit list overdue"),
+        Concern::Unknown { .. } => Some("kibble debit list unknown"),
+        Concern::MandateEnded { .. } => Some("kibble mandate list"),
+        Concern::MessageFailed => Some("kibble remind list --state failed"),
+        Concern::MessageInDoubt => Some("kibble remind list --state unknown"),
+        _ => None,
+    }
 }
 
 fn concern_text(ctx: &Ctx, concern: &Concern) -> String {
@@ -275,6 +301,8 @@ fn near_time(ctx: &Ctx, now: At, at: At) -> String {
 #[derive(Serialize)]
 struct DryRun {
     at: At,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<Refusal>,
     charges: u64,
     amount: Money,
     announcements: u64,
@@ -285,10 +313,13 @@ struct DryRun {
     installments: Vec<Planned>,
 }
 
-fn dry_run(ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
+fn dry_run(ctx: &Ctx, options: &Options, ui: &Ui) -> anyhow::Result<Exit> {
     let now = ctx.now();
+    // What a copy does not know may have been charged, so nothing true can be said of it. A backlog is there to be looked at.
+    debit::refuse_copies(ctx)?;
     let mut answer = DryRun {
         at: now,
+        refused: debit::refusal(ctx, options, now)?,
         charges: 0,
         amount: Money::ZERO,
         announcements: 0,
@@ -297,7 +328,7 @@ fn dry_run(ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
         installments: Vec::new(),
     };
     if let Some(recovery) = answer.recovery.as_ref().filter(|_| !ui.is_json()) {
-        story::show(ctx, ui, recovery)?;
+        story::show(ctx, ui, recovery, true)?;
     }
     // As text, lines go out as they come; only the one JSON document is collected.
     let json = ui.is_json();
@@ -317,7 +348,7 @@ fn dry_run(ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
     answer.rest = rest;
     ui.answer(&answer, |ui| {
         ui.data(&t!(
-            "would charge {count} with {amount}, announce {announced}, ask about {open} open charges, close {closing} mandates, send {messages} messages; nothing was touched",
+            "would charge {count} with {amount}, announce {announced}, ask about {open} open charges, close {closing} mandates, send {messages} messages known so far; nothing was touched",
             count = answer.charges,
             amount = answer.amount.yuan(),
             announced = answer.announcements,
@@ -325,9 +356,13 @@ fn dry_run(ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
             closing = answer.rest.mandates_closing,
             messages = answer.rest.messages
         ));
+        if let Some(Refusal { what, hint }) = &answer.refused {
+            ui.warn(&t!("a run would refuse all of this: {what}", what = what));
+            ui.hint(hint);
+        }
         Ok(())
     })?;
-    Ok(Exit::Done)
+    Ok(if answer.refused.is_some() { Exit::NeedsPerson } else { Exit::Done })
 }
 
 fn planned_text(ctx: &Ctx, planned: &Planned) -> String {

@@ -6,7 +6,7 @@ use crate::domain::charge::{Charge, ChargeKind, ChargeState};
 use crate::domain::date::At;
 use crate::domain::id::InstallmentId;
 use crate::ops::Ctx;
-use crate::ops::debit::pay::{History, history};
+use crate::ops::debit::pay::{History, history, may_postpone};
 use crate::ops::debit::reason_text;
 use crate::ops::refund::refund_text;
 use crate::t;
@@ -26,14 +26,11 @@ pub struct Args {
 /// When there is no such installment.
 pub fn run(args: &Args, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
     let history = history(ctx, args.installment)?;
-    ui.answer(&history, |ui| {
-        show(ctx, ui, &history);
-        Ok(())
-    })?;
+    ui.answer(&history, |ui| show(ctx, ui, &history))?;
     Ok(Exit::Done)
 }
 
-fn show(ctx: &Ctx, ui: &Ui, history: &History) {
+fn show(ctx: &Ctx, ui: &Ui, history: &History) -> anyhow::Result<()> {
     let it = &history.installment;
     let title = t!(
         "{id} · term {term} of {terms} · {amount} · due {due}",
@@ -75,7 +72,7 @@ fn show(ctx: &Ctx, ui: &Ui, history: &History) {
     for line in columns(&rows, &[]) {
         ui.data(&format!("  {line}"));
     }
-    next_step(ctx, ui, history);
+    next_step(ctx, ui, history)
 }
 
 fn charge_events(charge: &Charge, events: &mut Vec<(At, String, String)>) {
@@ -108,15 +105,19 @@ fn answer_text(charge: &Charge) -> String {
     }
 }
 
-fn next_step(ctx: &Ctx, ui: &Ui, history: &History) {
+fn next_step(ctx: &Ctx, ui: &Ui, history: &History) -> anyhow::Result<()> {
     let it = &history.installment;
     if let Some(at) = it.next_try_at {
         let time = at.with_timezone(&ctx.zone()).format("%Y-%m-%d %H:%M");
         ui.hint(&t!("next retry {time}", time = time));
     } else if it.state.word() == "open" && matches!(it.course.word(), "failed" | "missed") {
-        ui.hint(&t!(
-            "take the money with `kibble debit pay {id} --cash`, or move the day with `kibble debit postpone {id} --to DATE`",
-            id = it.id
-        ));
+        ui.hint(&match may_postpone(ctx, it.id, it.due, ctx.now())? {
+            true => t!(
+                "take the money with `kibble debit pay {id} --cash`, or move the day with `kibble debit postpone {id} --to DATE`",
+                id = it.id
+            ),
+            false => t!("take the money with `kibble debit pay {id} --cash`", id = it.id),
+        });
     }
+    Ok(())
 }

@@ -30,9 +30,7 @@ const PAGE: u32 = 200;
 
 /// Announces what falls due soon: first the messages, then the notices of rails that have one of their own.
 pub fn announce(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Result<()> {
-    let settings = &ctx.config.settings.debit;
-    let soon = ctx.today(now + TimeDelta::hours(i64::from(settings.announce_hours)));
-    let until = soon.max(plus_days(ctx.today(now), i64::from(settings.heads_up_days)));
+    let until = last_day(ctx, now);
     ctx.say(Event::Begin { label: t!("announcing"), total: 0 });
     let mut place = Place::start();
     loop {
@@ -65,22 +63,73 @@ fn is_coming(row: &DueRow) -> bool {
         && row.candidate.mandate_until.is_some_and(|until| row.installment.due <= until)
 }
 
-fn messages(ctx: &Ctx, page: &[DueRow], report: &mut RunReport, now: At) -> Result<()> {
+/// What the customer hears of a coming debit today.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Word {
+    /// The announcement that the charge waits for, and the day on which the debit will be made.
+    Announcement(NaiveDate),
+    /// The earlier reminder.
+    HeadsUp,
+}
+
+/// Whether a run at `now` would announce the installment.
+pub fn would_announce(ctx: &Ctx, row: &DueRow, now: At) -> bool {
+    let Some(rail) = ctx.config.rails.get(&row.rail) else { return false };
+    matches!(word(ctx, row, &rail.profile, now), Some(Word::Announcement(_)))
+}
+
+/// How many messages a run at `now` would queue here.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn count(ctx: &Ctx, now: At) -> Result<u64> {
+    let off = &ctx.config.settings.messages.off;
+    let is_on = |template: &str| !off.iter().any(|off| off == template);
+    let mut number = 0;
+    let until = last_day(ctx, now);
+    let mut place = Place::start();
+    loop {
+        let page = db::installment::unannounced_page(ctx.db.read(), until, place, PAGE)?;
+        let Some(last) = page.last() else { return Ok(number) };
+        place = Place { due: last.installment.due, id: last.installment.id };
+        for row in &page {
+            let Some(rail) = ctx.config.rails.get(&row.rail) else { continue };
+            // The earlier reminder is the same text, sent earlier.
+            if let Some(word) = word(ctx, row, &rail.profile, now).filter(|_| is_on("pre_debit_48h")) {
+                number += u64::from(!db::message::is_known(ctx.db.read(), &event(row, word == Word::HeadsUp))?);
+            }
+        }
+    }
+}
+
+/// The last due date of which anybody is told at `now`.
+fn last_day(ctx: &Ctx, now: At) -> NaiveDate {
     let settings = &ctx.config.settings.debit;
-    let today = ctx.today(now);
+    let soon = ctx.today(now + TimeDelta::hours(i64::from(settings.announce_hours)));
+    soon.max(plus_days(ctx.today(now), i64::from(settings.heads_up_days)))
+}
+
+fn word(ctx: &Ctx, row: &DueRow, profile: &Profile, now: At) -> Option<Word> {
+    if !is_coming(row) || row.installment.announced_at.is_some() {
+        return None;
+    }
+    let settings = &ctx.config.settings.debit;
+    let charge_at = moment(row.installment.due, settings.hour, ctx.zone());
+    if now >= charge_at - TimeDelta::hours(i64::from(settings.announce_hours)) {
+        return debit_day(ctx, row, profile, now).map(Word::Announcement);
+    }
+    let early = i64::from(settings.heads_up_days);
+    (early > 0 && plus_days(row.installment.due, -early) == ctx.today(now)).then_some(Word::HeadsUp)
+}
+
+fn messages(ctx: &Ctx, page: &[DueRow], report: &mut RunReport, now: At) -> Result<()> {
     let mut to_tell: Vec<(&DueRow, &RailSettings, NaiveDate, bool)> = Vec::new();
     for row in page.iter().filter(|row| is_coming(row)) {
         let rail = ctx.config.rail(&row.rail)?;
-        let charge_at = moment(row.installment.due, settings.hour, ctx.zone());
-        let is_time = now >= charge_at - TimeDelta::hours(i64::from(settings.announce_hours));
-        if row.installment.announced_at.is_none() && is_time {
-            if let Some(day) = debit_day(ctx, row, &rail.profile, now) {
-                to_tell.push((row, rail, day, false));
-            }
-        } else if settings.heads_up_days > 0
-            && plus_days(row.installment.due, -i64::from(settings.heads_up_days)) == today
-        {
-            to_tell.push((row, rail, row.installment.due, true));
+        match word(ctx, row, &rail.profile, now) {
+            Some(Word::Announcement(day)) => to_tell.push((row, rail, day, false)),
+            Some(Word::HeadsUp) => to_tell.push((row, rail, row.installment.due, true)),
+            None => {}
         }
     }
     if to_tell.is_empty() {
@@ -100,8 +149,7 @@ fn messages(ctx: &Ctx, page: &[DueRow], report: &mut RunReport, now: At) -> Resu
                 "channel_en": rail.label(Lang::En),
             });
             let mut announcement = letter(row, "pre_debit_48h", Audience::Customer, params);
-            let kind = if *heads_up { "heads_up" } else { "pre_debit_48h" };
-            announcement.event = format!("{kind}:{id}:{}", row.installment.due);
+            announcement.event = event(row, *heads_up);
             tell(ctx, tx, announcement, now)?;
             if !heads_up {
                 db::installment::set_announced(tx, id, now)?;
@@ -116,6 +164,12 @@ fn messages(ctx: &Ctx, page: &[DueRow], report: &mut RunReport, now: At) -> Resu
         report.announced_for = Some((first.min(*day), last.max(*day)));
     }
     Ok(())
+}
+
+/// What is told once.
+fn event(row: &DueRow, heads_up: bool) -> String {
+    let kind = if heads_up { "heads_up" } else { "pre_debit_48h" };
+    format!("{kind}:{}:{}", row.installment.id, row.installment.due)
 }
 
 /// The day on which the debit will be made if it is announced now: the agreed day, or the first day the notice and the rail allow.

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
+use chrono::NaiveDate;
 use serde_json::json;
 
 use crate::adapters::rail::{PayLink, PayLinkRequest, Rail, Trouble};
@@ -23,11 +24,16 @@ use crate::ops::debit::book::{Asked, apply, letter};
 use crate::ops::debit::flight::with_pool;
 use crate::ops::debit::reason_text;
 use crate::ops::debit::report::RunReport;
+use crate::ops::debit::roll::would_miss;
 use crate::ops::remind::tell;
 use crate::text::Lang;
 
 /// Installments per commit.
 const PAGE: u32 = 200;
+
+/// The last word after all tries, to the customer and to the owner.
+const EXHAUSTED: &str = "retry_exhausted_customer";
+const EXHAUSTED_OWNER: &str = "retry_exhausted_merchant";
 
 /// Follows up on everything that failed.
 pub fn follow_up(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Result<()> {
@@ -63,18 +69,69 @@ fn page_of(
     report: &mut RunReport,
     now: At,
 ) -> Result<()> {
-    let live: Vec<DueRow> = page
-        .into_iter()
-        .filter(|row| matches!(row.candidate.agreement, AgreementState::Active | AgreementState::Paused))
-        // Nobody is asked for money that a bill says has come.
-        .filter(|row| !row.candidate.pet_gone && !row.is_disputed)
-        // Nor told of a failure while a later try may have been paid: what is said depends on how that ends.
-        .filter(|row| !matches!(row.candidate.open_charge, Some((_, ChargeKind::Debit | ChargeKind::Cash))))
-        .collect();
+    let live: Vec<DueRow> = page.into_iter().filter(is_followed).collect();
     let wanting: Vec<&DueRow> = live.iter().filter(|row| row.open.is_none() && wants_link(row, ctx, now)).collect();
     let known = make_links(ctx, &wanting, report, now)?;
     let live: Vec<DueRow> = live.into_iter().filter(|row| !known.contains(&row.installment.id)).collect();
     notices(ctx, &live, told, now)
+}
+
+/// Whether the customer hears of a failure of this term at all.
+fn is_followed(row: &DueRow) -> bool {
+    matches!(row.candidate.agreement, AgreementState::Active | AgreementState::Paused)
+        // Nobody is asked for money that a bill says has come.
+        && !row.candidate.pet_gone && !row.is_disputed
+        // Nor told of a failure while a later try may have been paid: what is said depends on how that ends.
+        && !matches!(row.candidate.open_charge, Some((_, ChargeKind::Debit | ChargeKind::Cash)))
+}
+
+/// How many messages a run at `now` would queue here, for customers and for the owner, about terms whose tries are over already or whose
+/// window it would find closed. What the answers of rails bring is not known before.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn count(ctx: &Ctx, now: At) -> Result<(u64, u64)> {
+    let today = ctx.today(now);
+    let mut rows: Vec<(Place, Words)> = Vec::new();
+    let mut note = |row: &DueRow| {
+        let place = Place { due: row.installment.due, id: row.installment.id };
+        rows.extend(Some(row).filter(|row| is_followed(row)).map(|row| (place, words(row, today))));
+    };
+    let mut place = Place::start();
+    loop {
+        let page = db::installment::due_page(ctx.db.read(), RunId::new(0), today, place, PAGE)?;
+        let Some(last) = page.last() else { break };
+        place = Place { due: last.installment.due, id: last.installment.id };
+        for mut row in page.into_iter().filter(|row| would_miss(ctx, row, now)) {
+            row.installment.course = Course::Missed;
+            note(&row);
+        }
+    }
+    let mut place = Place::start();
+    let since = plus_days(today, -overdue::LAST_DAY);
+    loop {
+        let page = db::installment::over_to_tell_page(ctx.db.read(), today, since, place, PAGE)?;
+        let Some(last) = page.last() else { break };
+        place = Place { due: last.installment.due, id: last.installment.id };
+        page.iter().for_each(&mut note);
+    }
+    rows.sort_by_key(|(place, _)| (place.due, place.id));
+    let off = &ctx.config.settings.messages.off;
+    let one = |template: &str| u64::from(!off.iter().any(|off| off == template));
+    let (mut customers, mut owner) = (0, 0);
+    let mut told: BTreeSet<AgreementId> = BTreeSet::new();
+    for (place, words) in rows {
+        if let Some(template) = words.first {
+            customers += one(template);
+            owner += if template == EXHAUSTED { one(EXHAUSTED_OWNER) } else { 0 };
+            told.insert(place.id.agreement);
+        } else if let Some((level, _)) = words.level
+            && told.insert(place.id.agreement)
+        {
+            customers += one(overdue::template(level));
+        }
+    }
+    Ok((customers, owner))
 }
 
 /// A link is made when there is something new to say: a failure that has not been told, or an overdue level.
@@ -190,26 +247,37 @@ fn link_rail(ctx: &Ctx, row: &DueRow) -> Result<Option<String>> {
     Ok(mandates.into_iter().rfind(|it| it.lane == 1).map(|it| it.rail))
 }
 
+/// What is to be said of a term: a first word about its failure, or else its overdue level with the days.
+struct Words {
+    first: Option<&'static str>,
+    level: Option<(u32, i64)>,
+}
+
+fn words(row: &DueRow, today: NaiveDate) -> Words {
+    let it = &row.installment;
+    let days = overdue::days_past_due(it.due, today);
+    let first = match it.course {
+        Course::Failing if it.failures > it.told_failures => Some("debit_failed"),
+        Course::Failed if it.overdue_told_on.is_none() => Some(EXHAUSTED),
+        _ => None,
+    };
+    let tell_level = matches!(it.course, Course::Failed | Course::Missed)
+        && first.is_none()
+        && overdue::is_to_be_told(days, it.overdue_level, it.overdue_told_on, today);
+    Words { first, level: tell_level.then(|| (overdue::level(days), days)) }
+}
+
 fn notices(ctx: &Ctx, rows: &[DueRow], told: &mut BTreeSet<AgreementId>, now: At) -> Result<()> {
     let today = ctx.today(now);
     let mut to_write = Vec::new();
     for row in rows {
-        let it = &row.installment;
-        let days = overdue::days_past_due(it.due, today);
-        let level = overdue::level(days);
-        let first_word = match it.course {
-            Course::Failing if it.failures > it.told_failures => Some("debit_failed"),
-            Course::Failed if it.overdue_told_on.is_none() => Some("retry_exhausted_customer"),
-            _ => None,
-        };
+        let agreement = row.installment.id.agreement;
+        let Words { first, level } = words(row, today);
         // One agreement hears of its oldest overdue term only, and of one thing a day.
-        let tell_level = matches!(it.course, Course::Failed | Course::Missed)
-            && first_word.is_none()
-            && overdue::is_to_be_told(days, it.overdue_level, it.overdue_told_on, today)
-            && !told.contains(&it.id.agreement);
-        if first_word.is_some() || tell_level {
-            told.insert(it.id.agreement);
-            to_write.push((row, first_word, tell_level.then_some((level, days))));
+        let level = level.filter(|_| !told.contains(&agreement));
+        if first.is_some() || level.is_some() {
+            told.insert(agreement);
+            to_write.push((row, first, level));
         }
     }
     if to_write.is_empty() {
@@ -241,8 +309,8 @@ fn notices(ctx: &Ctx, rows: &[DueRow], told: &mut BTreeSet<AgreementId>, now: At
                 tell(ctx, tx, notice, now)?;
                 db::installment::set_told(tx, it.id, it.failures)?;
             }
-            if *first_word == Some("retry_exhausted_customer") {
-                let mut owner = letter(row, "retry_exhausted_merchant", Audience::Merchant, params.clone());
+            if *first_word == Some(EXHAUSTED) {
+                let mut owner = letter(row, EXHAUSTED_OWNER, Audience::Merchant, params.clone());
                 owner.event = format!("{}:{}", owner.event, it.due);
                 tell(ctx, tx, owner, now)?;
                 db::installment::set_overdue(tx, it.id, overdue::level(overdue::days_past_due(it.due, today)), today)?;

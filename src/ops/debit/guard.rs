@@ -4,6 +4,7 @@ use std::fs::{File, TryLockError};
 
 use anyhow::{Context, Result};
 use chrono::TimeDelta;
+use serde::Serialize;
 
 use crate::db;
 use crate::domain::date::At;
@@ -45,9 +46,29 @@ pub fn lock(ctx: &Ctx) -> Result<Option<Lock>> {
 /// Each refusal, with what to do about it.
 pub fn check(ctx: &Ctx, options: &Options, now: At) -> Result<()> {
     copies(ctx)?;
-    let Some(last) = db::run::last(ctx.db.read())? else {
-        return Ok(());
-    };
+    match refusal(ctx, options, now)? {
+        Some(Refusal { what, hint }) => {
+            Err(Fault::refused(t!("{what}; nothing was charged", what = what)).hint(hint).into())
+        }
+        None => Ok(()),
+    }
+}
+
+/// Why a run would not begin: the time, or a backlog.
+#[derive(Clone, Debug, Serialize)]
+pub struct Refusal {
+    /// What is wrong.
+    pub what: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+/// Why a run at `now` would not begin on the right database.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn refusal(ctx: &Ctx, options: &Options, now: At) -> Result<Option<Refusal>> {
+    let Some(last) = db::run::last(ctx.db.read())? else { return Ok(None) };
     if let Some(wrong) = clock_against(ctx, last.started_at, now).filter(|it| match it.is_back {
         true => !options.confirm_clock,
         false => !options.confirm_backlog,
@@ -58,23 +79,23 @@ pub fn check(ctx: &Ctx, options: &Options, now: At) -> Result<()> {
             ),
             false => t!("if the clock is right, look at `kibble debit run --dry-run`, then add --confirm-backlog"),
         };
-        return Err(Fault::refused(t!("{what}; nothing was charged", what = wrong.said)).hint(hint).into());
+        return Ok(Some(Refusal { what: wrong.said, hint }));
     }
     let settings = &ctx.config.settings.debit;
     if now - last.started_at > TimeDelta::hours(i64::from(settings.backlog_after_hours)) && !options.confirm_backlog {
         let (count, total) = db::installment::backlog(ctx.db.read(), ctx.today(now))?;
         if count > settings.backlog_count || total > settings.backlog_amount {
-            return Err(Fault::refused(t!(
-                "after {hours} hours without a run {count} installments with {total} are due; nothing was charged",
+            let what = t!(
+                "after {hours} hours without a run {count} installments with {total} are due",
                 hours = (now - last.started_at).num_hours(),
                 count = count,
                 total = total.yuan()
-            ))
-            .hint(t!("look at `kibble debit run --dry-run`, then add --confirm-backlog"))
-            .into());
+            );
+            let hint = t!("look at `kibble debit run --dry-run`, then add --confirm-backlog");
+            return Ok(Some(Refusal { what, hint }));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Refuses to move money by hand, or to sign for it, on the wrong database or at a time that cannot be: what is written then bears the

@@ -27,6 +27,7 @@ use crate::text::{Lang, lookup_in};
 pub use announce::date_text;
 pub use guard::copies as refuse_copies;
 pub use guard::money as may_move_money;
+pub use guard::{Refusal, refusal};
 
 /// How a run is wanted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -81,6 +82,7 @@ pub fn run(ctx: &Ctx, options: &Options) -> Result<Outcome> {
     if let Some(recovery) = recovery {
         recovery.end(ctx, &mut report, now)?;
     }
+    report.propose(ctx, now)?;
     let written = serde_json::to_string(&report)?;
     ctx.db.write(now, |tx| {
         db::run::end(tx, run, &written, now)?;

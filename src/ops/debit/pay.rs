@@ -1,7 +1,7 @@
 //! What a clerk does with one installment: takes the money at the counter, moves its day, looks at its history.
 
 use anyhow::Result;
-use chrono::NaiveDate;
+use chrono::{NaiveDate, TimeDelta};
 use serde::Serialize;
 
 use crate::adapters::rail::{Closed, Trouble};
@@ -182,6 +182,19 @@ pub fn postpone(ctx: &Ctx, id: InstallmentId, to: NaiveDate, reason: &str, now: 
         Ok(((), Op::InstallmentPostponed { installment: id, to: to.to_string(), reason: reason.to_owned() }))
     })?;
     Ok(db::installment::get(ctx.db.read(), id)?.expect("it was there a moment ago"))
+}
+
+/// Whether there is a day to which an installment can be moved: one on which its announcement can be old enough, and before the next term
+/// falls due.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn may_postpone(ctx: &Ctx, id: InstallmentId, due: NaiveDate, now: At) -> Result<bool> {
+    let settings = &ctx.config.settings;
+    let told = settings.messages.hours.next(now, ctx.zone());
+    let ready = ctx.today(told + TimeDelta::hours(i64::from(settings.debit.notice_hours)));
+    let next = db::installment::get(ctx.db.read(), InstallmentId { term: id.term + 1, ..id })?;
+    Ok(next.is_none_or(|next| next.state != InstallmentState::Open || due.max(ready) < next.due))
 }
 
 /// Gives a collected installment back, `amount` of it or all that is left.

@@ -15,7 +15,7 @@ use crate::domain::id::{AgreementId, CustomerId, InstallmentId, RunId};
 use crate::domain::money::Money;
 use crate::domain::rail::Profile;
 use crate::ops::Ctx;
-use crate::ops::debit::{announce, roll};
+use crate::ops::debit::{announce, follow_up, roll};
 use crate::t;
 
 /// Installments read at once.
@@ -70,7 +70,8 @@ pub struct Rest {
     pub mandates_waiting: u64,
     /// Mandates that would be closed.
     pub mandates_closing: u64,
-    /// Messages that would be sent, beside the announcements above.
+    /// Messages that would be sent, as far as that is known before: those that wait, announcements, and reminders of what is overdue. What
+    /// follows from an answer of a rail, a receipt for example, is not among them.
     pub messages: u64,
 }
 
@@ -118,7 +119,6 @@ pub fn plan_in(ctx: &Ctx, run: Option<RunId>, now: At, mut visit: impl FnMut(Pla
 pub fn planned(ctx: &Ctx, mut row: DueRow, now: At) -> Planned {
     let settings = &ctx.config.settings.debit;
     let hour = ChargeHour { time: settings.hour, zone: ctx.zone() };
-    let ahead = TimeDelta::hours(i64::from(settings.announce_hours));
     let missed = roll::would_miss(ctx, &row, now);
     // An order of which the rail has never heard is sent again, and an unpaid link is closed first.
     if row.open.as_ref().is_some_and(|open| open.unheard) {
@@ -146,8 +146,7 @@ pub fn planned(ctx: &Ctx, mut row: DueRow, now: At) -> Planned {
         (Some(Stop::RailNotice), None, Some(rail)) => after_notice(&row, &rail.profile, now),
         _ => until,
     };
-    let charge_at = moment(row.installment.due, settings.hour, ctx.zone());
-    let may_announce = matches!(stop, Some(Stop::NotDue | Stop::NotAnnounced));
+    let announce = announce::would_announce(ctx, &row, now);
     Planned {
         installment: row.installment.id,
         customer: row.customer,
@@ -159,7 +158,7 @@ pub fn planned(ctx: &Ctx, mut row: DueRow, now: At) -> Planned {
         until,
         earliest,
         charge_from: row.installment.charge_from,
-        announce: may_announce && row.installment.announced_at.is_none() && now >= charge_at - ahead,
+        announce,
         retry: row.installment.failures > 0,
         missed,
     }
@@ -206,18 +205,22 @@ pub fn stop_text(ctx: &Ctx, stop: Stop, due: NaiveDate, rail: &str, earliest: Op
             let hours = ctx.config.rails.get(rail).map_or(String::new(), |rail| rail.profile.hours.to_string());
             t!("{rail} accepts debits {hours}; next {until}", rail = rail, hours = hours, until = until)
         }
-        Stop::WindowPassed => t!("the rail's window has passed; postpone it or let the customer pay by link"),
+        Stop::WindowPassed => t!(
+            "the rail's window has passed; the customer pays by link or at the counter, or on another day if one is free"
+        ),
         Stop::OnePerRun => t!("another term of this agreement goes first; one per run"),
     }
 }
 
 fn rest(ctx: &Ctx, now: At) -> Result<Rest> {
     let conn = ctx.db.read();
-    let contact = ctx.config.settings.messages.hours.next(now, ctx.zone()) == now;
+    let quiet = ctx.config.settings.messages.hours.next(now, ctx.zone()) != now;
+    let (reminders, to_owner) = follow_up::count(ctx, now)?;
+    let to_customers = if quiet { 0 } else { announce::count(ctx, now)? + reminders };
     Ok(Rest {
         to_settle: db::charge::count_open(conn)?,
         mandates_waiting: db::mandate::count_in(conn, crate::domain::mandate::MandateStatus::Waiting)?,
         mandates_closing: db::mandate::count_in(conn, crate::domain::mandate::MandateStatus::Closing)?,
-        messages: db::message::count_sendable(conn, now, !contact)?,
+        messages: db::message::count_sendable(conn, now, quiet)? + to_customers + to_owner,
     })
 }

@@ -18,6 +18,7 @@ use crate::domain::id::{ChargeId, CustomerId, InstallmentId, MessageId, RunId};
 use crate::domain::message::MessageState;
 use crate::domain::money::Money;
 use crate::ops::Ctx;
+use crate::ops::debit::pay::may_postpone;
 use crate::ops::debit::plan::{Planned, plan_in};
 use crate::ops::debit::report::{Concern, Need, RunReport};
 
@@ -124,6 +125,8 @@ pub struct Recovery {
     pub waiting: Vec<Waiting>,
     /// Terms whose window passed.
     pub missed: Vec<Missed>,
+    /// How many of them can still be moved to another day.
+    pub movable: u64,
     /// Messages queued, by text and state.
     pub told: Vec<Counted>,
     /// Customers who are still to be told something.
@@ -186,6 +189,7 @@ pub fn begin(ctx: &Ctx, now: At) -> Result<Option<Begun>> {
             charged: BTreeMap::new(),
             waiting: Vec::new(),
             missed: Vec::new(),
+            movable: 0,
             told: Vec::new(),
             to_tell: Vec::new(),
             decisions: 0,
@@ -223,7 +227,8 @@ impl Begun {
         let today = ctx.today(now);
         let mut waiting = Groups::default();
         plan_in(ctx, Some(report.run), now, |planned| {
-            if planned.due <= today {
+            // What this run charged has its line already, with what became of it.
+            if planned.due <= today && !db::charge::is_made_after(conn, charge, planned.installment)? {
                 waiting.add(&planned);
             }
             Ok(())
@@ -241,6 +246,7 @@ impl Begun {
         for it in &story.missed {
             report.missed(it.installment, it.customer, it.due);
         }
+        story.movable = movable(ctx, &story.missed, now)?;
         story.told = db::message::queued_after(conn, message)?;
         story.to_tell = db::message::untold(conn, message)?.iter().map(to_tell).collect();
         story.decisions = u64::try_from(report.needs.len())?;
@@ -271,9 +277,18 @@ impl Begun {
             Ok(())
         })?;
         story.waiting = waiting.into_list();
+        story.movable = movable(ctx, &story.missed, now)?;
         story.to_tell = db::message::untold(conn, message)?.iter().map(to_tell).collect();
         Ok(story)
     }
+}
+
+fn movable(ctx: &Ctx, missed: &[Missed], now: At) -> Result<u64> {
+    let mut count = 0;
+    for it in missed {
+        count += u64::from(may_postpone(ctx, it.installment, it.due, now)?);
+    }
+    Ok(count)
 }
 
 fn to_tell(message: &db::message::Message) -> ToTell {
@@ -339,6 +354,21 @@ fn last_day(ctx: &Ctx, at: At) -> NaiveDate {
 }
 
 impl RunReport {
+    /// Proposes the counter for terms that were missed and for which no other day is left.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn propose(&mut self, ctx: &Ctx, now: At) -> Result<()> {
+        for need in &mut self.needs {
+            if let (Concern::Missed { due }, Ok(term)) = (&need.what, need.record.parse())
+                && !may_postpone(ctx, term, *due, now)?
+            {
+                need.next = format!("kibble debit pay {term} --cash");
+            }
+        }
+        Ok(())
+    }
+
     /// A window that passed, named once.
     pub fn missed(&mut self, installment: InstallmentId, customer: CustomerId, due: NaiveDate) {
         self.need(Need {

@@ -93,7 +93,7 @@ pub const TABLE: Table = &[
     ("paid twice", "重复付款"),
     ("unknown", "未知"),
     ("Needs you", "需要您处理"),
-    ("and {count} more: `kibble debit list failed`", "另有 {count} 项：`kibble debit list failed`"),
+    ("and {count} more: `{list}`", "另有 {count} 项：`{list}`"),
     ("all tries declined, {reason}; high risk from now on", "几次扣款都未成功，{reason}；即日起标为高风险"),
     ("all tries declined, {reason}", "几次扣款都未成功，{reason}"),
     ("mandate ended by the customer", "客户撤销了代扣授权"),
@@ -125,9 +125,10 @@ pub const TABLE: Table = &[
     ("settlement to confirm; confirms itself {time}", "有结算清单待确认，{time} 自动确认"),
     ("today {time}", "今天 {time}"),
     (
-        "would charge {count} with {amount}, announce {announced}, ask about {open} open charges, close {closing} mandates, send {messages} messages; nothing was touched",
-        "将扣款 {count} 笔共 {amount}，提醒 {announced} 笔，查询 {open} 笔未决扣款，关闭 {closing} 个代扣授权，发送 {messages} 条通知；没有做任何改动",
+        "would charge {count} with {amount}, announce {announced}, ask about {open} open charges, close {closing} mandates, send {messages} messages known so far; nothing was touched",
+        "将扣款 {count} 笔共 {amount}，提醒 {announced} 笔，查询 {open} 笔未决扣款，关闭 {closing} 个代扣授权，发送目前已知的 {messages} 条通知；没有做任何改动",
     ),
+    ("a run would refuse all of this: {what}", "真正运行时会拒绝以上全部：{what}"),
     ("{id}  charge {amount} on {rail}", "{id}  从 {rail} 扣款 {amount}"),
     ("{id}  charge {amount} on {rail} again", "{id}  从 {rail} 重试扣款 {amount}"),
     ("{id}  announce {amount}, not charged: {why}", "{id}  提醒 {amount}，暂不扣款：{why}"),
@@ -154,8 +155,8 @@ pub const TABLE: Table = &[
     ("next retry {until}", "下次重试 {until}"),
     ("{rail} accepts debits {hours}; next {until}", "{rail} 只在 {hours} 接受扣款，下次 {until}"),
     (
-        "the rail's window has passed; postpone it or let the customer pay by link",
-        "渠道窗口已过，可以改期，或请客户通过链接补缴",
+        "the rail's window has passed; the customer pays by link or at the counter, or on another day if one is free",
+        "渠道窗口已过，由客户通过链接或到店补缴；下一期之前还有日子的，也可以改期",
     ),
     ("another term of this agreement goes first; one per run", "同一协议每个批次只扣一期，先扣另一期"),
     (
@@ -163,8 +164,8 @@ pub const TABLE: Table = &[
         "扣款、重试、提醒、标记高风险：处理一切到期事项；随时运行、重复运行都安全",
     ),
     (
-        "Show what would be charged and sent, and why everything else would not; touch nothing",
-        "只显示将会扣什么、发什么，以及其余为什么不扣；不做任何改动",
+        "Show what would be charged, what would be said as far as it is known before, and why everything else would not be charged; touch nothing",
+        "只显示将会扣什么、目前已知会发哪些通知，以及其余为什么不扣；不做任何改动",
     ),
     (
         "Go on although much has piled up or the clock leapt; you have looked at it",
@@ -191,6 +192,7 @@ pub const TABLE: Table = &[
         "take the money with `kibble debit pay {id} --cash`, or move the day with `kibble debit postpone {id} --to DATE`",
         "用 `kibble debit pay {id} --cash` 收现金，或用 `kibble debit postpone {id} --to DATE` 改期",
     ),
+    ("take the money with `kibble debit pay {id} --cash`", "用 `kibble debit pay {id} --cash` 收现金"),
     ("Show everything that happened to an installment, in order", "按时间显示一期的全部经过"),
     ("announcing", "发提醒"),
     ("charging", "扣款中"),
@@ -225,8 +227,8 @@ pub const TABLE: Table = &[
         "如果时钟没错，先看 `kibble debit run --dry-run`，再加上 --confirm-backlog",
     ),
     (
-        "after {hours} hours without a run {count} installments with {total} are due; nothing was charged",
-        "已有 {hours} 小时没有运行，积压 {count} 期共 {total}；没有扣款",
+        "after {hours} hours without a run {count} installments with {total} are due",
+        "已有 {hours} 小时没有运行，积压 {count} 期共 {total}",
     ),
     (
         "look at `kibble debit run --dry-run`, then add --confirm-backlog",

@@ -41,7 +41,7 @@ pub const TABLE: Table = &[
     ("{count} under way at the rail", "渠道处理中 {count} 笔"),
     ("{count} still unknown", "仍无结果 {count} 笔"),
     ("{count} never reached the rail, sent again by the next run", "未送达渠道、下个批次重发 {count} 笔"),
-    ("and {count} more", "等，另有 {count} 期"),
+    ("{terms} and {count} more", "{terms} 等，另有 {count} 期"),
     (
         "Window passed, would not be charged any more: {count}, {amount}: {terms}.",
         "已过扣款时间、不会再自动扣款：{count} 期，{amount}：{terms}。",
@@ -49,6 +49,14 @@ pub const TABLE: Table = &[
     (
         "Window passed, not charged any more: {count}, {amount}: {terms}.",
         "已过扣款时间、不再自动扣款：{count} 期，{amount}：{terms}。",
+    ),
+    (
+        "No day is left before the next term: {count}; take the money with `kibble debit pay TERM --cash`, or leave it to the pay link in the customer's reminder.",
+        "下一期之前已没有可改的日子：{count} 期；可用 `kibble debit pay TERM --cash` 收现金，或由客户通过提醒里的补缴链接付款。",
+    ),
+    (
+        "Needs a decision: {count}; below stand the first with the command to type, and where the others are.",
+        "需要您决定：{count} 项；下方先列出一部分，各附应输入的命令，并注明其余的在哪里。",
     ),
     (
         "Proposal: move each with `kibble debit postpone TERM --to DATE`, or leave it to the pay link in the customer's reminder.",

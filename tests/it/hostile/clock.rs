@@ -68,7 +68,8 @@ fn a_year_without_a_run_that_somebody_confirms_charges_nobody_late_and_one_term_
     announced(&mut shop);
     let told = sent(&shop, "pre_debit_48h");
     shop.at("2027-11-05T09:00").run("debit run").fails(1, "366 days after the last run");
-    shop.run("debit run --dry-run").exits(0);
+    shop.run("debit run --dry-run").fails(3, "366 days after the last run");
+    shop.run("debit run --dry-run --confirm-backlog").exits(0);
     assert_eq!(charges(&shop), "");
     let ran = shop.run("debit run --confirm-backlog");
     assert!(ran.code == 0 || ran.code == 3, "{}", ran.full());
