@@ -10,6 +10,7 @@ use crate::cli::agreement_import;
 use crate::cli::exit::Exit;
 use crate::cli::mandate::show_pursued;
 use crate::cli::ui::{Paint, Table, Ui, columns};
+use crate::cli::usage::reason;
 use crate::cli::{self, Globals};
 use crate::domain::agreement::{AgreementState, PauseEffect};
 use crate::domain::charge::{Course, InstallmentState};
@@ -86,7 +87,7 @@ struct PauseArgs {
     #[arg(long, value_parser = effects())]
     effect: PauseEffect,
     /// Why, for the records
-    #[arg(long)]
+    #[arg(long, value_parser = reason)]
     reason: String,
 }
 
@@ -96,8 +97,8 @@ struct Resume {
     /// The agreement, for example a-7, or its printed number
     agreement: String,
     /// Why, for the records
-    #[arg(long, default_value = "", hide_default_value = true)]
-    reason: String,
+    #[arg(long, value_parser = reason)]
+    reason: Option<String>,
 }
 
 /// Enter a notice of termination; it takes effect at once
@@ -112,7 +113,7 @@ struct Terminate {
     #[arg(long, value_parser = PossibleValuesParser::new(["kept", "returned"]))]
     pet: String,
     /// Why, for the records
-    #[arg(long)]
+    #[arg(long, value_parser = reason)]
     reason: String,
 }
 
@@ -172,7 +173,7 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> Result<Exit> {
         }
         Verb::Resume(it) => {
             let id = agreement::find(&ctx, &it.agreement)?.id;
-            let done = agreement::resume(&ctx, id, &it.reason, now)?;
+            let done = agreement::resume(&ctx, id, it.reason.as_deref().unwrap_or_default(), now)?;
             ui.answer(&done, |ui| {
                 ui.data(&t!("{agreement} runs again", agreement = done.agreement));
                 show_moves(ui, &done);

@@ -8,6 +8,7 @@ use crate::cli::Globals;
 use crate::cli::agreement_import::{show_file, show_findings};
 use crate::cli::exit::Exit;
 use crate::cli::ui::{Paint, Table, Ui, pad, pad_left};
+use crate::cli::usage::reason;
 use crate::domain::pet::{Species, Status};
 use crate::ops::Ctx;
 use crate::ops::agreement::state_text;
@@ -70,7 +71,7 @@ struct Show {
     #[arg(long, requires = "reason")]
     reveal: bool,
     /// Why the full data is needed
-    #[arg(long, value_name = "TEXT", requires = "reveal")]
+    #[arg(long, value_name = "TEXT", requires = "reveal", value_parser = reason)]
     reason: Option<String>,
 }
 

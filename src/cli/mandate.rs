@@ -6,6 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::cli::exit::Exit;
 use crate::cli::ui::{Table, Ui};
+use crate::cli::usage::reason;
 use crate::cli::{self, Globals};
 use crate::domain::id::{AgreementId, MandateId};
 use crate::domain::mandate::MandateStatus;
@@ -59,7 +60,7 @@ struct Close {
     /// The mandate, for example m-7
     mandate: MandateId,
     /// Why, for the records
-    #[arg(long)]
+    #[arg(long, value_parser = reason)]
     reason: String,
 }
 

@@ -211,7 +211,7 @@ pub fn start(args: &[OsString], lang_of: &dyn Fn(Option<&Path>) -> Option<Lang>)
             let result = dispatch(&cli.thing, globals, &ui).map_err(ops::explain);
             exit::end(&ui, result)
         }
-        Err(error) => no_command(&error, &Ui::new(peeked.wishes), lang),
+        Err(error) => no_command(&error, args, &Ui::new(peeked.wishes), lang),
     }
 }
 
@@ -242,7 +242,7 @@ fn parse(args: &[OsString], lang: Lang) -> Result<Cli, clap::Error> {
     Cli::from_arg_matches(&matches)
 }
 
-fn no_command(error: &clap::Error, ui: &Ui, lang: Lang) -> ExitCode {
+fn no_command(error: &clap::Error, args: &[OsString], ui: &Ui, lang: Lang) -> ExitCode {
     let fix = |text: String| help::fix(text, lang);
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
@@ -253,7 +253,7 @@ fn no_command(error: &clap::Error, ui: &Ui, lang: Lang) -> ExitCode {
             ui.short_help(&error.render(), fix);
             ExitCode::from(crate::fault::Kind::Usage.exit_code())
         }
-        _ => exit::end(ui, Err(usage::fault(error).into())),
+        _ => exit::end(ui, Err(usage::fault(error, args).into())),
     }
 }
 

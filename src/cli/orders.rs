@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 
 use crate::cli::exit::Exit;
 use crate::cli::ui::{Paint, Table, Ui, pad, pad_left};
+use crate::cli::usage::reason;
 use crate::cli::{Globals, open};
 use crate::domain::date::At;
 use crate::domain::id::OrderId;
@@ -121,7 +122,7 @@ struct CancelArgs {
     #[arg(long, value_name = "N")]
     line: Option<u32>,
     /// Why
-    #[arg(long)]
+    #[arg(long, value_parser = reason)]
     reason: String,
 }
 
@@ -138,7 +139,7 @@ struct ReturnArgs {
     #[arg(long, value_name = "N")]
     qty: u32,
     /// Why
-    #[arg(long)]
+    #[arg(long, value_parser = reason)]
     reason: String,
 }
 
@@ -152,7 +153,7 @@ struct ResendArgs {
     #[arg(long, value_name = "N")]
     line: u32,
     /// Why
-    #[arg(long)]
+    #[arg(long, value_parser = reason)]
     reason: String,
     /// Also when it was sent again before
     #[arg(long)]

@@ -6,6 +6,7 @@ use crate::cli::Globals;
 use crate::cli::customer::{species_text, status_text};
 use crate::cli::exit::Exit;
 use crate::cli::ui::{Paint, Table, Ui, columns};
+use crate::cli::usage::reason;
 use crate::domain::id::PetId;
 use crate::domain::money::Money;
 use crate::domain::pet::{Sex, Species, Status};
@@ -98,7 +99,7 @@ struct SetStatus {
     #[arg(value_parser = statuses(&["died", "lost", "returned", "in-shop", "adopted"]))]
     status: Status,
     /// What happened
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: Option<String>,
 }
 
@@ -229,7 +230,7 @@ fn run_status(args: &SetStatus, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
     let id = pet_id(&args.pet)?;
     let reason = match &args.reason {
         Some(reason) => reason.clone(),
-        None => ui.input(&t!("What happened?"), None, "--reason")?,
+        None => reason(&ui.input(&t!("What happened?"), None, "--reason")?)?,
     };
     let changed = set_status(ctx, id, args.status, &reason)?;
     ui.answer(&changed, |ui| {

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::cli::exit::Exit;
 use crate::cli::ui::{Paint, Table, Ui, columns};
+use crate::cli::usage::reason;
 use crate::cli::{self, Globals};
 use crate::config;
 use crate::domain::money::Money;
@@ -75,7 +76,7 @@ struct ExportArgs {
     #[arg(long)]
     full: bool,
     /// Why names and phones are needed in full; kept in the audit trail
-    #[arg(long, value_name = "TEXT", requires = "full")]
+    #[arg(long, value_name = "TEXT", requires = "full", value_parser = reason)]
     reason: Option<String>,
 }
 

@@ -7,6 +7,7 @@ use crate::cli::exit::Exit;
 use crate::cli::mandate::{show_link, show_pursued};
 use crate::cli::sign::show_check;
 use crate::cli::ui::{Table, Ui};
+use crate::cli::usage::reason;
 use crate::cli::{self, Globals};
 use crate::domain::id::AgreementId;
 use crate::ops::credit::{self, Approved, Typed, Waiting};
@@ -39,7 +40,7 @@ struct ClearArgs {
     /// Which agreement, for example `a-7`
     agreement: AgreementId,
     /// Why, for the audit trail
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: String,
 }
 
@@ -68,7 +69,7 @@ struct DecideArgs {
     /// Which agreement, for example `a-7`
     agreement: AgreementId,
     /// Why, for the audit trail
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: String,
 }
 
@@ -78,7 +79,7 @@ struct RefuseArgs {
     /// Which agreement, for example `a-7`
     agreement: AgreementId,
     /// Why, for the audit trail and for the customer who asks
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: String,
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use serde::Serialize;
 
 use crate::boundary::Boundary;
@@ -167,18 +167,21 @@ fn copy_pages(from: &Connection, to: &Path, mut step: impl FnMut(i32, i32)) -> R
 /// # Errors
 /// When it is not a kibble database, is of a newer kibble, or is damaged.
 pub fn inspect(path: &Path, thorough: bool) -> Result<Inspected> {
-    let not_ours = || Fault::refused(t!("{path} is not a kibble database", path = path.display()));
+    look(path, thorough).map_err(|error| unreadable(error, path))
+}
+
+fn look(path: &Path, thorough: bool) -> Result<Inspected> {
     if !path.is_file() {
         return Err(Fault::not_found(t!("there is no file {path}", path = path.display())).into());
     }
     let sql = open_to_read(path)?;
-    let version = migrate::version_of(&sql).map_err(|error| error.context(not_ours()))?;
+    let version = migrate::version_of(&sql).map_err(|error| error.context(not_ours(path)))?;
     match version {
         Some(version) if version > migrate::newest() => {
             return Err(migrate::too_new(version).into());
         }
         Some(_) => {}
-        None => return Err(not_ours().into()),
+        None => return Err(not_ours(path).into()),
     }
     if thorough {
         check_pages(&sql, path)?;
@@ -188,7 +191,7 @@ pub fn inspect(path: &Path, thorough: bool) -> Result<Inspected> {
             Ok((row.get("install_code")?, row.get("copy_no")?, at(row, "created_at")?, maybe_at(row, "restored_at")?))
         });
     let (install_code, copy_no, created_at, restored_at) =
-        shop.map_err(|error| anyhow::Error::from(error).context(not_ours()))?;
+        shop.map_err(|error| anyhow::Error::from(error).context(not_ours(path)))?;
     let mut inspected = Inspected {
         install_code,
         copy_no,
@@ -238,23 +241,39 @@ fn open_to_read(path: &Path) -> Result<Connection> {
     Ok(sql)
 }
 
+fn not_ours(path: &Path) -> Fault {
+    Fault::refused(t!("{path} is not a kibble database", path = path.display()))
+}
+
+fn damaged(path: &Path, what: &str) -> Fault {
+    Fault::broken(t!("{path} is damaged: {what}", path = path.display(), what = what))
+        .hint(t!("use an older copy; the one before it may be sound"))
+}
+
+/// Where the content of a file is the trouble, the fault names that file and says it all: the database's own words would be read as words
+/// about the shop's database.
+fn unreadable(error: anyhow::Error, path: &Path) -> anyhow::Error {
+    match error.chain().find_map(|cause| cause.downcast_ref::<rusqlite::Error>()).and_then(|it| it.sqlite_error_code())
+    {
+        Some(ErrorCode::NotADatabase) => not_ours(path).into(),
+        Some(ErrorCode::DatabaseCorrupt) => damaged(path, "integrity_check").into(),
+        _ => error,
+    }
+}
+
 fn check_pages(sql: &Connection, path: &Path) -> Result<()> {
-    let damaged = |what: &str| {
-        Fault::broken(t!("{path} is damaged: {what}", path = path.display(), what = what))
-            .hint(t!("use an older copy; the one before it may be sound"))
-    };
     let mut query = sql.prepare("PRAGMA integrity_check(1)")?;
     let said: String = query
         .query_row([], |row| row.get(0))
-        .map_err(|error| anyhow::Error::from(error).context(damaged("integrity_check")))?;
+        .map_err(|error| anyhow::Error::from(error).context(damaged(path, "integrity_check")))?;
     if said != "ok" {
-        return Err(damaged(said.lines().next().unwrap_or_default()).into());
+        return Err(damaged(path, said.lines().next().unwrap_or_default()).into());
     }
     let mut query = sql.prepare("PRAGMA foreign_key_check")?;
     let mut rows = query.query([])?;
     if let Some(row) = rows.next()? {
         let table: String = row.get(0)?;
-        return Err(damaged(&table).into());
+        return Err(damaged(path, &table).into());
     }
     Ok(())
 }

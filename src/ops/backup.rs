@@ -167,7 +167,17 @@ pub struct Restorable {
 /// # Errors
 /// When it is not.
 pub fn restorable(config: &Config, file: &Path) -> Result<Restorable> {
-    let inspected = db::backup::inspect(file, true)?;
+    let hint = || t!("the copies lie in {folder}", folder = config.backups_path().display());
+    if file.is_dir() {
+        return Err(Fault::refused(t!("{path} is a folder, not a copy", path = file.display())).hint(hint()).into());
+    }
+    let inspected = db::backup::inspect(file, true).map_err(|error| match error.downcast_ref::<Fault>() {
+        Some(fault) if fault.next_step().is_none() => {
+            let fault = fault.clone().hint(hint());
+            error.context(fault)
+        }
+        _ => error,
+    })?;
     let path = config.db_path();
     let same = fs::canonicalize(file).ok().zip(fs::canonicalize(&path).ok()).is_some_and(|(a, b)| a == b);
     if same {

@@ -47,9 +47,15 @@ fn a_restore_is_checked_and_never_over_a_live_file_without_asking() {
     let copy = "backups/shop-2026-11-03T0900.db";
     let before = fs::read(shop.path("shop.db")).unwrap();
     shop.run(&format!("restore {copy}")).fails(2, "there is no terminal to ask on");
-    shop.run("restore no.db --yes").fails(1, "there is no file no.db");
+    let lie = format!("the copies lie in {}", shop.path("backups").display());
+    shop.run("restore no.db --yes").fails(1, "there is no file no.db").says(&lie);
+    shop.run("restore backups --yes").fails(1, "backups is a folder, not a copy").says(&lie);
     shop.write("text.db", "this is not a database, but it is long enough to look like one if nobody reads it closely");
-    shop.run("restore text.db --yes").fails(1, "is not a kibble database");
+    // What is wrong with that file is no word about the shop's own.
+    shop.run("restore text.db --yes")
+        .fails(1, "text.db is not a kibble database")
+        .says(&lie)
+        .hides("shop.db is damaged");
     shop.run("restore shop.db --yes").fails(1, "is the live database itself");
     let other = Shop::opened_as("8M3RX9AC");
     other.run("--now 2026-11-03T09:00 backup").exits(0);
@@ -58,7 +64,7 @@ fn a_restore_is_checked_and_never_over_a_live_file_without_asking() {
     let middle = torn.len() / 2;
     torn[middle..].fill(7);
     shop.write("torn.db", torn);
-    shop.run("restore torn.db --yes").fails(1, "");
+    shop.run("restore torn.db --yes").fails(1, "torn.db is damaged").hides("shop.db is damaged");
     assert_eq!(fs::read(shop.path("shop.db")).unwrap(), before);
     let ran = shop.run(&format!("--now 2026-11-04T09:00 restore {copy} --yes"));
     ran.ok("the database that lay there is now").says("no money moves until you have run `kibble adopt`");

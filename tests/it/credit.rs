@@ -76,7 +76,7 @@ fn below_unknown_and_down_hold_the_mandate_until_a_person_decides() {
         shop.run("debit run").exits(0);
         shop.run("risk list").ok(says).says("王**");
         shop.run("doctor --offline").says("credit checks that wait for a decision: 1");
-        shop.run("risk approve a-1 --reason ''").fails(2, "a decision has a reason");
+        shop.run("risk approve a-1 --reason ''").fails(2, "say why, in a few words");
         shop.run("risk approve a-1 --reason '首期到店付清'").ok("may go on").says("https://");
         shop.run("risk approve a-1 --reason again").fails(1, "does not wait for a decision");
         shop.run("risk refuse a-1 --reason again").fails(1, "does not wait for a decision");

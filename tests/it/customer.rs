@@ -53,7 +53,7 @@ fn nothing_is_shown_in_full_without_a_reason_that_is_recorded() {
         .hides("李四")
         .hides("青禾路");
     shop.run("customer show c-3 --reveal").fails(2, "--reason");
-    shop.run("customer show c-3 --reveal --reason ' '").fails(2, "say why the full data is needed");
+    shop.run("customer show c-3 --reveal --reason ' '").fails(2, "say why, in a few words");
     shop.run("customer show c-3 --reveal --reason 'call about delivery'")
         .ok("李四")
         .says("19900000001")

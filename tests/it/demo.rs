@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::shop::{Ran, Shop};
@@ -45,6 +46,14 @@ fn a_demo_tells_its_story_and_its_books_are_in_order() {
     for key in ["declined", "retries", "unknown", "messages", "orders", "terminated", "completed"] {
         assert!(counts(key) > 0, "{key}: {answer}");
     }
+
+    // What is told of debits is what the book holds, whatever was sent again or declined a day later.
+    let book = Connection::open(shop.path("kibble-demo/shop.db")).unwrap();
+    for (key, states) in [("charges", "state"), ("paid", "'paid'"), ("declined", "'declined'")] {
+        let sql = format!("SELECT count(*) FROM charge WHERE kind = 'debit' AND state = {states}");
+        assert_eq!(i64::try_from(counts(key)).unwrap(), book.query_row(&sql, [], |row| row.get::<_, i64>(0)).unwrap());
+    }
+    drop(book);
 
     let found = records(&answer);
     let told: BTreeSet<&str> = found.keys().map(String::as_str).collect();

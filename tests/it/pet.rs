@@ -37,7 +37,7 @@ fn a_pet_that_died_stops_the_charges_and_says_what_comes_next() {
     );
     shop.run("agreement import book.csv").ok("agreements taken over: 1");
     shop.run("pet status p-1 died").fails(2, "answer it with --reason");
-    shop.run("pet status p-1 died --reason ''").fails(2, "say why");
+    shop.run("pet status p-1 died --reason ''").fails(2, "say why, in a few words");
     shop.run("pet status p-1 died --reason illness")
         .ok("adopted → died")
         .says("nothing is charged for a-1 any more")

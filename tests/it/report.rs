@@ -575,8 +575,11 @@ fn an_export_is_replaced_by_the_same_month_only() {
 fn the_files_speak_the_chosen_language() {
     let mut books = Books::opened();
     books.busy_month();
+    let sql = rusqlite::Connection::open(books.shop.path("shop.db")).unwrap();
+    sql.execute("UPDATE refund SET why = 'settlement'", []).unwrap();
     books.shop.lang("zh");
     books.shop.run("report export --month 2026-11 --out out").ok("已导出");
+    assert_eq!(column(&books.shop.path("out/refunds.csv"), "原因"), ["结算"]);
     let (header, rows) = csv_of(&books.shop.path("out/charges.csv"));
     assert!(header.contains(&"实收金额".to_owned()) && rows[0].contains(&"已支付".to_owned()), "{header:?} {rows:?}");
     let overview = books.shop.run("report overview --month 2026-11");

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::cli::exit::Exit;
 use crate::cli::ui::{Table, Ui};
+use crate::cli::usage::reason;
 use crate::cli::{self, Globals};
 use crate::domain::charge::Course;
 use crate::domain::id::{InstallmentId, RefundId};
@@ -72,8 +73,8 @@ struct PostponeArgs {
     #[arg(long, value_name = "DATE")]
     to: NaiveDate,
     /// Why, for the audit trail
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    reason: String,
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    reason: Option<String>,
 }
 
 /// Give a collected installment back, whole or in part, to where it came from
@@ -85,7 +86,7 @@ struct RefundArgs {
     #[arg(long, value_name = "AMOUNT", value_parser = amount)]
     amount: Option<Money>,
     /// Why, for the customer and the audit trail
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: String,
 }
 
@@ -200,7 +201,8 @@ fn run_pay(args: &PayArgs, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
 }
 
 fn run_postpone(args: &PostponeArgs, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
-    let moved = pay::postpone(ctx, args.installment, args.to, &args.reason, ctx.now())?;
+    let reason = args.reason.as_deref().unwrap_or_default();
+    let moved = pay::postpone(ctx, args.installment, args.to, reason, ctx.now())?;
     ui.answer(&moved, |ui| {
         ui.data(&t!(
             "{installment} now falls due on {day}; the customer is told 48 hours ahead",

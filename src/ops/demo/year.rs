@@ -17,7 +17,7 @@ use crate::db;
 use crate::domain::agreement::{AgreementState, PauseEffect};
 use crate::domain::charge::{ChargeKind, ChargeState, InstallmentState};
 use crate::domain::date::{At, FirstDebit, plus_days};
-use crate::domain::id::{AgreementId, CustomerId, InstallmentId, MandateId, PetId};
+use crate::domain::id::{AgreementId, ChargeId, CustomerId, InstallmentId, MandateId, PetId};
 use crate::domain::money::Money;
 use crate::domain::pet::{Species, Status};
 use crate::domain::rail::Reason;
@@ -247,9 +247,6 @@ impl Year<'_> {
         let counts = &mut self.counts;
         counts.runs += 1;
         counts.runs_needing_a_person += u64::from(report.needs_person());
-        counts.charges += report.charged;
-        counts.paid += report.paid;
-        counts.declined += report.declined.values().sum::<u64>();
         counts.unknown += report.unknown;
         counts.retries += report.retries;
         counts.messages += report.messages_sent;
@@ -455,6 +452,12 @@ impl Year<'_> {
     fn finish(mut self) -> Result<(Counts, Vec<Highlight>)> {
         self.counts.customers = u64::try_from(self.members.len())?;
         self.counts.orders = self.shelf.orders;
+        // From the book: a debit that was sent again is one, and one that was declined a day later is declined.
+        let debits = db::charge::made_after(self.ctx.db.read(), ChargeId::new(0))?;
+        let in_state = |state| debits.get(&state).map_or(0, |(count, _)| *count);
+        self.counts.charges = debits.values().map(|(count, _)| count).sum();
+        self.counts.paid = in_state(ChargeState::Paid);
+        self.counts.declined = in_state(ChargeState::Declined);
         let (split, shipped) = (self.shelf.split, self.shelf.shipped);
         self.show(Tale::OrderSplit, split, "orders show");
         self.show(Tale::OrderShipped, shipped, "orders show");

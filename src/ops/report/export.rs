@@ -332,7 +332,8 @@ impl Work<'_> {
             name,
             phone,
             Cell::Text(word_text(&row.state)),
-            Cell::text(&row.why),
+            // A settlement gives this word; every other reason is somebody's own.
+            if row.why == "settlement" { Cell::Text(word_text(&row.why)) } else { Cell::text(&row.why) },
             Cell::text(&row.code),
             Cell::Amount(row.amount),
             Cell::Amount(paid_back),

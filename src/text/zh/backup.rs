@@ -24,6 +24,8 @@ pub const TABLE: Table = &[
     ),
     // Checking a file.
     ("{path} is not a kibble database", "{path} 不是 kibble 的数据库"),
+    ("the copies lie in {folder}", "备份都在 {folder}"),
+    ("{path} is a folder, not a copy", "{path} 是文件夹，不是备份文件"),
     ("there is no file {path}", "没有文件 {path}"),
     ("{path} is damaged: {what}", "{path} 已损坏：{what}"),
     ("use an older copy; the one before it may be sound", "请用更早的备份，前一份也许是好的"),
