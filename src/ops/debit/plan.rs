@@ -71,7 +71,7 @@ pub struct Rest {
     /// Mandates that would be closed.
     pub mandates_closing: u64,
     /// Messages that would be sent, as far as that is known before: those that wait, announcements, and reminders of what is overdue. What
-    /// follows from an answer of a rail, a receipt for example, is not among them.
+    /// follows from an answer of a rail, a receipt for example, and what is said of an agreement that ends, is not among them.
     pub messages: u64,
 }
 
