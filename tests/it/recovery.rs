@@ -257,16 +257,16 @@ fn a_term_that_the_run_charged_is_not_counted_as_waiting_too() {
 
 #[test]
 fn postponing_is_offered_only_where_a_day_is_left() {
-    let mut shop = shop(&[ALIPAY, Row { terms: 1, ..ALIPAY }]);
+    let mut shop = shop(&[ALIPAY, Row { signed: "2026-10-25", day: 25, ..ALIPAY }]);
     announced(&mut shop);
-    // A month of silence: the second term of a-1 is due tomorrow, a-2 has no other.
+    // A month of silence: the second term of a-1 is due tomorrow, that of a-2 in three weeks.
     let at = "2026-12-04T10:00";
     let dry = shop.at(at).run("debit run --dry-run");
     dry.ok("Window passed, would not be charged any more: 2, ¥398.00: a-1/1, a-2/1.")
-        .says("No day is left before the next term: 1; take the money with `kibble debit pay TERM --cash`");
+        .says("No day is left before the next term or the end of the mandate: 1; take the money with `kibble debit pay TERM --cash`");
     run(&mut shop, at)
         .ok("Proposal: move each with `kibble debit postpone TERM --to DATE`")
-        .says("No day is left before the next term: 1; take the money with `kibble debit pay TERM --cash`")
+        .says("No day is left before the next term or the end of the mandate: 1; take the money with `kibble debit pay TERM --cash`")
         .says("kibble debit pay a-1/1 --cash")
         .says("kibble debit postpone a-2/1 --to DATE")
         .hides("kibble debit postpone a-1/1");

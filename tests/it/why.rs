@@ -170,6 +170,8 @@ fn a_missed_window_says_what_a_person_can_do() {
         .says("`kibble debit postpone a-1/1 --to DATE`");
     let json = shop.run("why a-1/1 --json").json();
     assert_eq!((json["stopped"]["rule"].as_str(), json["stopped"]["earliest"].is_null()), (Some("tries_over"), true));
+    // No day is left before the next term.
+    why(&mut shop, "2026-12-04T10:00", "a-1/1").says("`kibble debit pay a-1/1 --cash`").hides("debit postpone");
 }
 
 #[test]

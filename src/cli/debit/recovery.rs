@@ -177,7 +177,7 @@ fn missed(it: &Recovery) -> Vec<String> {
     }
     if stuck > 0 {
         lines.push(t!(
-            "No day is left before the next term: {count}; take the money with `kibble debit pay TERM --cash`, or leave it to the pay link in the customer's reminder.",
+            "No day is left before the next term or the end of the mandate: {count}; take the money with `kibble debit pay TERM --cash`, or leave it to the pay link in the customer's reminder.",
             count = stuck
         ));
     }

@@ -184,8 +184,8 @@ pub fn postpone(ctx: &Ctx, id: InstallmentId, to: NaiveDate, reason: &str, now: 
     Ok(db::installment::get(ctx.db.read(), id)?.expect("it was there a moment ago"))
 }
 
-/// Whether there is a day to which an installment can be moved: one on which its announcement can be old enough, and before the next term
-/// falls due.
+/// Whether there is a day to which an installment can be moved: one on which its announcement can be old enough, before the next term falls
+/// due, and on which the mandate still holds.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -194,7 +194,12 @@ pub fn may_postpone(ctx: &Ctx, id: InstallmentId, due: NaiveDate, now: At) -> Re
     let told = settings.messages.hours.next(now, ctx.zone());
     let ready = ctx.today(told + TimeDelta::hours(i64::from(settings.debit.notice_hours)));
     let next = db::installment::get(ctx.db.read(), InstallmentId { term: id.term + 1, ..id })?;
-    Ok(next.is_none_or(|next| next.state != InstallmentState::Open || due.max(ready) < next.due))
+    if next.is_some_and(|next| next.state == InstallmentState::Open && due.max(ready) >= next.due) {
+        return Ok(false);
+    }
+    let mandates = db::mandate::of_agreement(ctx.db.read(), id.agreement)?;
+    let live = mandates.iter().rfind(|it| it.lane == 1 && it.state == MandateStatus::Live);
+    Ok(live.is_none_or(|mandate| due.max(ready) <= mandate.valid_until))
 }
 
 /// Gives a collected installment back, `amount` of it or all that is left.

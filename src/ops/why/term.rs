@@ -20,7 +20,7 @@ use crate::domain::message::{MessageState, debit_notice};
 use crate::domain::money::Money;
 use crate::domain::pet::Status;
 use crate::domain::refund::RefundState;
-use crate::ops::debit::pay::{History, history};
+use crate::ops::debit::pay::{History, history, may_postpone};
 use crate::ops::debit::plan::{Planned, planned, stop_text};
 use crate::ops::debit::reason_text;
 use crate::ops::mandate::status_text;
@@ -118,6 +118,8 @@ struct Told<'a> {
     moves: Vec<Move>,
     /// The charge that collected it, whatever attempt it is about.
     paid: Option<Charge>,
+    /// Whether there is a day to which it can be moved.
+    movable: bool,
     /// Of the pet that was signed for.
     pet: Option<Status>,
     /// What happened later is no part of the story: when the attempt was made, or else when the term was paid.
@@ -141,6 +143,7 @@ impl<'a> Told<'a> {
         Ok(Told {
             until: attempt.map(|charge| charge.noted_at).or(history.installment.paid_at),
             moves: moves(ctx, id.agreement, Some(id))?,
+            movable: may_postpone(ctx, id, row.installment.due, now)?,
             pet: db::pet::get(conn, agreement.pet)?.map(|pet| pet.status),
             paid,
             agreement,
@@ -220,7 +223,11 @@ impl<'a> Told<'a> {
     fn next(&self, stop: Stop) -> Vec<String> {
         let id = self.history.installment.id;
         let agreement = id.agreement;
-        let by_hand = || vec![format!("kibble debit pay {id} --cash"), format!("kibble debit postpone {id} --to DATE")];
+        let by_hand = || {
+            let mut typed = vec![format!("kibble debit pay {id} --cash")];
+            typed.extend(self.movable.then(|| format!("kibble debit postpone {id} --to DATE")));
+            typed
+        };
         match stop {
             Stop::TriesOver | Stop::WindowPassed => by_hand(),
             Stop::NotAnnounced | Stop::NoticeTooYoung | Stop::RailNotice if self.planned.earliest.is_none() => {

@@ -51,8 +51,8 @@ pub const TABLE: Table = &[
         "已过扣款时间、不再自动扣款：{count} 期，{amount}：{terms}。",
     ),
     (
-        "No day is left before the next term: {count}; take the money with `kibble debit pay TERM --cash`, or leave it to the pay link in the customer's reminder.",
-        "下一期之前已没有可改的日子：{count} 期；可用 `kibble debit pay TERM --cash` 收现金，或由客户通过提醒里的补缴链接付款。",
+        "No day is left before the next term or the end of the mandate: {count}; take the money with `kibble debit pay TERM --cash`, or leave it to the pay link in the customer's reminder.",
+        "下一期之前、授权到期之前已没有可改的日子：{count} 期；可用 `kibble debit pay TERM --cash` 收现金，或由客户通过提醒里的补缴链接付款。",
     ),
     (
         "Needs a decision: {count}; below stand the first with the command to type, and where the others are.",
