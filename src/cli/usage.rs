@@ -43,7 +43,6 @@ fn why(source: &(dyn std::error::Error + 'static)) -> String {
     } else {
         let said = source.to_string();
         match bounds(&said) {
-            Some((least, "")) => t!("write a whole number from {least} on", least = least),
             Some((least, most)) => t!("write a whole number from {least} to {most}", least = least, most = most),
             None => said,
         }

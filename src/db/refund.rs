@@ -183,9 +183,10 @@ pub fn by_no(conn: &Conn, refund_no: &str) -> Result<Option<Refund>> {
 /// How many refunds an order of a rail has, those of money that was never ours included.
 pub fn count_of_order(conn: &Conn, rail: &str, order_no: &str) -> Result<u32> {
     let count: i64 = conn.sql().query_row(
-        "SELECT CAST(count(*) AS BIGINT) AS number FROM refund r
-         LEFT JOIN charge c ON c.id = r.charge_id LEFT JOIN bill_line l ON l.id = r.line_id
-         WHERE r.rail = :rail AND (c.order_no = :order_no OR l.order_no = :order_no)",
+        "SELECT (SELECT count(*) FROM refund
+                  WHERE rail = :rail AND charge_id = (SELECT id FROM charge WHERE order_no = :order_no))
+              + (SELECT count(*) FROM refund r JOIN bill_line l ON l.id = r.line_id
+                  WHERE r.line_id IS NOT NULL AND r.rail = :rail AND l.order_no = :order_no) AS number",
         named_params! { ":rail": rail, ":order_no": order_no },
         |row| row.get("number"),
     )?;

@@ -195,6 +195,13 @@ pub struct Candidate {
 }
 
 impl Candidate {
+    /// The agreement runs again when the day of its pause's end has come: a run ends pauses before it looks at terms.
+    pub fn resume(&mut self, today: NaiveDate) {
+        if self.agreement == AgreementState::Paused && self.paused_until.is_some_and(|until| until <= today) {
+            self.agreement = AgreementState::Active;
+        }
+    }
+
     /// The date registered with the rail of the lane that is next, which has `profile`. Only that of the first lane is on record;
     /// another lane's rail has its own rules.
     pub fn registered_with(&self, profile: &Profile) -> NaiveDate {

@@ -319,7 +319,7 @@ struct Pool {
 
 /// Whose money a customer's wallet holds, where several agreements feed it: goods are bought with the oldest money first,
 /// and what is unspent again returns to the money that was spent last. Nothing returns to an agreement that is settled: that goes to
-/// the newest money of another. With one agreement it is simply the wallet.
+/// the newest money of another, and where no other has brought any, to none. With one agreement it is simply the wallet.
 pub fn shares(moves: &[Move]) -> BTreeMap<Option<AgreementId>, Share> {
     let mut pools: Vec<Pool> = Vec::new();
     let mut settled = BTreeSet::new();
@@ -364,8 +364,12 @@ pub fn shares(moves: &[Move]) -> BTreeMap<Option<AgreementId>, Share> {
                     pool.left += room;
                     rest -= room;
                 }
-                if let Some(newest) = pools.iter_mut().rfind(|pool| !settled.contains(&pool.whose)) {
-                    newest.left += rest;
+                match pools.iter_mut().rfind(|pool| !settled.contains(&pool.whose)) {
+                    Some(newest) => {
+                        newest.came += rest;
+                        newest.left += rest;
+                    }
+                    None => pools.push(Pool { whose: None, came: rest, left: rest }),
                 }
             }
             Move::Settled(whose) => {
@@ -463,18 +467,27 @@ mod tests {
         let settled = [Move::Spent(fen(60)), Move::Back(first, fen(40)), Move::Settled(first), Move::Unspent(fen(60))];
         let now = shares(&[&paid[..], &settled].concat());
         assert_eq!((now[&first].left, now[&second].left), (fen(0), fen(260)));
+        // Nor does a third agreement's money draw on it.
+        let third = Some(AgreementId::new(3));
+        let more = [Move::In(third, fen(100)), Move::Spent(fen(10)), Move::Unspent(fen(10))];
+        let now = shares(&[&paid[..], &settled, &more].concat());
+        assert_eq!((now[&second].left, now[&third].left), (fen(260), fen(100)));
+        // Nothing else had come in yet.
+        let alone = [Move::In(first, fen(100)), Move::Spent(fen(100)), Move::Settled(first), Move::Unspent(fen(78))];
+        let now = shares(&[&alone[..], &[Move::In(second, fen(200))]].concat());
+        assert_eq!((now[&None].left, now[&second].left), (fen(78), fen(200)));
     }
 
     proptest! {
         /// However two agreements' money is spent, given back and unspent: what is left of both is what the wallet holds.
         #[test]
-        fn the_shares_of_a_wallet_are_the_wallet(steps in proptest::collection::vec((0..5_u8, any::<bool>(), 1..500_i64), 0..40)) {
+        fn the_shares_of_a_wallet_are_the_wallet(steps in proptest::collection::vec((0..6_u8, any::<bool>(), 1..500_i64), 0..40)) {
             use super::{Move, shares};
-            let (mut moves, mut wallet, mut spent, mut paid) = (Vec::new(), 0, 0, [0, 0]);
+            let (mut moves, mut wallet, mut spent, mut paid, mut settled) = (Vec::new(), 0, 0, [0, 0], [false, false]);
             for (kind, which, amount) in steps {
                 let whose = Some(AgreementId::new(1 + i64::from(which)));
                 match kind {
-                    0 | 1 => {
+                    0 | 1 if !settled[usize::from(which)] => {
                         moves.push(Move::In(whose, fen(amount)));
                         wallet += amount;
                         paid[usize::from(which)] += amount;
@@ -489,20 +502,29 @@ mod tests {
                         wallet += amount;
                         spent -= amount;
                     }
-                    4 if amount <= wallet && amount <= paid[usize::from(which)] => {
+                    4 if !settled[usize::from(which)] && amount <= wallet && amount <= paid[usize::from(which)] => {
                         moves.push(Move::Back(whose, fen(amount)));
                         wallet -= amount;
                         paid[usize::from(which)] -= amount;
+                    }
+                    // Rarely, so that something happens before.
+                    5 if amount < 100 && !settled[usize::from(which)] => {
+                        let left = shares(&moves).get(&whose).map_or(0, |it| it.left.fen());
+                        moves.extend([Move::Back(whose, fen(left)), Move::Settled(whose)]);
+                        wallet -= left;
+                        settled[usize::from(which)] = true;
                     }
                     _ => {}
                 }
             }
             let shares = shares(&moves);
             prop_assert_eq!(shares.values().map(|it| it.left.fen()).sum::<i64>(), wallet);
-            for (it, paid) in [1, 2].into_iter().zip(paid) {
+            prop_assert!(shares.values().all(|it| it.left >= Money::ZERO), "{:?}", shares);
+            for (it, (paid, is_settled)) in [1, 2].into_iter().zip(paid.into_iter().zip(settled)) {
                 let share = shares.get(&Some(AgreementId::new(it))).copied().unwrap_or_default();
-                prop_assert_eq!(share.paid.fen(), paid);
-                prop_assert!(share.left <= share.paid, "{:?}", share);
+                prop_assert!(!is_settled || share.left == Money::ZERO, "{:?}", share);
+                // Only what an agreement settled before it had bought can make more than it brought.
+                prop_assert!(settled != [false, false] || (share.paid.fen() == paid && share.left <= share.paid), "{:?}", share);
             }
         }
     }

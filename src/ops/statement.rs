@@ -178,7 +178,7 @@ pub fn confirm(ctx: &Ctx, id: AgreementId, by: &str, now: At) -> Result<Confirme
         may_confirm(tx, &agreement)?;
         let row = open_statement(tx, &agreement)?;
         db::installment::cancel_open(tx, id, 1)?;
-        let (figures, worked) = figures(ctx, tx, &agreement, &row, now)?;
+        let (figures, worked) = final_figures(ctx, tx, &agreement, &row, now)?;
         settle_books(ctx, tx, &agreement, row.id, &worked, now)?;
         note_refunds(tx, &agreement, row.id, worked.statement.payable, now)?;
         let claim = worked.statement.claim;
@@ -211,13 +211,17 @@ pub struct ConfirmedByDeadline {
 pub fn confirm_due_statements(ctx: &Ctx, now: At) -> Result<ConfirmedByDeadline> {
     let mut done = ConfirmedByDeadline::default();
     for row in db::statement::due(ctx.db.read(), now)? {
+        let conn = ctx.db.read();
+        let agreement = get(conn, row.agreement)?;
+        if let Err(error) = final_figures(ctx, conn, &agreement, &row, now) {
+            let fault = error.downcast::<Fault>()?;
+            done.stuck.push((row.agreement, fault.to_string()));
+            continue;
+        }
         match confirm(ctx, row.agreement, "deadline", now) {
             Ok(_) => done.count += 1,
-            Err(error) => match error.downcast_ref::<Fault>() {
-                Some(fault) if fault.kind() == Kind::Refused => {}
-                Some(fault) => done.stuck.push((row.agreement, fault.to_string())),
-                None => return Err(error),
-            },
+            Err(error) if error.downcast_ref::<Fault>().is_some_and(|fault| fault.kind() == Kind::Refused) => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(done)
@@ -397,6 +401,31 @@ pub(super) fn preview(
     figures(ctx, conn, agreement, row, now).map(|(figures, _)| figures)
 }
 
+/// The same, for the books: they must hold what the figures say is left.
+fn final_figures(
+    ctx: &Ctx,
+    conn: &Conn,
+    agreement: &Agreement,
+    row: &db::statement::Statement,
+    now: At,
+) -> Result<(Value, Worked)> {
+    let (figures, worked) = figures(ctx, conn, agreement, row, now)?;
+    let (customer, left) = (agreement.customer, worked.share.left);
+    let wallet = -db::journal::balance(conn, customer, WALLET_PRINCIPAL)?;
+    if left > wallet {
+        return Err(Fault::broken(t!(
+            "the wallet of {customer} holds {wallet}, and {left} of {agreement} should be in it",
+            customer = customer,
+            wallet = wallet.yuan(),
+            left = left.yuan(),
+            agreement = agreement.id
+        ))
+        .hint(t!("run `kibble check`; a record contradicts another"))
+        .into());
+    }
+    Ok((figures, worked))
+}
+
 fn figures(
     ctx: &Ctx,
     conn: &Conn,
@@ -504,7 +533,32 @@ fn share_of(conn: &Conn, agreement: &Agreement) -> Result<Share> {
             moves.push(Move::Settled(whose));
         }
     }
-    Ok(statement::shares(&moves).get(&Some(agreement.id)).copied().unwrap_or_default())
+    let shares = statement::shares(&moves);
+    let share = |whose| shares.get(&whose).copied().unwrap_or_default();
+    let (own, nobodys) = (share(Some(agreement.id)), share(None));
+    Ok(match nobodys.left.is_positive() && is_last(conn, agreement)? {
+        true => Share { paid: own.paid + nobodys.paid, left: own.left + nobodys.left },
+        false => own,
+    })
+}
+
+/// Whether no other agreement of the customer can spend what belongs to none of them, or settle it later.
+fn is_last(conn: &Conn, agreement: &Agreement) -> Result<bool> {
+    let mut last = true;
+    db::agreement::each(conn, Some(agreement.customer), None, |it| {
+        let is_over = match it.state {
+            AgreementState::Ended | AgreementState::Cancelled => true,
+            AgreementState::Settling => {
+                db::statement::of_agreement(conn, it.id)?.is_some_and(|statement| statement.state != "open")
+            }
+            AgreementState::Waiting | AgreementState::Active | AgreementState::Paused | AgreementState::Completed => {
+                false
+            }
+        };
+        last &= it.id == agreement.id || is_over;
+        Ok(())
+    })?;
+    Ok(last)
 }
 
 /// The goods that this agreement's money paid for: with several agreements, its part of what was delivered.
@@ -530,18 +584,6 @@ fn settle_books(
 ) -> Result<Option<EntryId>> {
     let (it, left) = (&worked.statement, worked.share.left);
     let customer = agreement.customer;
-    let wallet = -db::journal::balance(tx, customer, WALLET_PRINCIPAL)?;
-    if left > wallet {
-        return Err(Fault::broken(t!(
-            "the wallet of {customer} holds {wallet}, and {left} of {agreement} should be in it",
-            customer = customer,
-            wallet = wallet.yuan(),
-            left = left.yuan(),
-            agreement = agreement.id
-        ))
-        .hint(t!("run `kibble check`; a record contradicts another"))
-        .into());
-    }
     // What the customer does not get back is the shop's: compensation, or goods counted at list price. Where goods count for
     // less than the wallet paid, the shop gives the difference.
     let kept = left + it.claim - it.refund;

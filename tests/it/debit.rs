@@ -145,6 +145,23 @@ fn the_dry_run_tells_of_notices_and_hours() {
 }
 
 #[test]
+fn the_dry_run_knows_that_a_pause_ends_today_and_that_tries_are_over() {
+    let mut shop = shop(&[ALIPAY]);
+    shop.run("agreement pause a-1 --until 2026-11-02 --effect extend --reason travel").exits(0);
+    let dry = shop.at("2026-11-02T08:00").run("debit run --dry-run --json").json();
+    let ran = shop.run("debit run --json").json();
+    assert_eq!((&dry["announcements"], &dry["messages"]), (&1.into(), &1.into()));
+    assert_eq!((&ran["announced"], &ran["messages_sent"]), (&dry["announcements"], &dry["messages"]));
+    run(&mut shop, "2026-11-04T09:00");
+    broke(&shop);
+    run(&mut shop, "2026-11-05T09:00");
+    let dry = shop.at("2026-11-09T09:00").run("debit run --dry-run --json").json();
+    let ran = shop.run("debit run --json").json();
+    assert_eq!(ran["messages_sent"], dry["messages"]);
+    assert!(dry["messages"].as_u64() >= Some(2), "to the customer and to the owner: {dry}");
+}
+
+#[test]
 fn the_dry_run_touches_nothing() {
     let mut shop = shop(&[ALIPAY, WECHAT]);
     announced(&mut shop);

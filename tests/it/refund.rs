@@ -127,14 +127,20 @@ fn a_refund_that_the_rail_refuses_is_said_until_somebody_has_handed_it_over_once
     assert_eq!(rows(&shop, "SELECT entry_id FROM posting GROUP BY entry_id HAVING SUM(amount) <> 0"), 0);
 }
 
-/// Wang has a second animal and a second agreement, and one term of each is collected.
-fn two_agreements() -> (Shop, Ctx) {
+/// Wang has a second animal and a second agreement.
+fn two_signed() -> Shop {
     let shop = running();
     shop.run(
         "sign --customer c-1 --pet-name 小黑 --species cat --sex male --reference-cost 800 --plan cat-199-12 --rail alipay --acknowledged",
     )
     .exits(0);
     shop.run("sandbox sign m-2").exits(0);
+    shop
+}
+
+/// One term of each is collected.
+fn two_agreements() -> (Shop, Ctx) {
+    let shop = two_signed();
     let ctx = ctx(&shop, "2026-12-10T10:00");
     collect(&ctx, 1, 1, ChargeKind::Debit);
     collect(&ctx, 2, 1, ChargeKind::Debit);
@@ -179,6 +185,29 @@ fn goods_brought_back_after_one_agreement_was_settled_are_money_of_the_other() {
             .map(|it| it.amount.fen())
             .sum();
         assert_eq!(noted, 39_800, "{first}");
+    }
+}
+
+#[test]
+fn goods_brought_back_before_the_other_agreement_brought_anything_go_back_with_the_last_settlement() {
+    const B: AgreementId = AgreementId::new(2);
+    for collects in [false, true] {
+        let shop = two_signed();
+        let first = ctx(&shop, "2026-12-10T10:00");
+        collect(&first, 1, 1, ChargeKind::Debit);
+        buy(&first, 7_800, first.now());
+        statement::terminate(&first, A, &notice(Cause::Consumer, false), first.now()).unwrap();
+        statement::confirm(&first, A, "test", first.now()).unwrap();
+        drop(first);
+        let ctx = ctx(&shop, "2026-12-10T15:00");
+        bring_back(&ctx, 7_800, ctx.now());
+        if collects {
+            collect(&ctx, 2, 1, ChargeKind::Debit);
+        }
+        statement::terminate(&ctx, B, &notice(Cause::Consumer, false), ctx.now()).unwrap();
+        let done = statement::confirm(&ctx, B, "test", ctx.now()).unwrap();
+        let due: i64 = done.refunds.iter().map(|it| it.amount.fen()).sum();
+        assert_eq!((balance(&ctx, "wallet:principal"), due), (0, 7_800 + if collects { 19_900 } else { 0 }));
     }
 }
 

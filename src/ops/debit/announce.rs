@@ -92,11 +92,12 @@ pub fn count(ctx: &Ctx, now: At) -> Result<u64> {
         let page = db::installment::unannounced_page(ctx.db.read(), until, place, PAGE)?;
         let Some(last) = page.last() else { return Ok(number) };
         place = Place { due: last.installment.due, id: last.installment.id };
-        for row in &page {
+        for mut row in page {
+            row.candidate.resume(ctx.today(now));
             let Some(rail) = ctx.config.rails.get(&row.rail) else { continue };
             // The earlier reminder is the same text, sent earlier.
-            if let Some(word) = word(ctx, row, &rail.profile, now).filter(|_| is_on("pre_debit_48h")) {
-                number += u64::from(!db::message::is_known(ctx.db.read(), &event(row, word == Word::HeadsUp))?);
+            if let Some(word) = word(ctx, &row, &rail.profile, now).filter(|_| is_on("pre_debit_48h")) {
+                number += u64::from(!db::message::is_known(ctx.db.read(), &event(&row, word == Word::HeadsUp))?);
             }
         }
     }

@@ -24,7 +24,7 @@ use crate::ops::debit::book::{Asked, apply, letter};
 use crate::ops::debit::flight::with_pool;
 use crate::ops::debit::reason_text;
 use crate::ops::debit::report::RunReport;
-use crate::ops::debit::roll::would_miss;
+use crate::ops::debit::roll::would_end;
 use crate::ops::remind::tell;
 use crate::text::Lang;
 
@@ -102,9 +102,11 @@ pub fn count(ctx: &Ctx, now: At) -> Result<(u64, u64)> {
         let page = db::installment::due_page(ctx.db.read(), RunId::new(0), today, place, PAGE)?;
         let Some(last) = page.last() else { break };
         place = Place { due: last.installment.due, id: last.installment.id };
-        for mut row in page.into_iter().filter(|row| would_miss(ctx, row, now)) {
-            row.installment.course = Course::Missed;
-            note(&row);
+        for mut row in page {
+            if let Some(course) = would_end(ctx, &row, now) {
+                row.installment.course = course;
+                note(&row);
+            }
         }
     }
     let mut place = Place::start();

@@ -101,7 +101,7 @@ fn refunds(ctx: &Ctx, report: &mut RunReport) -> Result<()> {
             record: refund.id.to_string(),
             customer: Some(refund.customer),
             what: Concern::RefundDeclined { said: format!("{} {}", refund.said, refund.code).trim().to_owned() },
-            next: format!("kibble debit hand-over {}", refund.id),
+            next: refund::hand_over_command(&refund, None),
             urgent: true,
         });
     }

@@ -199,7 +199,7 @@ pub fn may_postpone(ctx: &Ctx, id: InstallmentId, due: NaiveDate, now: At) -> Re
     }
     let mandates = db::mandate::of_agreement(ctx.db.read(), id.agreement)?;
     let live = mandates.iter().rfind(|it| it.lane == 1 && it.state == MandateStatus::Live);
-    Ok(live.is_none_or(|mandate| due.max(ready) <= mandate.valid_until))
+    Ok(live.is_some_and(|mandate| due.max(ready) <= mandate.valid_until))
 }
 
 /// Gives a collected installment back, `amount` of it or all that is left.

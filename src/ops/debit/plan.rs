@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::db;
 use crate::db::installment::{DueRow, Place};
 use crate::domain::agreement::AgreementState;
-use crate::domain::charge::{ChargeHour, Decision, Stop, decide};
+use crate::domain::charge::{ChargeHour, Course, Decision, Stop, decide};
 use crate::domain::date::{At, moment, plus_days};
 use crate::domain::id::{AgreementId, CustomerId, InstallmentId, RunId};
 use crate::domain::money::Money;
@@ -119,7 +119,8 @@ pub fn plan_in(ctx: &Ctx, run: Option<RunId>, now: At, mut visit: impl FnMut(Pla
 pub fn planned(ctx: &Ctx, mut row: DueRow, now: At) -> Planned {
     let settings = &ctx.config.settings.debit;
     let hour = ChargeHour { time: settings.hour, zone: ctx.zone() };
-    let missed = roll::would_miss(ctx, &row, now);
+    row.candidate.resume(ctx.today(now));
+    let missed = roll::would_end(ctx, &row, now) == Some(Course::Missed);
     // An order of which the rail has never heard is sent again, and an unpaid link is closed first.
     if row.open.as_ref().is_some_and(|open| open.unheard) {
         row.candidate.open_charge = None;

@@ -7,7 +7,7 @@ use crate::db::installment::{DueRow, Place, Progress};
 use crate::domain::agreement::AgreementState;
 use crate::domain::charge::{ChargeHour, Course, Decision, InstallmentState, Stop, decide};
 use crate::domain::date::At;
-use crate::domain::id::{InstallmentId, RunId};
+use crate::domain::id::{AgreementId, InstallmentId, RunId};
 use crate::domain::op::Op;
 use crate::domain::retry;
 use crate::ops::debit::book::{lane_ended, term_failed};
@@ -26,6 +26,7 @@ pub fn roll(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Result<()
     report.completed += agreement::complete_finished(ctx, now)?;
     let confirmed = statement::confirm_due_statements(ctx, now)?;
     report.statements_confirmed += confirmed.count;
+    let stuck: Vec<AgreementId> = confirmed.stuck.iter().map(|(agreement, _)| *agreement).collect();
     for (agreement, why) in confirmed.stuck {
         report.need(Need {
             record: agreement.to_string(),
@@ -52,7 +53,7 @@ pub fn roll(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Result<()
             record: mandate.to_string(),
             customer: None,
             what: Concern::MandateNotClosed { said },
-            next: format!("kibble mandate close {mandate}"),
+            next: format!("kibble mandate close {mandate} --reason TEXT"),
             urgent: true,
         });
     }
@@ -60,6 +61,9 @@ pub fn roll(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Result<()
         report.rail_trouble(&rail, Concern::RailDown { said });
     }
     for statement in db::statement::in_state(ctx.db.read(), "open")? {
+        if stuck.contains(&statement.agreement) {
+            continue;
+        }
         report.need(Need {
             record: statement.agreement.to_string(),
             customer: None,
@@ -99,10 +103,14 @@ fn overtaken(ctx: &Ctx, run: RunId, report: &mut RunReport, now: At) -> Result<(
     }
 }
 
-/// Whether a run at `now` would give the installment up, because its window passed without a decided attempt.
-pub fn would_miss(ctx: &Ctx, row: &DueRow, now: At) -> bool {
+/// What a run at `now` would make of an installment whose time is over: missed, without a decided attempt, or failed.
+pub fn would_end(ctx: &Ctx, row: &DueRow, now: At) -> Option<Course> {
     let has_elapsed = row.installment.due < ctx.today(now) || row.installment.lane > 1;
-    has_elapsed && matches!(judge(ctx, row, now), Some(Overtaken::Missed))
+    match judge(ctx, row, now).filter(|_| has_elapsed)? {
+        Overtaken::Missed => Some(Course::Missed),
+        Overtaken::Failed => Some(Course::Failed),
+        Overtaken::Cancelled | Overtaken::LaneEnded => None,
+    }
 }
 
 fn judge(ctx: &Ctx, row: &DueRow, now: At) -> Option<Overtaken> {

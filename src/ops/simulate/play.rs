@@ -1,7 +1,7 @@
 //! Acts of a story, done by the same use cases that commands call. What people try at the wrong moment is refused, and that is part of
 //! the story; anything else that ends in an error, without a snag to blame, is a fault of kibble's.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use chrono::Datelike;
 
 use super::people::{Person, RAILS, form};
@@ -20,6 +20,7 @@ use crate::domain::pet::Status;
 use crate::fault::{Fault, Kind};
 use crate::ops::agreement::Pause;
 use crate::ops::debit::list::Shelf;
+use crate::ops::debit::report::Concern;
 use crate::ops::debit::{Options, Outcome};
 use crate::ops::order::Basket;
 use crate::ops::recon::{self, FetchWanted};
@@ -64,7 +65,12 @@ fn done(ctx: &Ctx, people: &[Person], what: &Act) -> Result<bool> {
     match what {
         Act::Run | Act::RunEarly(_) => {
             let ran = debit::run(ctx, &Options { confirm_backlog: *what == Act::Run, ..Options::default() })?;
-            return Ok(matches!(ran, Outcome::Ran(_)));
+            let Outcome::Ran(report) = ran else { return Ok(false) };
+            // The run says so and goes on; here it is a contradiction in kibble's own books.
+            if let Some(stuck) = report.needs.iter().find(|need| matches!(need.what, Concern::StatementStuck { .. })) {
+                bail!("{}: {:?}", stuck.record, stuck.what);
+            }
+            return Ok(true);
         }
         Act::Sign(place) => return sign_up(ctx, people, *place),
         Act::SignAnother(place) => return sign_another(ctx, people, *place),

@@ -176,7 +176,7 @@ pub const TABLE: Table = &[
     ("{agreement} was not terminated, so there is nothing to confirm", "{agreement} 没有解约，没有可确认的结算清单"),
     (
         "enter the notice with `kibble agreement terminate {agreement} --cause … --pet … --reason …`",
-        "用 `kibble agreement terminate {agreement}` 登记解约通知",
+        "用 `kibble agreement terminate {agreement} --cause … --pet … --reason …` 登记解约通知",
     ),
     ("the rail has not said what became of {term}", "{term} 的扣款结果还不知道"),
     ("`kibble debit run` asks it; then confirm again", "`kibble debit run` 会去查询；之后再确认"),

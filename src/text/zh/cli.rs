@@ -7,7 +7,6 @@ pub const TABLE: Table = &[
     ("{option}: {why}", "{option}：{why}"),
     ("say why, in a few words", "请简短写明原因"),
     ("at most {most} characters, not {count}", "最多 {most} 个字，现在有 {count} 个"),
-    ("write a whole number from {least} on", "请写一个不小于 {least} 的整数"),
     ("write a whole number from {least} to {most}", "请写 {least} 到 {most} 之间的整数"),
     ("write a whole number", "请写一个整数"),
     // Help.
