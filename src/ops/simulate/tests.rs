@@ -1,8 +1,14 @@
+use super::dice::Dice;
 use super::people::people;
 use super::story::{Act, Snag, Step, at, tell};
 use super::{End, Plot, Wanted, play, simulate};
+use crate::db;
+use crate::domain::agreement::AgreementState;
 use crate::domain::date::plus_days;
+use crate::domain::op::Op;
+use crate::domain::statement::Cause;
 use crate::ops::init::plan_templates;
+use crate::ops::testing::TestShop;
 use crate::planted::{self, Mistake};
 
 /// Days in which everything that a story knows happens at least now and then.
@@ -59,6 +65,63 @@ fn a_term_that_a_run_charges_at_the_moment_when_it_is_moved_or_paid_keeps_every_
 }
 
 /// A mistake is caught by one of so many seeds, and shows in one of these laws; law 0 is a command that ends in an error.
+#[test]
+fn customers_with_several_pets_who_buy_bring_back_and_leave_leave_no_money_with_nobody() {
+    for seed in 1..=4 {
+        let plot = Plot { seed, days: 100, agreements: 6, faults: false };
+        let people = people(seed, plot.agreements, &plan_templates().unwrap(), plot.from(), plot.days);
+        let mut dice = Dice::new(seed);
+        let mut steps = Vec::new();
+        let mut day = plot.from();
+        let mut tell = |day, acts: &[Act]| {
+            steps.push(Step { at: at(day, 9, 0), act: Act::Run, snag: None });
+            steps.extend((10..).zip(acts).map(|(hour, act)| Step {
+                at: at(day, hour, 0),
+                act: act.clone(),
+                snag: None,
+            }));
+        };
+        while day < plot.to() {
+            let (who, any) = (dice.below(plot.agreements), dice.below(1_000));
+            let bought = Act::Buy(who, any - any % 4);
+            let more = if any < 80 { Act::SignAnother(who) } else { Act::TakeBack(dice.below(plot.agreements), any) };
+            tell(day, &[bought, more, Act::Agree, Act::EveryoneEarns]);
+            day = plus_days(day, 1);
+        }
+        // One after the other they leave, and some bring something back in between.
+        for _ in 0..40 {
+            let who = dice.below(plot.agreements);
+            let cause = Cause::ALL[usize::try_from(dice.below(4)).unwrap()];
+            let brought = [(); 2].map(|()| Act::TakeBack(who, dice.below(1_000)));
+            tell(day, &[brought[0].clone(), Act::Terminate(who, cause, false), Act::Confirm(who), Act::PayByHand(who)]);
+            tell(plus_days(day, 1), &[brought[1].clone(), Act::SignAnother(who), Act::Agree, Act::PayByHand(who)]);
+            day = plus_days(day, 2);
+        }
+        match play(&plot, &people, &steps).unwrap() {
+            End::Holds(_) => {}
+            End::Breaks { at, broken } => panic!("seed {seed}: {} {broken:?}", steps[at].text()),
+        }
+    }
+}
+
+#[test]
+fn money_that_nobody_can_settle_any_more_is_seen() {
+    let shop = TestShop::open();
+    let customer = shop.customer("王小明", 1).id;
+    let [first, second] = [(); 2].map(|()| shop.sign(customer));
+    shop.fund(customer, 7_800, "before");
+    let left = || db::watch::left_with_nobody(shop.db.read()).unwrap();
+    for (agreement, seen) in [(first, vec![]), (second, vec![(1, 7_800)])] {
+        let ended = shop.db.write(shop.now(), |tx| {
+            let state = AgreementState::Ended;
+            db::agreement::set_state(tx, agreement, state, Some((shop.now(), "consumer")))?;
+            Ok(((), Op::AgreementChanged { agreement, state: state.word().to_owned(), reason: String::new() }))
+        });
+        ended.unwrap();
+        assert_eq!(left(), seen);
+    }
+}
+
 #[test]
 fn every_planted_mistake_is_caught() {
     const SEEDS: u64 = 4;
