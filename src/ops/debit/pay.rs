@@ -153,10 +153,10 @@ pub fn postpone(ctx: &Ctx, id: InstallmentId, to: NaiveDate, reason: &str, now: 
                     installment = id,
                     why = trouble
                 ))
-                .hint(t!(
-                    "take the money with `kibble debit pay {installment} --cash`, or let the customer use the pay link",
-                    installment = id
-                ))
+                .hint(match trouble {
+                    Trouble::Unreachable { .. } => t!("try again later"),
+                    _ => t!("take the money with `kibble debit pay {id} --cash`", id = id),
+                })
                 .into());
             }
         }

@@ -114,10 +114,7 @@ pub const TABLE: Table = &[
     ("Which refund, for example `f-3`", "哪一笔退款，例如 `f-3`"),
     ("Has the customer got the money of {refund}?", "{refund} 的钱已交给客户了吗？"),
     ("{mandate} is valid until {day} only", "{mandate} 的授权只到 {day}"),
-    (
-        "take the money with `kibble debit pay {installment} --cash`, or let the customer use the pay link",
-        "用 `kibble debit pay {installment} --cash` 收现金，或由客户通过链接补缴",
-    ),
+    ("try again later", "请稍后再试"),
     ("messages cannot be handed over: {said}", "通知发不出去：{said}"),
     ("message cannot be sent", "通知无法发送"),
     ("nobody knows whether this message arrived", "不知道这条通知有没有送到"),
