@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use super::account;
 use super::rail::absolute_files;
-use super::reason;
 use crate::fault::Fault;
 use crate::t;
 
@@ -81,12 +81,7 @@ impl ChannelSettings {
     /// # Errors
     /// When a setting of it is missing, unknown or of the wrong kind; it is named.
     pub fn account<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
-        self.account.clone().try_into().map_err(|error: toml::de::Error| {
-            let key = format!("channel.{}", self.name);
-            Fault::refused(t!("shop.toml: {key}: {why}", key = key, why = reason(error.message())))
-                .hint(t!("correct that line; every setting is explained in shop.example.toml"))
-                .into()
-        })
+        account(&self.account, &format!("channel.{}", self.name))
     }
 
     /// True when it may bring a message to somebody on another machine. A program of the shop's own answers for itself.

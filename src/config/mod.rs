@@ -290,6 +290,15 @@ pub fn lang_of(flag: Option<&Path>) -> Option<Lang> {
     toml::from_str::<Only>(&text).ok()?.lang
 }
 
+/// A table of `shop.toml`, called `key` there, in the type of whoever it is for.
+fn account<T: serde::de::DeserializeOwned>(table: &toml::Table, key: &str) -> Result<T> {
+    table.clone().try_into().map_err(|error: toml::de::Error| {
+        Fault::refused(t!("shop.toml: {key}: {why}", key = key, why = reason(error.message())))
+            .hint(t!("correct that line; every setting is explained in shop.example.toml"))
+            .into()
+    })
+}
+
 /// A broken `shop.toml`: the line, the key on it, and what is wrong in the reader's language.
 fn wrong_toml(text: &str, error: &toml::de::Error) -> Fault {
     let start = error.span().map_or(0, |span| span.start.min(text.len()));

@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use super::reason;
 use super::settings::{MOST_DAYS, MOST_HOURS, MOST_SECONDS, WHOLE_BPS, within_reach};
+use super::{account, reason};
 use crate::adapters::rail::PROFILES;
 use crate::domain::rail::Profile;
 use crate::fault::Fault;
@@ -112,12 +112,7 @@ impl RailSettings {
     /// # Errors
     /// When a setting of it is missing, unknown or of the wrong kind; it is named.
     pub fn account<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
-        self.account.clone().try_into().map_err(|error: toml::de::Error| {
-            let key = format!("rail.{}.account", self.name);
-            Fault::refused(t!("shop.toml: {key}: {why}", key = key, why = reason(error.message())))
-                .hint(t!("correct that line; every setting is explained in shop.example.toml"))
-                .into()
-        })
+        account(&self.account, &format!("rail.{}.account", self.name))
     }
 
     /// What people call the rail, in `lang`.

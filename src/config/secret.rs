@@ -55,12 +55,13 @@ impl SecretRef {
     pub fn read(&self, setting: &str) -> std::result::Result<Secret, Fault> {
         let secret = match (&self.file, &self.env) {
             (Some(file), None) => {
-                let text = read_text(file).map_err(|_| {
+                let read = read_text(file).and_then(|text| Ok((text, readable_by_others(file)?)));
+                let (text, readable) = read.map_err(|_| {
                     let file = file.display();
                     Fault::not_found(t!("{setting}: {file} cannot be read", setting = setting, file = file))
                         .hint(t!("put the file there, or correct {setting} in shop.toml", setting = setting))
                 })?;
-                if let Some(mode) = readable_by_others(file) {
+                if let Some(mode) = readable {
                     let file = file.display();
                     return Err(Fault::refused(t!(
                         "{setting}: other people on this machine can read {file} (mode {mode})",
@@ -95,17 +96,17 @@ impl SecretRef {
 }
 
 /// The mode of a file that people other than its owner can read.
-fn readable_by_others(path: &Path) -> Option<String> {
+fn readable_by_others(path: &Path) -> io::Result<Option<String>> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
-        (mode & 0o077 != 0).then(|| format!("{mode:o}"))
+        let mode = fs::metadata(path)?.permissions().mode() & 0o777;
+        Ok((mode & 0o077 != 0).then(|| format!("{mode:o}")))
     }
     #[cfg(not(unix))]
     {
         let _ = path;
-        None
+        Ok(None)
     }
 }
 
@@ -143,7 +144,7 @@ pub(super) fn read_key(path: &Path) -> Result<[u8; KEY_LEN]> {
         }
         Err(error) => return Err(error).with_context(|| path.display().to_string()),
     };
-    if readable_by_others(path).is_some() {
+    if readable_by_others(path).with_context(|| path.display().to_string())?.is_some() {
         return Err(Fault::refused(t!(
             "other people on this machine can read the data key {path}",
             path = path.display()

@@ -1,6 +1,6 @@
 //! What was signed, frozen: states, conditions, pauses. Rendering the text is `ops/sign`, money is elsewhere.
 
-use chrono::NaiveDate;
+use chrono::{Months, NaiveDate};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::date::{At, FirstDebit, Schedule};
@@ -167,6 +167,11 @@ pub struct Agreement {
 
 /// The longest that pauses may move terms, ten years: beyond it a date was mistyped.
 const MOST_MONTHS: u32 = 120;
+
+/// The last day until which a pause that begins `today` may last.
+pub fn longest_pause(today: NaiveDate) -> NaiveDate {
+    today.checked_add_months(Months::new(MOST_MONTHS)).unwrap_or(NaiveDate::MAX)
+}
 
 impl Agreement {
     /// What fixes its due dates.

@@ -10,7 +10,7 @@ use crate::db::installment::{Installment, NewInstallment};
 use crate::db::mandate::of_agreement as mandates_of;
 use crate::db::refund::Refund;
 use crate::db::{self, Conn};
-use crate::domain::agreement::{Agreement, AgreementState, PauseEffect};
+use crate::domain::agreement::{Agreement, AgreementState, PauseEffect, longest_pause};
 use crate::domain::charge::{Course, InstallmentState};
 use crate::domain::date::{At, FirstDebit, Schedule, plus_days};
 use crate::domain::id::{AgreementId, CustomerId, InstallmentId};
@@ -300,6 +300,9 @@ pub fn pause(ctx: &Ctx, id: AgreementId, pause: &Pause, now: At) -> Result<Pause
     if pause.until <= today {
         return Err(Fault::usage(t!("a pause ends on a day ahead; {day} is not", day = pause.until)).into());
     }
+    if pause.until > longest_pause(today) {
+        return Err(too_long(pause.until).into());
+    }
     ctx.db.write(now, |tx| {
         let agreement = get(tx, id)?;
         must_be(&agreement, AgreementState::Active)?;
@@ -333,14 +336,9 @@ pub fn pause(ctx: &Ctx, id: AgreementId, pause: &Pause, now: At) -> Result<Pause
             }
             (PauseEffect::Extend, Some(first)) => {
                 let (schedule, added) = agreement.schedule_from(first.id.term, pause.until);
+                // Earlier pauses moved it too.
                 if schedule.due(first.id.term) < pause.until {
-                    let day = pause.until;
-                    return Err(Fault::refused(t!(
-                        "a pause until {day} moves terms by more than ten years",
-                        day = day
-                    ))
-                    .hint(t!("check the date; a customer who does not come back ends the agreement"))
-                    .into());
+                    return Err(too_long(pause.until).into());
                 }
                 added_months = added;
                 done.ends_on = schedule.end(agreement.terms);
@@ -356,6 +354,11 @@ pub fn pause(ctx: &Ctx, id: AgreementId, pause: &Pause, now: At) -> Result<Pause
         let reason = pause_words(pause);
         Ok((done, Op::AgreementChanged { agreement: id, state: AgreementState::Paused.word().into(), reason }))
     })
+}
+
+fn too_long(until: NaiveDate) -> Fault {
+    Fault::refused(t!("a pause until {day} is too long: terms are put off by ten years at most", day = until))
+        .hint(t!("check the date; a customer who does not come back ends the agreement"))
 }
 
 /// A pause as the audit trail keeps it.

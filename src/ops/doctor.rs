@@ -342,7 +342,7 @@ fn of_money(ctx: &Ctx, now: At, notes: &mut Notes) -> Result<()> {
         );
         notes.add("money", "", level(&refunds), what, "kibble debit run".to_owned());
     }
-    if let Some(refused) = db::refund::declined(conn)?.first() {
+    for refused in db::refund::declined(conn)? {
         notes.add(
             "money",
             "",

@@ -547,13 +547,12 @@ fn is_last(conn: &Conn, agreement: &Agreement) -> Result<bool> {
     let mut last = true;
     db::agreement::each(conn, Some(agreement.customer), None, |it| {
         let is_over = match it.state {
-            AgreementState::Ended | AgreementState::Cancelled => true,
+            // What has not begun has brought nothing, and may never begin.
+            AgreementState::Waiting | AgreementState::Ended | AgreementState::Cancelled => true,
             AgreementState::Settling => {
                 db::statement::of_agreement(conn, it.id)?.is_some_and(|statement| statement.state != "open")
             }
-            AgreementState::Waiting | AgreementState::Active | AgreementState::Paused | AgreementState::Completed => {
-                false
-            }
+            AgreementState::Active | AgreementState::Paused | AgreementState::Completed => false,
         };
         last &= it.id == agreement.id || is_over;
         Ok(())

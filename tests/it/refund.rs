@@ -193,6 +193,11 @@ fn goods_brought_back_before_the_other_agreement_brought_anything_go_back_with_t
     const B: AgreementId = AgreementId::new(2);
     for collects in [false, true] {
         let shop = two_signed();
+        // One more was signed and never agreed to: it waits, and can settle nothing.
+        shop.run(
+            "sign --customer c-1 --pet-name 花花 --species cat --sex male --reference-cost 800 --plan cat-199-12 --rail alipay --acknowledged",
+        )
+        .exits(0);
         let first = ctx(&shop, "2026-12-10T10:00");
         collect(&first, 1, 1, ChargeKind::Debit);
         buy(&first, 7_800, first.now());

@@ -246,7 +246,6 @@ impl Begun {
         for it in &story.missed {
             report.missed(it.installment, it.customer, it.due);
         }
-        story.movable = movable(ctx, &story.missed, now)?;
         story.told = db::message::queued_after(conn, message)?;
         story.to_tell = db::message::untold(conn, message)?.iter().map(to_tell).collect();
         story.decisions = u64::try_from(report.needs.len())?;
@@ -277,18 +276,12 @@ impl Begun {
             Ok(())
         })?;
         story.waiting = waiting.into_list();
-        story.movable = movable(ctx, &story.missed, now)?;
+        for it in &story.missed {
+            story.movable += u64::from(may_postpone(ctx, it.installment, it.due, now)?);
+        }
         story.to_tell = db::message::untold(conn, message)?.iter().map(to_tell).collect();
         Ok(story)
     }
-}
-
-fn movable(ctx: &Ctx, missed: &[Missed], now: At) -> Result<u64> {
-    let mut count = 0;
-    for it in missed {
-        count += u64::from(may_postpone(ctx, it.installment, it.due, now)?);
-    }
-    Ok(count)
 }
 
 fn to_tell(message: &db::message::Message) -> ToTell {
@@ -354,17 +347,21 @@ fn last_day(ctx: &Ctx, at: At) -> NaiveDate {
 }
 
 impl RunReport {
-    /// Proposes the counter for terms that were missed and for which no other day is left.
+    /// Proposes the counter for terms that were missed and for which no other day is left, and counts the others for the story.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn propose(&mut self, ctx: &Ctx, now: At) -> Result<()> {
+        let mut movable = 0;
         for need in &mut self.needs {
-            if let (Concern::Missed { due }, Ok(term)) = (&need.what, need.record.parse())
-                && !may_postpone(ctx, term, *due, now)?
-            {
-                need.next = format!("kibble debit pay {term} --cash");
+            let (Concern::Missed { due }, Ok(term)) = (&need.what, need.record.parse()) else { continue };
+            match may_postpone(ctx, term, *due, now)? {
+                true => movable += 1,
+                false => need.next = format!("kibble debit pay {term} --cash"),
             }
+        }
+        if let Some(story) = &mut self.recovery {
+            story.movable = movable;
         }
         Ok(())
     }

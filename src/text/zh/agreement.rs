@@ -8,7 +8,7 @@ pub const TABLE: Table = &[
         "{installment} keeps its day {day}: its debit is on its way, or it fell due at signing; if it is not collected, move it with `kibble debit postpone {installment} --to DATE`",
         "{installment} 仍在 {day} 应扣：扣款已经发出，或者签约时就应扣；没有扣成的话，用 `kibble debit postpone {installment} --to DATE` 改期",
     ),
-    ("a pause until {day} moves terms by more than ten years", "暂停到 {day} 会把各期推迟十年以上"),
+    ("a pause until {day} is too long: terms are put off by ten years at most", "暂停到 {day} 太久：各期最多推迟十年"),
     ("check the date; a customer who does not come back ends the agreement", "请核对日期；客户不再继续的，应办理解约"),
     // Help: agreements.
     ("What was signed, and what becomes of it", "协议：签了什么，后来怎样"),
