@@ -112,15 +112,17 @@ fn nine_days_without_cron_are_told_in_plain_words() {
 
 #[test]
 fn what_waits_for_its_announcement_is_named_with_the_earliest_moment() {
-    let mut shop = shop(&[Row { signed: "2026-10-14", day: 14, ..WECHAT }]);
+    // The same reason on two rails is one line.
+    let on = |rail| Row { signed: "2026-10-14", day: 14, ..rail };
+    let mut shop = shop(&[on(WECHAT), on(ALIPAY)]);
     run(&mut shop, "2026-11-02T08:00").exits(0);
     let dry = shop.at("2026-11-14T10:00").run("debit run --dry-run");
-    dry.ok("Would wait: 1, ¥199.00: not announced yet; earliest charge 2026-11-16 10:00.");
+    dry.ok("Would wait: 2, ¥398.00: not announced yet; earliest charge 2026-11-16 10:00.");
     run(&mut shop, "2026-11-14T10:00")
         .ok("No debit run for 12 days")
         .says("Nothing could be charged.")
-        .says("Must wait: 1, ¥199.00: the announcement is younger than 48 hours; earliest charge 2026-11-16 10:00.")
-        .says("debit announced 1")
+        .says("Must wait: 2, ¥398.00: the announcement is younger than 48 hours; earliest charge 2026-11-16 10:00.")
+        .says("debit announced 2")
         .says("Nothing needs a decision.");
     run(&mut shop, "2026-11-15T10:00").hides("Since the last run");
 }

@@ -7,7 +7,7 @@ use crate::domain::charge::ChargeState;
 use crate::domain::message::MessageState;
 use crate::domain::money::Money;
 use crate::ops::debit::plan::stop_text;
-use crate::ops::debit::recovery::{Recovery, Sum, ToTell, Waiting};
+use crate::ops::debit::recovery::{Recovery, Sum, ToTell};
 use crate::ops::{Ctx, customer};
 use crate::t;
 use crate::text::{self, Lang, letters};
@@ -113,20 +113,31 @@ fn money(ctx: &Ctx, it: &Recovery) -> Vec<String> {
             found = states(&it.charged)
         ),
     });
-    lines.extend(it.waiting.iter().map(|group| waiting(ctx, it.planned, group)));
+    lines.extend(waiting(ctx, it));
     lines
 }
 
-fn waiting(ctx: &Ctx, planned: bool, group: &Waiting) -> String {
-    let why = match group.stop {
-        Some(stop) => stop_text(ctx, stop, group.due, &group.rail, group.until),
-        None => t!("the rail was left alone; the next run tries again"),
-    };
-    let (count, amount) = (group.sum.count, group.sum.amount.yuan());
-    match planned {
-        true => t!("Would wait: {count}, {amount}: {why}.", count = count, amount = amount, why = why),
-        false => t!("Must wait: {count}, {amount}: {why}.", count = count, amount = amount, why = why),
+/// A line for each reason; rails on which it is the same in words share one.
+fn waiting(ctx: &Ctx, it: &Recovery) -> Vec<String> {
+    let mut reasons: Vec<(String, Sum)> = Vec::new();
+    for group in &it.waiting {
+        let why = match group.stop {
+            Some(stop) => stop_text(ctx, stop, group.due, &group.rail, group.until),
+            None => t!("the rail was left alone; the next run tries again"),
+        };
+        match reasons.iter_mut().find(|(said, _)| *said == why) {
+            Some((_, sum)) => *sum += group.sum,
+            None => reasons.push((why, group.sum)),
+        }
     }
+    let line = |(why, sum): (String, Sum)| {
+        let (count, amount) = (sum.count, sum.amount.yuan());
+        match it.planned {
+            true => t!("Would wait: {count}, {amount}: {why}.", count = count, amount = amount, why = why),
+            false => t!("Must wait: {count}, {amount}: {why}.", count = count, amount = amount, why = why),
+        }
+    };
+    reasons.into_iter().map(line).collect()
 }
 
 /// `1 paid ¥199.00 · 1 declined`.

@@ -3,6 +3,7 @@
 //! all of them from the records; the sentences are `cli/debit/recovery.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::AddAssign;
 
 use anyhow::Result;
 use chrono::{NaiveDate, TimeDelta};
@@ -34,10 +35,10 @@ pub struct Sum {
     pub amount: Money,
 }
 
-impl Sum {
-    fn add(&mut self, amount: Money) {
-        self.count += 1;
-        self.amount += amount;
+impl AddAssign for Sum {
+    fn add_assign(&mut self, other: Sum) {
+        self.count += other.count;
+        self.amount += other.amount;
     }
 }
 
@@ -170,7 +171,7 @@ pub fn begin(ctx: &Ctx, now: At) -> Result<Option<Begun>> {
     let mut open = Sum::default();
     for (state, (count, amount)) in &before {
         if is_open(*state) {
-            open = Sum { count: open.count + count, amount: open.amount + *amount };
+            open += Sum { count: *count, amount: *amount };
         }
     }
     let (count, amount) = db::installment::due_between(conn, from, until)?;
@@ -221,8 +222,9 @@ impl Begun {
             }
         }
         for (state, (count, amount)) in db::charge::made_after(conn, charge)? {
-            story.charged.insert(state, Sum { count, amount });
-            story.lawful = Sum { count: story.lawful.count + count, amount: story.lawful.amount + amount };
+            let sum = Sum { count, amount };
+            story.charged.insert(state, sum);
+            story.lawful += sum;
         }
         let today = ctx.today(now);
         let mut waiting = Groups::default();
@@ -266,7 +268,7 @@ impl Begun {
         story.missed = db::installment::missed_since(conn, from)?;
         plan_in(ctx, None, now, |planned| {
             if planned.charge {
-                story.lawful.add(planned.amount);
+                story.lawful += Sum { count: 1, amount: planned.amount };
             } else if planned.missed {
                 let Planned { installment, customer, due, amount, .. } = planned;
                 story.missed.push(Missed { installment, customer, due, amount });
@@ -312,7 +314,7 @@ impl Groups {
             until: planned.rule_until(),
             due: planned.due,
         });
-        group.sum.add(planned.amount);
+        group.sum += Sum { count: 1, amount: planned.amount };
         group.until = match (group.until, planned.rule_until()) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
