@@ -288,7 +288,7 @@ fn show_terminated(ctx: &Ctx, ui: &Ui, done: &Terminated) {
         return show_pursued(ui, &done.mandates);
     }
     ui.data(&t!(
-        "{agreement} has ended. Nothing more is charged; {count} terms are cancelled.",
+        "{agreement} has ended. Nothing more is charged; {count} {count|term is|terms are} cancelled.",
         agreement = id,
         count = done.cancelled
     ));
@@ -332,14 +332,10 @@ fn show_confirmed(ui: &Ui, done: &Confirmed) {
 fn show(ctx: &Ctx, ui: &Ui, it: &Shown) {
     let a = &it.agreement;
     ui.data(&ui.paint(Paint::Heading, &format!("{}  {}  {}", a.id, a.no, state_text(a.state))));
-    let collected = match it.collected {
-        1 => t!("1 term, {amount} through kibble", amount = it.paid.yuan()),
-        count => t!("{count} terms, {amount} through kibble", count = count, amount = it.paid.yuan()),
-    };
-    let left = match it.left_terms {
-        1 => t!("1 term, {amount}", amount = it.left.yuan()),
-        count => t!("{count} terms, {amount}", count = count, amount = it.left.yuan()),
-    };
+    let (collected, left) = (it.collected, it.left_terms);
+    let collected =
+        t!("{count} {count|term|terms}, {amount} through kibble", count = collected, amount = it.paid.yuan());
+    let left = t!("{count} {count|term|terms}, {amount}", count = left, amount = it.left.yuan());
     let mut lines = vec![
         (t!("customer"), format!("{} {}", a.customer, it.label)),
         (t!("pet"), format!("{} {}", a.pet, it.pet_name)),

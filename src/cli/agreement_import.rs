@@ -143,7 +143,7 @@ fn show(ui: &Ui, it: &Imported, has_paid_until: bool) {
     }
     for trouble in &it.links.troubles {
         ui.warn(&t!(
-            "{rail} gave no sign link ({count} times): {why}",
+            "{rail} gave no sign link ({count} {count|time|times}): {why}",
             rail = trouble.rail,
             count = trouble.count,
             why = trouble.why

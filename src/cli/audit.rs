@@ -162,7 +162,7 @@ fn verify(ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
 
 fn show(it: &Verified, ui: &Ui) {
     match &it.broken {
-        None => ui.data(&t!("{rows} rows, every one follows the one before it", rows = it.rows)),
+        None => ui.data(&t!("{rows} {rows|row|rows}, every one follows the one before it", rows = it.rows)),
         Some(broken) => {
             let why = match broken.kind {
                 Break::Gap => t!("rows before it are missing"),

@@ -28,7 +28,7 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
         for path in &backed.removed {
             ui.data(&t!("removed {path}", path = path.display()));
         }
-        ui.status(&t!("{count} copies kept", count = backed.kept));
+        ui.status(&t!("{count} {count|copy|copies} kept", count = backed.kept));
         ui.hint(&t!("keep the data key apart from the copies: without it names and phones stay sealed"));
         Ok(())
     })?;

@@ -95,13 +95,13 @@ fn show_import(ui: &Ui, done: &Imported) {
     let rows = done.rows;
     if done.added + done.changed == 0 {
         ui.data(&t!(
-            "{rows} rows: nothing changes; {count} items stood like that already",
+            "{rows} {rows|row|rows}: nothing changes; {count} {count|item|items} stood like that already",
             rows = rows,
             count = done.unchanged
         ));
     } else {
         ui.data(&t!(
-            "{rows} rows: {added} items added, {changed} changed, {same} as before",
+            "{rows} {rows|row|rows}: {added} {added|item|items} added, {changed} changed, {same} as before",
             rows = rows,
             added = done.added,
             changed = done.changed,
@@ -109,7 +109,7 @@ fn show_import(ui: &Ui, done: &Imported) {
         ));
     }
     if done.repeated > 0 {
-        ui.data(&t!("{count} rows say again what an earlier row said", count = done.repeated));
+        ui.data(&t!("{count} {count|row says|rows say} again what an earlier row said", count = done.repeated));
     }
     if !done.ignored_columns.is_empty() {
         ui.status(&t!("columns that are not used: {columns}", columns = done.ignored_columns.join(", ")));
@@ -118,7 +118,7 @@ fn show_import(ui: &Ui, done: &Imported) {
         ui.warn(&t!("line {line}, {sku}: {what}", line = odd.line, sku = odd.sku, what = odd.what));
     }
     if done.refused_rows > 0 {
-        ui.data(&t!("{count} rows refused:", count = done.refused_rows));
+        ui.data(&t!("{count} {count|row|rows} refused:", count = done.refused_rows));
         let mut table = Table::new([t!("Line"), t!("Field"), t!("Value"), t!("Reason"), t!("Fix")]).right(&[0]);
         for cell in &done.refused {
             let field = cell.field.clone().unwrap_or_else(|| t!("row"));
@@ -162,7 +162,7 @@ fn list(args: &ListArgs, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
     })?;
     match count {
         0 => ui.status(&t!("no item fits")),
-        _ => ui.status(&t!("{count} items", count = count)),
+        _ => ui.status(&t!("{count} {count|item|items}", count = count)),
     }
     Ok(Exit::Done)
 }

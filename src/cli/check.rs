@@ -25,10 +25,7 @@ pub fn run(_args: &Args, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
         match broken {
             0 => ui.data(&t!("every law holds")),
             _ => {
-                ui.data(&match broken {
-                    1 => t!("1 law is broken"),
-                    _ => t!("{count} laws are broken", count = broken),
-                });
+                ui.data(&t!("{count} {count|law is|laws are} broken", count = broken));
                 ui.hint(&t!(
                     "charge nothing before somebody has looked; `kibble audit list --record RECORD` shows what happened"
                 ));
@@ -42,8 +39,10 @@ pub fn run(_args: &Args, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
 fn show(law: &Law, ui: &Ui) {
     let (mark, paint) = if law.holds() { ("✓", Paint::Good) } else { ("✗", Paint::Bad) };
     let looked = match law.exempt {
-        0 => t!("{count} records", count = law.checked),
-        exempt => t!("{count} records, {exempt} not to be judged yet", count = law.checked, exempt = exempt),
+        0 => t!("{count} {count|record|records}", count = law.checked),
+        exempt => {
+            t!("{count} {count|record|records}, {exempt} not to be judged yet", count = law.checked, exempt = exempt)
+        }
     };
     ui.data(&format!("{} {:>2}  {}  {}", ui.paint(paint, mark), law.number, law.title, ui.paint(Paint::Dim, &looked)));
     for broken in &law.broken {

@@ -182,7 +182,7 @@ fn run_list(args: &List, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
     match (count, search) {
         (0, Some(text)) => ui.status(&t!("nobody's name or phone number holds {text}", text = text)),
         (0, None) => ui.status(&t!("there are no customers yet")),
-        _ => ui.status(&t!("{count} customers", count = count)),
+        _ => ui.status(&t!("{count} {count|customer|customers}", count = count)),
     }
     Ok(Exit::Done)
 }

@@ -158,14 +158,8 @@ pub(super) fn show_link(ui: &Ui, link: &Link) -> Result<()> {
 
 /// What asking about mandates came to.
 pub(super) fn show_synced(ui: &Ui, synced: &Synced) {
-    let asked = match synced.asked {
-        1 => t!("1 mandate asked about"),
-        count => t!("{count} mandates asked about", count = count),
-    };
-    let active = match synced.activated.len() {
-        1 => t!("1 agreement runs now"),
-        count => t!("{count} agreements run now", count = count),
-    };
+    let asked = t!("{count} {count|mandate|mandates} asked about", count = synced.asked);
+    let active = t!("{count} {count|agreement runs|agreements run} now", count = synced.activated.len());
     ui.data(&t!(
         "{asked}: {live} agreed, {waiting} waiting, {ended} ended; {active}",
         asked = asked,

@@ -306,7 +306,7 @@ fn list(args: &ListArgs, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
     })?;
     match count {
         0 => ui.status(&t!("no order fits")),
-        _ => ui.status(&t!("{count} orders", count = count)),
+        _ => ui.status(&t!("{count} {count|order|orders}", count = count)),
     }
     Ok(Exit::Done)
 }
@@ -448,7 +448,7 @@ fn send(folder: &std::path::Path, again: bool, ctx: &Ctx, ui: &Ui) -> anyhow::Re
             table.row([file.supplier.clone(), file.lines.to_string(), file.file.display().to_string()]);
         }
         ui.table(&table);
-        ui.data(&t!("{count} orders sent", count = sent.orders.len()));
+        ui.data(&t!("{count} {count|order|orders} sent", count = sent.orders.len()));
         ui.hint(&t!("these files hold names and addresses: send them on safely, then delete them"));
         Ok(())
     })?;
@@ -459,13 +459,13 @@ fn track(file: &std::path::Path, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
     let done = order::track(ctx, file)?;
     ui.answer(&done, |ui| {
         ui.data(&t!(
-            "{lines} lines of {orders} orders are on their way; {same} had their number already",
+            "{lines} {lines|line|lines} of {orders} {orders|order|orders} on the way; {same} had their number already",
             lines = done.shipped,
             orders = done.orders.len(),
             same = done.unchanged
         ));
         if !done.refused.is_empty() {
-            ui.data(&t!("{count} rows refused:", count = done.refused.len()));
+            ui.data(&t!("{count} {count|row|rows} refused:", count = done.refused.len()));
             let mut table = Table::new([t!("Line"), t!("Field"), t!("Value"), t!("Reason"), t!("Fix")]).right(&[0]);
             for cell in &done.refused {
                 let field = cell.field.clone().unwrap_or_else(|| t!("row"));
@@ -487,7 +487,11 @@ fn deliver(args: &DeliverArgs, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
         }
     };
     ui.answer(&done, |ui| {
-        ui.data(&t!("{lines} lines of {orders} orders delivered", lines = done.lines, orders = done.orders.len()));
+        ui.data(&t!(
+            "{lines} {lines|line|lines} of {orders} {orders|order|orders} delivered",
+            lines = done.lines,
+            orders = done.orders.len()
+        ));
         Ok(())
     })?;
     Ok(Exit::Done)
@@ -496,7 +500,11 @@ fn deliver(args: &DeliverArgs, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
 fn cancel(args: &CancelArgs, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
     let done = order::cancel(ctx, args.order, args.line, &args.reason)?;
     ui.answer(&done, |ui| {
-        ui.data(&t!("Order {order}: {count} lines cancelled", order = done.order, count = done.lines.len()));
+        ui.data(&t!(
+            "Order {order}: {count} {count|line|lines} cancelled",
+            order = done.order,
+            count = done.lines.len()
+        ));
         show_back(ui, done.wallet, done.cash);
         Ok(())
     })?;

@@ -226,7 +226,7 @@ fn show_offer(ui: &Ui, it: &Offer) {
         vec![t!("Terms"), plan.terms.to_string()],
         vec![t!("Total"), it.total.yuan()],
         vec![t!("First debit"), first_text(plan.first_debit)],
-        vec![t!("Health guarantee"), t!("{count} days", count = plan.guarantee_days)],
+        vec![t!("Health guarantee"), t!("{count} {count|day|days}", count = plan.guarantee_days)],
         vec![t!("On offer"), if it.on_offer { t!("yes") } else { t!("no") }],
     ];
     if plan.sale_price.is_positive() {

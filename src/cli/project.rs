@@ -34,12 +34,10 @@ fn show(ui: &Ui, it: &Projection) {
         ui.hint("kibble adopt");
     }
     if it.waiting > 0 {
-        ui.data(&match it.waiting {
-            1 => t!("1 agreement waits for its customer to agree; nothing of it is counted"),
-            count => {
-                t!("{count} agreements wait for their customers to agree; nothing of them is counted", count = count)
-            }
-        });
+        ui.data(&t!(
+            "{count} {count|agreement waits for its customer|agreements wait for their customers} to agree; nothing of {count|it|them} is counted",
+            count = it.waiting
+        ));
     }
     if it.futures == 0 {
         ui.data(&t!("no agreement runs in this shop, so nothing falls due"));
@@ -59,20 +57,22 @@ fn show(ui: &Ui, it: &Projection) {
 
 /// How much history there is, in one sentence.
 fn basis(it: &Projection) -> String {
-    let running = match it.running {
-        1 => t!("1 agreement runs."),
-        count => t!("{count} agreements run.", count = count),
-    };
+    let running = t!("{count} {count|agreement runs|agreements run}.", count = it.running);
     let (charges, months) = (it.history.charges, it.history.months);
     let history = match (charges, months) {
         (0, _) => t!("Your shop has made no debit yet: these are general assumptions, and the ranges are wide."),
-        (1, _) => t!("Your shop has made 1 debit so far: the ranges are wide because of that."),
         (few, _) if few < MUCH => {
-            t!("Your shop has debited {count} terms so far: the ranges are wide because of that.", count = few)
+            t!(
+                "Your shop has debited {count} {count|term|terms} so far: the ranges are wide because of that.",
+                count = few
+            )
         }
-        (many, 1) => t!("This rests on the debits of {count} terms in one month.", count = many),
         (many, months) => {
-            t!("This rests on the debits of {count} terms in {months} months.", count = many, months = months)
+            t!(
+                "This rests on the debits of {count} terms in {months} {months|month|months}.",
+                count = many,
+                months = months
+            )
         }
     };
     t!("{first} {second}", first = running, second = history)

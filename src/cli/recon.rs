@@ -156,10 +156,7 @@ fn fetch(args: &FetchArgs, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
             }
         }
         for (rail, days) in quiet {
-            ui.data(&match days {
-                1 => t!("{bill}  1 day without anything new", bill = rail),
-                _ => t!("{bill}  {count} days without anything new", bill = rail, count = days),
-            });
+            ui.data(&t!("{bill}  {count} {count|day|days} without anything new", bill = rail, count = days));
         }
         Ok(())
     })?;
@@ -222,10 +219,7 @@ fn show_taken(ui: &Ui, taken: &Taken) {
         ui.data(&t!("{bill}  known already; nothing changed", bill = what));
     } else {
         let bill = taken.bill.map_or(String::new(), |bill| bill.to_string());
-        let lines = match taken.lines {
-            1 => t!("1 line"),
-            count => t!("{count} lines", count = count),
-        };
+        let lines = t!("{count} {count|line|lines}", count = taken.lines);
         ui.data(&t!(
             "{bill}  {id}: {lines}, {new} new, {matched} as in our book; {came} came, {back} went back, fees {fees}",
             bill = what,
@@ -256,16 +250,11 @@ fn rest(ctx: &Ctx, ui: &Ui, rail: Option<&str>, failed: bool, now: At) -> anyhow
     let found = recon::differences(ctx, Filter { rail, ..Filter::default() }, now)?;
     let open = found.iter().filter(|it| !it.is_waiting).count();
     if open > 0 {
-        ui.status(&match open {
-            1 => t!("1 difference needs a decision"),
-            _ => t!("{count} differences need a decision", count = open),
-        });
+        ui.status(&t!("{count} {count|difference needs|differences need} a decision", count = open));
         ui.hint("kibble recon list");
     } else if !found.is_empty() {
-        ui.status(&match found.len() {
-            1 => t!("1 difference waits for the next bills"),
-            count => t!("{count} differences wait for the next bills", count = count),
-        });
+        let count = found.len();
+        ui.status(&t!("{count} {count|difference waits|differences wait} for the next bills", count = count));
     }
     Ok(if open > 0 || failed { Exit::NeedsPerson } else { Exit::Done })
 }
@@ -288,10 +277,10 @@ fn list(args: &ListArgs, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
             }
         }
         if waiting > 0 && !args.waiting {
-            ui.status(&match waiting {
-                1 => t!("1 more waits for the next bills: `kibble recon list --waiting`"),
-                _ => t!("{count} more wait for the next bills: `kibble recon list --waiting`", count = waiting),
-            });
+            ui.status(&t!(
+                "{count} more {count|waits|wait} for the next bills: `kibble recon list --waiting`",
+                count = waiting
+            ));
         }
         if open > 0 {
             ui.status(&t!("decide about them with `kibble recon export --out FILE` and `kibble recon apply FILE`"));
@@ -469,10 +458,11 @@ fn export(args: &ExportArgs, globals: &Globals, ctx: &Ctx, ui: &Ui) -> anyhow::R
     }
     let done = recon::export(ctx, &args.out, args.rail.as_deref(), args.fill, ctx.now())?;
     ui.answer(&done, |ui| {
-        ui.data(&match done.rows {
-            1 => t!("1 difference is in {file}", file = done.file.display()),
-            _ => t!("{count} differences are in {file}", count = done.rows, file = done.file.display()),
-        });
+        ui.data(&t!(
+            "{count} {count|difference is|differences are} in {file}",
+            count = done.rows,
+            file = done.file.display()
+        ));
         ui.status(&t!("enter accept, refund, wait, ask or book-as, then `kibble recon apply FILE`"));
         ui.status(&accounts_hint());
         Ok(())

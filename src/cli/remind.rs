@@ -152,7 +152,7 @@ fn preview(ctx: &Ctx, args: &SendArgs, ui: &Ui) -> anyhow::Result<Exit> {
             let channel = it.channel.as_deref().unwrap_or("—");
             ui.data(&format!("{}  {}  {channel}  {text}", it.id, it.to));
         }
-        ui.status(&t!("{count} messages could be sent now; nothing was sent", count = waiting));
+        ui.status(&t!("{count} {count|message|messages} could be sent now; nothing was sent", count = waiting));
         Ok(())
     })?;
     Ok(Exit::Done)
@@ -172,10 +172,7 @@ fn show(it: &Delivered, ui: &Ui) {
         ui.status(&t!("another kibble is sending messages at this moment; nothing was done"));
         return;
     }
-    ui.data(&match it.sent {
-        1 => t!("1 message sent"),
-        count => t!("{count} messages sent", count = count),
-    });
+    ui.data(&t!("{count} {count|message|messages} sent", count = it.sent));
     if it.dropped > 0 {
         ui.data(&t!("{count} overtaken by events and dropped", count = it.dropped));
     }

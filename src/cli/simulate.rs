@@ -65,7 +65,7 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
 
 fn show(ui: &Ui, told: &Simulated) {
     let head = t!(
-        "{seeds} × {years} simulated years of {agreements} agreements, from seed {seed}",
+        "{seeds} × {years} simulated {years|year|years} of {agreements} agreements, from seed {seed}",
         seeds = told.seeds,
         years = told.days / DAYS_OF_YEAR,
         agreements = told.agreements,
@@ -80,8 +80,7 @@ fn show(ui: &Ui, told: &Simulated) {
     }
     match told.failures.len() {
         0 => ui.data(&ui.paint(Paint::Good, &t!("every law held after every step"))),
-        1 => ui.data(&ui.paint(Paint::Bad, &t!("1 seed breaks a law"))),
-        count => ui.data(&ui.paint(Paint::Bad, &t!("{count} seeds break a law", count = count))),
+        count => ui.data(&ui.paint(Paint::Bad, &t!("{count} {count|seed breaks|seeds break} a law", count = count))),
     }
 }
 

@@ -106,10 +106,8 @@ fn show_wallet(ui: &Ui, ctx: &Ctx, shown: &Shown) {
 
 fn tier(shown: &Shown) -> String {
     let amount = shown.standing.collected.yuan();
-    let done = match shown.standing.months {
-        1 => t!("1 term paid, {amount} collected", amount = amount),
-        months => t!("{months} terms paid, {amount} collected", months = months, amount = amount),
-    };
+    let done =
+        t!("{months} {months|term|terms} paid, {amount} collected", months = shown.standing.months, amount = amount);
     match (&shown.standing.tier, &shown.standing.benefits) {
         (Some(tier), Some(benefits)) if !benefits.is_empty() => format!("{tier} · {benefits} · {done}"),
         (Some(tier), _) => format!("{tier} · {done}"),

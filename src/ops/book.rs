@@ -130,7 +130,9 @@ pub fn warning_text(warning: &Warning) -> String {
         Warning::AmountUnusual(amount) => {
             t!("the monthly amount {amount} is outside the usual 150.00 to 300.00", amount = amount)
         }
-        Warning::TermsUnusual(terms) => t!("{terms} terms are outside the usual 12 to 24", terms = terms),
+        Warning::TermsUnusual(terms) => {
+            t!("{terms} {terms|term is|terms are} outside the usual 12 to 24", terms = terms)
+        }
         Warning::NeedsExplanation { years } => {
             t!("the customer was {years} at signing: note that the agreement was explained in full", years = years)
         }

@@ -312,7 +312,11 @@ fn of_backup(ctx: &Ctx, now: At, notes: &mut Notes) -> Result<()> {
         None => notes.warn("backup", t!("there is no backup yet"), "kibble backup".to_owned()),
         Some(at) if now - at > Duration::days(BACKUP_WARN_DAYS) => {
             let days = (now - at).num_days();
-            notes.warn("backup", t!("the last backup is {days} days old", days = days), "kibble backup".to_owned());
+            notes.warn(
+                "backup",
+                t!("the last backup is {days} {days|day|days} old", days = days),
+                "kibble backup".to_owned(),
+            );
         }
         Some(at) => notes.ok("backup", t!("the last backup was made at {at}", at = shown(ctx, at))),
     }

@@ -34,7 +34,9 @@ pub fn standing(ctx: &Ctx) -> Result<Vec<Standing>> {
 /// Why a flag stands, for people. It is kept as "term and count", so that it reads in either language.
 pub fn reason_text(reason: &str) -> String {
     match reason.split_once(' ') {
-        Some((term, count)) => t!("{count} terms in a row failed, the last was {term}", count = count, term = term),
+        Some((term, count)) => {
+            t!("{count} {count|term|terms} in a row failed, the last was {term}", count = count, term = term)
+        }
         None => reason.to_owned(),
     }
 }

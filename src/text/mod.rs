@@ -90,7 +90,8 @@ pub fn pairs() -> impl Iterator<Item = (&'static str, &'static str)> {
     zh::TABLES.iter().flat_map(|table| table.iter().copied())
 }
 
-/// Fills `{name}` placeholders. A placeholder without a value stays as it is, so that it shows.
+/// Fills `{name}` placeholders, and `{name|one|many}` with the word that fits the number. A placeholder without a value stays as it
+/// is, so that it shows.
 pub fn fill(template: &str, values: &[(&str, &dyn Display)]) -> String {
     let mut filled = String::with_capacity(template.len() + 16 * values.len());
     let mut rest = template;
@@ -98,9 +99,13 @@ pub fn fill(template: &str, values: &[(&str, &dyn Display)]) -> String {
         filled.push_str(&rest[..start]);
         rest = &rest[start..];
         let Some(end) = rest.find('}') else { break };
-        match values.iter().find(|(name, _)| *name == &rest[1..end]) {
-            Some((_, value)) => filled.push_str(&value.to_string()),
-            None => filled.push_str(&rest[..=end]),
+        let mut parts = rest[1..end].split('|');
+        let named = parts.next();
+        let value = values.iter().find(|(name, _)| Some(*name) == named).map(|(_, value)| value.to_string());
+        match (value, parts.next(), parts.next()) {
+            (Some(value), Some(one), Some(many)) => filled.push_str(if value == "1" { one } else { many }),
+            (Some(value), None, _) => filled.push_str(&value),
+            _ => filled.push_str(&rest[..=end]),
         }
         rest = &rest[end + 1..];
     }
@@ -108,8 +113,8 @@ pub fn fill(template: &str, values: &[(&str, &dyn Display)]) -> String {
     filled
 }
 
-/// A sentence in the chosen language: `t!("signed")`, `t!("{count} charges", count = 3)`. The English is the key, and must be
-/// a literal, so that the tests can find it.
+/// A sentence in the chosen language: `t!("signed")`, `t!("{count} {count|charge|charges}", count = 3)`. The English is the key, and
+/// must be a literal, so that the tests can find it.
 #[macro_export]
 macro_rules! t {
     ($english:literal) => { $crate::text::lookup($english).to_owned() };
@@ -135,5 +140,12 @@ mod tests {
     fn placeholders_are_filled_once_and_unknown_ones_show() {
         assert_eq!(fill("{a} of {b}", &[("a", &3), ("b", &"{a}")]), "3 of {a}");
         assert_eq!(fill("{missing} {", &[]), "{missing} {");
+    }
+
+    #[test]
+    fn english_counts_one_thing_and_two_things() {
+        let sentence = |count: u64| fill("{count} {count|term was|terms were} moved", &[("count", &count)]);
+        assert_eq!([0, 1, 2].map(sentence), ["0 terms were moved", "1 term was moved", "2 terms were moved"]);
+        assert_eq!(fill("{count|one}", &[("count", &1)]), "{count|one}");
     }
 }

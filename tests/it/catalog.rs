@@ -25,7 +25,7 @@ fn refused_rows_are_named_and_can_be_mended() {
     let header = "sku,name,category,cost,price,member_price\n";
     shop.write("list.csv", format!("{header}A,food,staple,1,3,2\nB,=1+1,staple,x,3,4\n,litter,litter,1,2,2\n"));
     let ran = shop.run("catalog import list.csv");
-    ran.exits(3).says("1 items added").says("2 rows refused:").says("cost").says("this is not an amount");
+    ran.exits(3).says("1 item added").says("2 rows refused:").says("cost").says("this is not an amount");
     ran.says("the member price is above the price 3.00").says("list.rejects.csv");
     let rejects = shop.read("list.rejects.csv");
     assert!(rejects.contains("B,'=1+1,staple,x,3,4,3,"), "{rejects}");

@@ -299,7 +299,9 @@ fn is_chinese(c: char) -> bool {
 }
 
 fn placeholders(template: &str) -> BTreeSet<String> {
-    template.split('{').skip(1).filter_map(|part| part.split_once('}')).map(|(name, _)| name.to_owned()).collect()
+    let named = template.split('{').skip(1).filter_map(|part| part.split_once('}'));
+    // `{count|term|terms}` is the word for the number of that name.
+    named.map(|(name, _)| name.split('|').next().unwrap().to_owned()).collect()
 }
 
 #[track_caller]

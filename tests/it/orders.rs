@@ -50,7 +50,7 @@ fn an_order_goes_from_the_counter_of_the_shop_to_the_customers_door() {
     let placed = shop.run("orders add 13800000001 STP-003 TOY-003 --yes");
     placed.ok("Order o-1 for c-1 王**: placed").says("85.00").says("left in the wallet: ¥15.00").hides("王小明");
     shop.run("orders list --state placed").ok("o-1");
-    shop.run("orders ship --out out").ok("1 orders sent");
+    shop.run("orders ship --out out").ok("1 order sent");
     shop.run("orders ship --out out").ok("nothing to send");
     let json = shop.run("orders show o-1 --json").json();
     assert_eq!((json["state"].as_str(), json["wallet_paid"].as_str()), (Some("sent"), Some("85.00")));
@@ -58,8 +58,8 @@ fn an_order_goes_from_the_counter_of_the_shop_to_the_customers_door() {
     let text = std::fs::read_to_string(file).unwrap();
     assert!(text.contains("o-1,王小明,13800000001,'=示例市青禾路2号,"), "{text}");
     shop.write("tracking.csv", "order,carrier,tracking_no,sku\no-1,SF,SF123,STP-003\no-1,ZT,ZT9,TOY-003\no-7,SF,1,\n");
-    shop.run("orders ship --tracking tracking.csv").exits(3).says("2 lines of 1 orders are on their way").says("o-7");
-    shop.run("orders deliver o-1").ok("2 lines of 1 orders delivered");
+    shop.run("orders ship --tracking tracking.csv").exits(3).says("2 lines of 1 order on the way").says("o-7");
+    shop.run("orders deliver o-1").ok("2 lines of 1 order delivered");
     shop.run("orders show o-1").ok("delivered").says("SF SF123").says("sales: staple food").says("order o-1");
     shop.run("orders return o-1 --line 1 --qty 1 --reason unopened")
         .ok("given back: ¥85.00 to the wallet, ¥0.00 in cash");

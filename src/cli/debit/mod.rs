@@ -135,10 +135,7 @@ fn run_list(args: &ListArgs, ctx: &Ctx, ui: &Ui) -> anyhow::Result<Exit> {
         }
         ui.table(&table(&lines));
         let total: Money = lines.iter().map(|line| line.installment.amount).sum();
-        ui.status(&match lines.len() {
-            1 => t!("1 installment, {total}", total = total.yuan()),
-            count => t!("{count} installments, {total}", count = count, total = total.yuan()),
-        });
+        ui.status(&t!("{count} {count|installment|installments}, {total}", count = lines.len(), total = total.yuan()));
         Ok(())
     })?;
     Ok(Exit::Done)

@@ -94,10 +94,7 @@ fn happened(ctx: &Ctx, report: &RunReport) -> Vec<Vec<String>> {
             word => format!("{count} {}", effect_text(word)),
         };
         let parts: Vec<String> = report.settled.iter().map(part).collect();
-        let counted = match settled {
-            1 => t!("1 open charge"),
-            count => t!("{count} open charges", count = count),
-        };
+        let counted = t!("{count} open {count|charge|charges}", count = settled);
         line(t!("settled"), counted, parts.join(" · "));
     }
     if report.refunds_paid > 0 {
@@ -124,10 +121,7 @@ fn happened(ctx: &Ctx, report: &RunReport) -> Vec<Vec<String>> {
             true => t!("for {day}", day = first),
             false => t!("for {first} to {last}", first = first, last = last),
         });
-        let count = match report.announced {
-            1 => t!("1 debit"),
-            count => t!("{count} debits", count = count),
-        };
+        let count = t!("{count} {count|debit|debits}", count = report.announced);
         line(t!("announced"), count, days);
     }
     if report.charged > 0 {
@@ -141,10 +135,7 @@ fn happened(ctx: &Ctx, report: &RunReport) -> Vec<Vec<String>> {
         line(t!("pay links"), t!("{count} made", count = report.links), String::new());
     }
     if report.missed > 0 {
-        let count = match report.missed {
-            1 => t!("1 window"),
-            count => t!("{count} windows", count = count),
-        };
+        let count = t!("{count} {count|window|windows}", count = report.missed);
         line(t!("missed"), count, String::new());
     }
     if report.messages_sent + report.messages_waiting > 0 {
@@ -274,7 +265,11 @@ fn concern_text(ctx: &Ctx, concern: &Concern) -> String {
         }
         Concern::StatementStuck { why } => t!("settlement cannot be worked out: {why}", why = why),
         Concern::BillsDiffer { count, oldest } => {
-            t!("{count} lines of bills differ from our book, the oldest of {day}", count = count, day = oldest)
+            t!(
+                "{count} {count|line|lines} of bills {count|differs|differ} from our book, the oldest of {day}",
+                count = count,
+                day = oldest
+            )
         }
     }
 }

@@ -431,7 +431,7 @@ pub(super) fn by_bill(line: &Line, now: At) -> Reply {
 fn book(tx: &Conn, rail: &str, bill: BillId, now: At) -> Result<()> {
     for sum in db::bill::day_sums(tx, bill)? {
         let entry = Entry::new(EntryKind::Bill, format!("{bill}/{}", sum.day))
-            .noted(t!("bill of {rail}, {count} lines", rail = rail, count = sum.lines))
+            .noted(t!("bill of {rail}, {count} {count|line|lines}", rail = rail, count = sum.lines))
             .debit(Account::Bank, sum.amount - sum.fee)
             .debit(Account::Fees, sum.fee)
             .credit(Account::RailClearing(rail.to_owned()), sum.amount);

@@ -295,10 +295,11 @@ fn read(ctx: &Ctx, sheet: &Sheet<'_, Head>, applied: &mut Applied, now: At) -> R
         return Ok(wishes);
     }
     let shown = refused.iter().take(10).cloned().collect::<Vec<_>>().join("\n  ");
-    Err(Fault::refused(match refused.len() {
-        1 => t!("1 row was refused and nothing was done:\n  {rows}", rows = shown),
-        count => t!("{count} rows were refused and nothing was done:\n  {rows}", count = count, rows = shown),
-    })
+    Err(Fault::refused(t!(
+        "{count} {count|row was|rows were} refused and nothing was done:\n  {rows}",
+        count = refused.len(),
+        rows = shown
+    ))
     .hint(t!("write only into the columns for decision and account; `kibble recon export` gives a fresh file"))
     .into())
 }

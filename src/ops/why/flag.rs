@@ -32,7 +32,7 @@ pub fn why(ctx: &Ctx, id: AgreementId, now: At) -> Result<Why> {
         let declined: Vec<&Charge> = tried.iter().filter(|it| it.state == ChargeState::Declined).collect();
         if let (Some(last), true) = (declined.last(), term.failures > 0) {
             let text = t!(
-                "{term}, due {due}, was declined {count} times; the last time: {reason}",
+                "{term}, due {due}, was declined {count} {count|time|times}; the last time: {reason}",
                 term = term.id,
                 due = term.due,
                 count = declined.len(),

@@ -62,7 +62,7 @@ pub fn why(ctx: &Ctx, it: &Customer) -> Result<Why> {
     let (principal, bonus) = db::journal::wallet(conn, id)?;
     let balance = principal + bonus;
     let mut answer = t!(
-        "The wallet holds {balance}: {came} came in and {went} went out, in {count} entries.",
+        "The wallet holds {balance}: {came} came in and {went} went out, in {count} {count|entry|entries}.",
         balance = balance.yuan(),
         came = came.yuan(),
         went = went.yuan(),

@@ -39,7 +39,7 @@ pub const TABLE: Table = &[
         "terms due before today that count as not collected: {count}; --paid-until DATE says which were collected",
         "今天以前到期、按未收处理的期数：{count}；用 --paid-until DATE 说明哪些已经收过",
     ),
-    ("{rail} gave no sign link ({count} times): {why}", "{rail} 没有给签约链接（{count} 次）：{why}"),
+    ("{rail} gave no sign link ({count} {count|time|times}): {why}", "{rail} 没有给签约链接（{count} 次）：{why}"),
     (
         "import the same file again with --links FILE to ask for the missing links",
         "用 --links FILE 再导入一次同一个文件，补上缺少的链接",

@@ -60,7 +60,7 @@ pub const TABLE: Table = &[
     ("exported", "导出"),
     ("backed_up", "备份"),
     ("restored", "恢复"),
-    ("{rows} rows, every one follows the one before it", "共 {rows} 条，前后相接，没有缺失和篡改"),
+    ("{rows} {rows|row|rows}, every one follows the one before it", "共 {rows} 条，前后相接，没有缺失和篡改"),
     ("rows before it are missing", "它前面有记录缺失"),
     ("the row before it was replaced", "它前面的一条被换掉了"),
     ("it was edited", "它被改过"),

@@ -17,7 +17,7 @@ pub const TABLE: Table = &[
     ("the database is being written without a pause", "数据库一直有人在写入，无法备份"),
     ("{path} ({size} KiB), checked", "{path}（{size} KiB），已检查"),
     ("removed {path}", "已清理 {path}"),
-    ("{count} copies kept", "保留 {count} 份备份"),
+    ("{count} {count|copy|copies} kept", "保留 {count} 份备份"),
     (
         "keep the data key apart from the copies: without it names and phones stay sealed",
         "数据密钥要与备份分开保存：没有它，姓名和电话打不开",

@@ -56,7 +56,7 @@ pub const TABLE: Table = &[
         "the monthly amount {amount} is outside the usual 150.00 to 300.00",
         "月付金额 {amount} 不在常见的 150.00 到 300.00 之间",
     ),
-    ("{terms} terms are outside the usual 12 to 24", "{terms} 期不在常见的 12 到 24 期之间"),
+    ("{terms} {terms|term is|terms are} outside the usual 12 to 24", "{terms} 期不在常见的 12 到 24 期之间"),
     (
         "the customer was {years} at signing: note that the agreement was explained in full",
         "客户签约时 {years} 岁，请记录已向客户逐条讲解协议",

@@ -7,14 +7,13 @@ pub const TABLE: Table = &[
     ("Recompute every law of the books from the stored records", "根据已存记录重新核对账本的每条规矩"),
     ("check", "核对"),
     ("every law holds", "每条规矩都成立"),
-    ("1 law is broken", "有 1 条规矩不成立"),
-    ("{count} laws are broken", "有 {count} 条规矩不成立"),
+    ("{count} {count|law is|laws are} broken", "有 {count} 条规矩不成立"),
     (
         "charge nothing before somebody has looked; `kibble audit list --record RECORD` shows what happened",
         "有人查看之前不要扣款；`kibble audit list --record RECORD` 可以看发生过什么",
     ),
-    ("{count} records", "{count} 条记录"),
-    ("{count} records, {exempt} not to be judged yet", "{count} 条记录，其中 {exempt} 条尚不能判断"),
+    ("{count} {count|record|records}", "{count} 条记录"),
+    ("{count} {count|record|records}, {exempt} not to be judged yet", "{count} 条记录，其中 {exempt} 条尚不能判断"),
     ("One installment is collected at most once", "每一期最多收一次"),
     (
         "A charge is on disk before the rail hears of it, under a number of its own",

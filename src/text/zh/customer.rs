@@ -56,7 +56,7 @@ pub const TABLE: Table = &[
     ("next: `kibble sign` signs an agreement with this customer", "下一步：用 `kibble sign` 和这位客户签协议"),
     ("nobody's name or phone number holds {text}", "没有姓名或手机号含有 {text} 的客户"),
     ("there are no customers yet", "还没有客户"),
-    ("{count} customers", "共 {count} 位客户"),
+    ("{count} {count|customer|customers}", "共 {count} 位客户"),
     ("Id", "编号"),
     ("Name", "姓名"),
     ("Phone", "手机号"),

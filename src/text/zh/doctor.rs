@@ -73,7 +73,7 @@ pub const TABLE: Table = &[
     ("the last debit run was {run}, at {at}", "上次扣款批次是 {run}，时间 {at}"),
     ("{run} was stopped before its end; the next one settles what it left", "{run} 没有跑完就停了；下一次会接着处理"),
     ("there is no backup yet", "还没有备份"),
-    ("the last backup is {days} days old", "最近一次备份是 {days} 天前"),
+    ("the last backup is {days} {days|day|days} old", "最近一次备份是 {days} 天前"),
     ("the last backup was made at {at}", "最近一次备份：{at}"),
     (
         "charges with an unknown outcome: {count}, the oldest since {at}",

@@ -47,7 +47,7 @@ pub const TABLE: Table = &[
     ("no", "否"),
     ("First debit", "首期扣款"),
     ("Health guarantee", "健康保障"),
-    ("{count} days", "{count} 天"),
+    ("{count} {count|day|days}", "{count} 天"),
     ("Price of the pet", "宠物价格"),
     ("Contents", "内容"),
     ("Signed on {date}, debit day {day}", "签约日 {date}，每月 {day} 日扣款"),

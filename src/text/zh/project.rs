@@ -20,9 +20,8 @@ pub const TABLE: Table = &[
         "this database was restored and not adopted: whatever happened after the backup is missing here",
         "这个数据库是从备份恢复的，还没有接管：备份之后发生的事这里都没有",
     ),
-    ("1 agreement waits for its customer to agree; nothing of it is counted", "有 1 份协议还在等客户签约，没有计入"),
     (
-        "{count} agreements wait for their customers to agree; nothing of them is counted",
+        "{count} {count|agreement waits for its customer|agreements wait for their customers} to agree; nothing of {count|it|them} is counted",
         "有 {count} 份协议还在等客户签约，没有计入",
     ),
     ("no agreement runs in this shop, so nothing falls due", "店里没有进行中的协议，所以没有款项到期"),
@@ -31,23 +30,17 @@ pub const TABLE: Table = &[
         "see who has not agreed yet with `kibble mandate list --state waiting`",
         "用 `kibble mandate list --state waiting` 查看谁还没有签约",
     ),
-    ("1 agreement runs.", "进行中的协议 1 份。"),
-    ("{count} agreements run.", "进行中的协议 {count} 份。"),
+    ("{count} {count|agreement runs|agreements run}.", "进行中的协议 {count} 份。"),
     (
         "Your shop has made no debit yet: these are general assumptions, and the ranges are wide.",
         "本店还没有扣过款：以下是一般假设，所以高低相差较大。",
     ),
     (
-        "Your shop has made 1 debit so far: the ranges are wide because of that.",
-        "本店到现在只扣过 1 期，所以高低相差较大。",
-    ),
-    (
-        "Your shop has debited {count} terms so far: the ranges are wide because of that.",
+        "Your shop has debited {count} {count|term|terms} so far: the ranges are wide because of that.",
         "本店到现在只扣过 {count} 期，所以高低相差较大。",
     ),
-    ("This rests on the debits of {count} terms in one month.", "依据本店近一个月 {count} 期的扣款记录。"),
     (
-        "This rests on the debits of {count} terms in {months} months.",
+        "This rests on the debits of {count} terms in {months} {months|month|months}.",
         "依据本店近 {months} 个月 {count} 期的扣款记录。",
     ),
     ("{first} {second}", "{first}{second}"),

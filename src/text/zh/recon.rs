@@ -85,7 +85,7 @@ pub const TABLE: Table = &[
         "it lacks a line of {bill} from {day}: order {order_no} with {amount}; both cannot be whole",
         "缺少{bill}中{day}的一行：订单{order_no}，{amount}；两份账单不可能都完整",
     ),
-    ("bill of {rail}, {count} lines", "{rail}账单，{count}行"),
+    ("bill of {rail}, {count} {count|line|lines}", "{rail}账单，{count}行"),
     ("nobody can say which payment rail this bill belongs to: {rails}", "无法判断这份账单属于哪个支付渠道：{rails}"),
     ("Alipay", "支付宝"),
     ("WeChat Pay", "微信支付"),
@@ -97,8 +97,7 @@ pub const TABLE: Table = &[
     ("{bill}  not ready before {time}", "{bill}  {time}之后才有"),
     ("{bill}  no bill so far: {said}", "{bill}  暂时没有账单：{said}"),
     ("{bill}  this payment rail has no bills", "{bill}  这个支付渠道没有账单"),
-    ("{bill}  1 day without anything new", "{bill}  有1天没有新内容"),
-    ("{bill}  {count} days without anything new", "{bill}  有{count}天没有新内容"),
+    ("{bill}  {count} {count|day|days} without anything new", "{bill}  有{count}天没有新内容"),
     ("{bill}  failed: {why}", "{bill}  失败：{why}"),
     ("{bill}  known already; nothing changed", "{bill}  以前导入过，没有变化"),
     (
@@ -111,19 +110,12 @@ pub const TABLE: Table = &[
         "the last day of this bill is not over; take over the whole bill later",
         "账单的最后一天还没结束，请之后再导入完整的账单",
     ),
-    ("1 line", "共1行"),
-    ("{count} lines", "共{count}行"),
-    ("1 difference needs a decision", "1处对不上，需要处理"),
-    ("{count} differences need a decision", "{count}处对不上，需要处理"),
-    ("1 difference waits for the next bills", "1处等下一份账单再看"),
-    ("{count} differences wait for the next bills", "{count}处等下一份账单再看"),
+    ("{count} {count|line|lines}", "共{count}行"),
+    ("{count} {count|difference needs|differences need} a decision", "{count}处对不上，需要处理"),
+    ("{count} {count|difference waits|differences wait} for the next bills", "{count}处等下一份账单再看"),
     ("nothing differs", "全部对上了"),
     (
-        "1 more waits for the next bills: `kibble recon list --waiting`",
-        "另有1处等下一份账单：`kibble recon list --waiting`",
-    ),
-    (
-        "{count} more wait for the next bills: `kibble recon list --waiting`",
+        "{count} more {count|waits|wait} for the next bills: `kibble recon list --waiting`",
         "另有{count}处等下一份账单：`kibble recon list --waiting`",
     ),
     (
@@ -219,11 +211,10 @@ pub const TABLE: Table = &[
     ("{rail} does not know the number", "{rail}没有这个单号"),
     ("{rail} cannot say now", "{rail}现在查不到"),
     // The file of decisions.
-    ("1 difference is in {file}", "1处差异已写入{file}"),
     ("{file} is there already, perhaps with decisions in it", "{file}已经存在，里面可能填了处理方式"),
     ("choose another name, or replace it with --yes", "请换一个文件名，或加 --yes 覆盖"),
     ("Term or order", "期或订单号"),
-    ("{count} differences are in {file}", "{count}处差异已写入{file}"),
+    ("{count} {count|difference is|differences are} in {file}", "{count}处差异已写入{file}"),
     (
         "enter accept, refund, wait, ask or book-as, then `kibble recon apply FILE`",
         "请在“处理”一列填写accept（接受）、refund（退款）、wait（等待）、ask（查询）或book-as（记入），再运行`kibble recon apply FILE`",
@@ -231,8 +222,10 @@ pub const TABLE: Table = &[
     ("decided so before; nothing was done again", "以前已这样处理，没有重复执行"),
     ("row {row}: {id} stands twice", "第{row}行：{id}出现两次"),
     ("row {row}: {why}", "第{row}行：{why}"),
-    ("1 row was refused and nothing was done:\n  {rows}", "有1行不能接受，什么都没有执行：\n  {rows}"),
-    ("{count} rows were refused and nothing was done:\n  {rows}", "有{count}行不能接受，什么都没有执行：\n  {rows}"),
+    (
+        "{count} {count|row was|rows were} refused and nothing was done:\n  {rows}",
+        "有{count}行不能接受，什么都没有执行：\n  {rows}",
+    ),
     (
         "write only into the columns for decision and account; `kibble recon export` gives a fresh file",
         "只填写处理和科目两列；用`kibble recon export`可重新导出",
@@ -257,7 +250,10 @@ pub const TABLE: Table = &[
     ("bill {record}", "账单{record}"),
     ("bill of a payment rail", "渠道账单"),
     ("decision about a bill", "对账处理"),
-    ("{count} lines of bills differ from our book, the oldest of {day}", "{count}行账单与本店对不上，最早的是{day}"),
+    (
+        "{count} {count|line|lines} of bills {count|differs|differ} from our book, the oldest of {day}",
+        "{count}行账单与本店对不上，最早的是{day}",
+    ),
     // The law.
     ("Every bill is booked once, as its lines say", "每份账单按明细入账一次"),
     ("fees and net of a bill are not booked as its lines say", "账单的手续费和净额没有按明细入账"),

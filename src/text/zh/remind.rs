@@ -49,10 +49,9 @@ pub const TABLE: Table = &[
     ("request about personal data done", "个人信息申请已办理"),
     ("personal data incident", "个人信息安全事件"),
     ("not sent: {why}", "不发送：{why}"),
-    ("{count} messages could be sent now; nothing was sent", "现在可发 {count} 条；没有发送任何通知"),
+    ("{count} {count|message|messages} could be sent now; nothing was sent", "现在可发 {count} 条；没有发送任何通知"),
     ("another kibble is sending messages at this moment; nothing was done", "另一个 kibble 正在发通知；这次什么也没做"),
-    ("1 message sent", "已发通知 1 条"),
-    ("{count} messages sent", "已发通知 {count} 条"),
+    ("{count} {count|message|messages} sent", "已发通知 {count} 条"),
     ("{count} overtaken by events and dropped", "{count} 条已过时，不再发送"),
     ("not sent: {messages}", "没发成：{messages}"),
     (

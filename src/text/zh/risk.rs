@@ -15,5 +15,5 @@ pub const TABLE: Table = &[
     ("Agreement", "协议"),
     ("High risk since", "高风险起始"),
     ("Why", "原因"),
-    ("{count} terms in a row failed, the last was {term}", "连续 {count} 期失败，最近一期 {term}"),
+    ("{count} {count|term|terms} in a row failed, the last was {term}", "连续 {count} 期失败，最近一期 {term}"),
 ];

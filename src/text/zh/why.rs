@@ -120,7 +120,7 @@ pub const TABLE: Table = &[
     ("{amount} in, {balance} held", "存入 {amount}，余额 {balance}"),
     ("{amount} out, {balance} held", "支出 {amount}，余额 {balance}"),
     (
-        "The wallet holds {balance}: {came} came in and {went} went out, in {count} entries.",
+        "The wallet holds {balance}: {came} came in and {went} went out, in {count} {count|entry|entries}.",
         "宠物钱包余额 {balance}：共 {count} 笔记账，存入 {came}，支出 {went}。",
     ),
     ("The entries do not add up to the balance; run `kibble check`.", "各笔记账与余额对不上，请运行 `kibble check`。"),
@@ -142,7 +142,7 @@ pub const TABLE: Table = &[
     // Flags.
     ("high risk of {agreement} · {customer} {label}", "{agreement} 的高风险标记 · {customer} {label}"),
     (
-        "{term}, due {due}, was declined {count} times; the last time: {reason}",
+        "{term}, due {due}, was declined {count} {count|time|times}; the last time: {reason}",
         "{term}（{due} 到期）扣款失败 {count} 次，最后一次：{reason}",
     ),
     ("{term}, due {due}, was missed and does not count", "{term}（{due} 到期）错过扣款时间，不计入失败"),
