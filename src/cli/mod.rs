@@ -40,6 +40,7 @@ mod wallet;
 mod why;
 
 use std::ffi::OsString;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -49,7 +50,7 @@ use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::cli::exit::Exit;
 use crate::cli::ui::{Color, Progress, Ui, Wishes};
-use crate::ops::{self, Ctx, Event};
+use crate::ops::{self, Ctx, Event, witness};
 use crate::text::{self, Lang};
 
 /// Runs a pet shop's monthly food plan: agreements, debits, wallets, orders and reports
@@ -162,15 +163,37 @@ fn dispatch(thing: &Thing, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
     }
 }
 
+/// The shop that a command works on. However the command ends, what it changed is remembered beside the data key.
+pub(crate) struct Opened<'a> {
+    ctx: Ctx,
+    ui: &'a Ui,
+}
+
+impl Deref for Opened<'_> {
+    type Target = Ctx;
+
+    fn deref(&self) -> &Ctx {
+        &self.ctx
+    }
+}
+
+impl Drop for Opened<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = witness::follow(&self.ctx) {
+            self.ui.warn(&format!("{:#}", ops::explain(error)));
+        }
+    }
+}
+
 /// Opens the shop that the global options mean, with progress shown on a terminal.
 ///
 /// # Errors
 /// Those of [`Ctx::open`].
-pub(crate) fn open(globals: &Globals, ui: &Ui) -> anyhow::Result<Ctx> {
+pub(crate) fn open<'a>(globals: &Globals, ui: &'a Ui) -> anyhow::Result<Opened<'a>> {
     let folder = crate::config::find_folder(globals.shop.as_deref())?;
     let ctx = Ctx::open(&folder, globals.now.as_deref())?;
     ctx.on_event(progress(ui));
-    Ok(ctx)
+    Ok(Opened { ctx, ui })
 }
 
 /// Shows progress on a terminal.

@@ -111,6 +111,11 @@ pub fn host() -> String {
     gethostname::gethostname().to_string_lossy().into_owned()
 }
 
+/// What tells this computer from any other: the number that its system has for it, else its name.
+pub fn machine() -> String {
+    machine_uid::get().ok().filter(|number| !number.trim().is_empty()).unwrap_or_else(host)
+}
+
 /// What a text file holds that people write by hand: settings, templates, keys.
 ///
 /// # Errors

@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::channel::{ChannelKind, ChannelSettings};
 pub use self::environment::{
-    absolute, actor, busy_ms, find_folder, host, new_folder, new_key_path, program, read_text, retyped, scratch_folder,
+    absolute, actor, busy_ms, find_folder, host, machine, new_folder, new_key_path, program, read_text, retyped,
+    scratch_folder,
 };
 pub use self::rail::{AdapterKind, RailSettings};
 pub use self::secret::{KEY_LEN, Secret, SecretRef, write_key};

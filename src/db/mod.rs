@@ -132,6 +132,11 @@ impl Db {
         &self.path
     }
 
+    /// True when anything was changed through it since it was opened.
+    pub fn has_written(&self) -> bool {
+        self.conn.sql.total_changes() > 0
+    }
+
     /// Puts somebody at the boundary of every commit: for simulations.
     pub fn guard(&mut self, boundary: Boundary) {
         self.boundary = boundary;

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::config::Config;
+use crate::adapters::keys::sha256_hex;
+use crate::config::{self, Config};
 use crate::db::{self, Db};
 use crate::domain::charge::Copies;
 use crate::domain::date::At;
@@ -22,7 +23,7 @@ use crate::t;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Nothing beside the data key remembers it: it came from another computer, or what remembered it is lost.
+    /// Nothing on this computer remembers it: it came from another one, with what remembers it or without, or that file is lost.
     Stranger {
         /// Where it was changed last.
         host: String,
@@ -69,7 +70,7 @@ impl Verdict {
         match self {
             Verdict::Same => String::new(),
             Verdict::Stranger { host, .. } => t!(
-                "nothing beside the data key remembers this database: it was used last on the computer {host}, or the file that remembers it is lost",
+                "nothing on this computer remembers this database: it was used last on the computer {host}, or the file that remembers it is lost",
                 host = host
             ),
             Verdict::Behind { restored: true, .. } => {
@@ -107,18 +108,32 @@ struct Seen {
     code: String,
     /// Those of all copies that were ever remembered: what a restored database does not know, it is told here.
     copies: Copies,
+    /// On which computer, as a digest: the number itself is nobody else's business.
+    machine: String,
     shop_path: PathBuf,
     audit_seq: i64,
     audit_hash: String,
     at: At,
 }
 
-/// Remembers the database as it is now. Called after everything that moved money.
+/// Remembers the database as it is now. Called after a debit run, a delivery and an adoption.
 ///
 /// # Errors
 /// When the file beside the data key cannot be written.
 pub fn remember(ctx: &Ctx) -> Result<()> {
     remember_first(&ctx.config, &ctx.db, ctx.now())
+}
+
+/// Remembers how far the database came by this command, if it is the one that was remembered before: an older state that is put in its
+/// place is known as such from then on, be it older by one payment at the counter.
+///
+/// # Errors
+/// As [`remember`].
+pub fn follow(ctx: &Ctx) -> Result<()> {
+    if ctx.db.has_written() && inspect(ctx)?.may_move_money() {
+        remember(ctx)?;
+    }
+    Ok(())
 }
 
 /// Remembers a database that was just made.
@@ -136,7 +151,8 @@ pub(super) fn remember_first(config: &Config, db: &Db, now: At) -> Result<()> {
     if let Some(before) = all.remove(&identity.install_code) {
         copies.extend(before.copies);
     }
-    let seen = Seen { code: identity.code, copies, shop_path: lies_at(db)?, audit_seq, audit_hash, at: now };
+    let machine = this_machine(&identity.install_code);
+    let seen = Seen { code: identity.code, copies, machine, shop_path: lies_at(db)?, audit_seq, audit_hash, at: now };
     all.insert(identity.install_code, seen);
     write(&path, &all).with_context(|| t!("cannot write {path}", path = path.display()))
 }
@@ -154,7 +170,8 @@ pub fn inspect(ctx: &Ctx) -> Result<Verdict> {
         let (number, seen_at) = seen.map_or((here, None), |seen| (seen.audit_seq, Some(seen.at)));
         return Ok(Verdict::Behind { restored: true, here, seen: number, seen_at });
     }
-    let Some(seen) = seen else {
+    // Key, witness and folder may have come here together.
+    let Some(seen) = seen.filter(|seen| seen.machine == this_machine(&identity.install_code)) else {
         let (host, at) = db::audit::last_host(conn)?;
         return Ok(Verdict::Stranger { host, at });
     };
@@ -186,6 +203,12 @@ fn moved(ctx: &Ctx, install_code: &str, seen: Seen) -> Result<Verdict> {
         return Ok(Verdict::Same);
     }
     Ok(Verdict::Moved { from: seen.shop_path, to })
+}
+
+fn this_machine(install_code: &str) -> String {
+    let mut digest = sha256_hex(format!("{install_code} {}", config::machine()).as_bytes());
+    digest.truncate(16);
+    digest
 }
 
 fn lies_at(db: &Db) -> Result<PathBuf> {

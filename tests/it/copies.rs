@@ -118,6 +118,72 @@ fn a_shop_carried_to_a_second_computer_moves_no_money_and_tells_nobody() {
 }
 
 #[test]
+fn a_shop_carried_away_with_all_that_remembers_it_moves_no_money_either() {
+    let mut first = shop(&[ALIPAY]);
+    announced(&mut first);
+    let mut second = carried(&first);
+    let seen = |shop: &Shop| Config::load(&shop.dir()).unwrap().witness_path();
+    // The whole disk was carried, and the second computer has another number than the first.
+    let remembered = fs::read_to_string(seen(&first)).unwrap();
+    let mut all: serde_json::Value = serde_json::from_str(&remembered).unwrap();
+    let of = all.as_object_mut().unwrap().values_mut().next().unwrap();
+    of["shop_path"] = second.path("shop.db").to_str().unwrap().into();
+    fs::write(seen(&second), all.to_string()).unwrap();
+    run(&mut second, "2026-11-05T08:00").exits(0);
+    let of = all.as_object_mut().unwrap().values_mut().next().unwrap();
+    assert_eq!(of["machine"].as_str().unwrap().len(), 16);
+    of["machine"] = "0123456789abcdef".into();
+    fs::write(seen(&second), all.to_string()).unwrap();
+    run(&mut second, "2026-11-05T09:00").fails(1, "used last on another computer").says("kibble adopt");
+    assert_eq!(ask_rail(&second, "SELECT count(*) FROM orders"), "0");
+    second.run("adopt --yes").ok("copy 2");
+    run(&mut second, "2026-11-05T10:00").ok("1 paid");
+    holds(&second);
+}
+
+#[test]
+fn a_payment_at_the_counter_is_remembered_and_an_older_file_put_in_its_place_is_not_charged_on() {
+    let mut shop = shop(&[ALIPAY]);
+    announced(&mut shop);
+    shop.at("2026-11-05T08:00").run("backup --out copies").exits(0);
+    let file = fs::read_dir(shop.path("copies")).unwrap().next().unwrap().unwrap().path();
+    shop.at("2026-11-05T08:30").run("debit pay a-1/1 --cash --yes").exits(0);
+    // Somebody copies the backup over the database by hand.
+    fs::copy(&file, shop.path("shop.db")).unwrap();
+    run(&mut shop, "2026-11-05T09:00").fails(1, "this database is older");
+    assert_eq!(ask_rail(&shop, "SELECT count(*) FROM orders"), "0");
+}
+
+#[test]
+fn a_restored_database_sells_nothing_and_takes_nothing_back_before_it_is_adopted() {
+    let mut shop = shop(&[ALIPAY]);
+    shop.write(
+        "shelf.csv",
+        "sku,name_zh,name_en,category,cost_yuan,price_yuan\nSTP-1,猫粮,Cat food,staple,40.00,72.00\n",
+    );
+    shop.run("catalog import shelf.csv").exits(0);
+    announced(&mut shop);
+    run(&mut shop, "2026-11-05T09:00").ok("1 paid");
+    shop.run("orders add c-1 STP-1 --counter --yes").exits(0);
+    shop.run("backup --out copies").exits(0);
+    let file = fs::read_dir(shop.path("copies")).unwrap().next().unwrap().unwrap().path();
+    restored(&mut shop, "2026-11-05T10:00", file.to_str().unwrap());
+    for line in [
+        "orders add c-1 STP-1 --counter --yes",
+        "orders cancel o-1 --reason 不要了",
+        "orders return o-1 --line 1 --qty 1 --reason 不要了",
+        "orders resend o-1 --line 1 --reason 破了",
+        "orders ship --out out",
+    ] {
+        shop.run(line).fails(1, "kibble adopt");
+    }
+    assert_eq!(wallet(&shop, 1), 12_700);
+    shop.run("adopt --yes").exits(0);
+    shop.run("orders return o-1 --line 1 --qty 1 --reason 不要了").exits(0);
+    assert_eq!(wallet(&shop, 1), 19_900);
+}
+
+#[test]
 fn the_same_backup_restored_twice_never_repeats_a_number_nor_a_charge() {
     let mut shop = shop(&[ALIPAY, WECHAT]);
     announced(&mut shop);

@@ -17,6 +17,7 @@ use crate::domain::money::Money;
 use crate::domain::op::Op;
 use crate::domain::order::{Due, Handover, LIMIT_QTY, OrderState, Pay, Unpayable, wallet_parts};
 use crate::fault::Fault;
+use crate::ops::debit::refuse_copies;
 use crate::ops::{Ctx, catalog};
 use crate::t;
 use crate::text::{Lang, lang};
@@ -120,9 +121,10 @@ pub fn quote(ctx: &Ctx, basket: &Basket) -> Result<Quote> {
 /// Places an order for what the person has seen.
 ///
 /// # Errors
-/// As [`quote`]; also when prices or the balance have changed since.
+/// As [`quote`]; also when prices or the balance have changed since, and on a database that was restored or copied and not adopted.
 pub fn place(ctx: &Ctx, basket: &Basket, seen: &Quote) -> Result<Placed> {
     let now = ctx.now();
+    refuse_copies(ctx)?;
     ctx.db.write(now, |tx| {
         // The balance counts as it stands inside this transaction, so that two orders at once cannot spend it twice.
         let quote = quoted(ctx, tx, basket)?;

@@ -24,6 +24,7 @@ use crate::fault::Fault;
 use crate::ops::Ctx;
 use crate::ops::book::{Advice, column_text, missing_text, row_text, sheet_error_text};
 use crate::ops::book_file::{MOST_REFUSED_ROWS, table_bytes, too_many_refused};
+use crate::ops::debit::refuse_copies;
 use crate::t;
 use crate::text::{Lang, lang};
 
@@ -103,6 +104,7 @@ pub struct Delivered {
 /// When a file cannot be written; nothing is marked then, and no file stays.
 pub fn send_to_suppliers(ctx: &Ctx, folder: &Path, again: bool) -> Result<SentOut> {
     let now = ctx.now();
+    refuse_copies(ctx)?;
     let stamp = format!("{}-{}", ctx.today(now).format("%Y%m%d"), time_of(now, ctx.zone()).format("%H%M"));
     let mut kept: Vec<PathBuf> = Vec::new();
     let done = ctx.db.write(now, |tx| {

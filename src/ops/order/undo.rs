@@ -18,6 +18,7 @@ use crate::domain::op::Op;
 use crate::domain::order::{Back, Handover, OrderState, principal_and_bonus};
 use crate::fault::Fault;
 use crate::ops::Ctx;
+use crate::ops::debit::refuse_copies;
 use crate::t;
 
 /// What was called off.
@@ -77,6 +78,7 @@ pub struct Resent {
 /// When there is no such order or line, or it was handed over or called off already.
 pub fn cancel(ctx: &Ctx, id: OrderId, line: Option<u32>, reason: &str) -> Result<Cancelled> {
     let now = ctx.now();
+    refuse_copies(ctx)?;
     ctx.db.write(now, |tx| {
         let order = get(tx, id)?;
         let lines = db::order::lines(tx, id)?;
@@ -138,6 +140,7 @@ pub fn cancel_undelivered(ctx: &Ctx, tx: &Conn, customer: CustomerId, now: At, r
 /// agreement has ended.
 pub fn return_line(ctx: &Ctx, id: OrderId, number: u32, qty: u32, reason: &str) -> Result<Returned> {
     let now = ctx.now();
+    refuse_copies(ctx)?;
     ctx.db.write(now, |tx| {
         let order = get(tx, id)?;
         let line = line_of(db::order::lines(tx, id)?, id, number)?;
@@ -170,6 +173,7 @@ pub fn return_line(ctx: &Ctx, id: OrderId, number: u32, qty: u32, reason: &str) 
 /// When there is no such line, it is not on its way or delivered, or its goods were sent again before.
 pub fn resend(ctx: &Ctx, id: OrderId, number: u32, reason: &str, again: bool) -> Result<Resent> {
     let now = ctx.now();
+    refuse_copies(ctx)?;
     ctx.db.write(now, |tx| {
         let order = get(tx, id)?;
         let line = line_of(db::order::lines(tx, id)?, id, number)?;

@@ -54,8 +54,8 @@ pub const TABLE: Table = &[
     ("the disk refused to take the restored database; nothing was changed", "磁盘写不下恢复的数据库；没有做任何改动"),
     // The witness.
     (
-        "nothing beside the data key remembers this database: it was used last on the computer {host}, or the file that remembers it is lost",
-        "数据密钥旁边没有这个数据库的记录：它上次是在电脑 {host} 上用的，或者那份记录丢了",
+        "nothing on this computer remembers this database: it was used last on the computer {host}, or the file that remembers it is lost",
+        "这台电脑没有用过这个数据库的记录：它上次是在电脑 {host} 上用的，或者那份记录丢了",
     ),
     (
         "the database was restored from a backup; whatever happened after that backup is missing in it",
