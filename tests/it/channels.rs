@@ -560,6 +560,9 @@ fn a_number_gets_so_many_a_day_and_the_promised_ones_first() {
     );
     // Another delivery of the day remembers; the next morning the number is free.
     tell(&ctx, paid(&cast, 3));
+    // Before the next delivery has met the cap, `why` knows of it and of its end.
+    let why = post.shop.run("--now 2026-11-02T19:00 why n-4");
+    why.ok("Not sent: sms: this number had its 2 messages of today; tomorrow.").says("Not before 2026-11-03 08:00.");
     assert_eq!(deliver(&post.at("2026-11-02T20:00")).capped, 1);
     assert_eq!(deliver(&post.at("2026-11-03T07:59")).sent, 0);
     assert_eq!(deliver(&post.at("2026-11-03T08:00")).sent, 2);

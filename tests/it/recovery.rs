@@ -128,6 +128,17 @@ fn what_waits_for_its_announcement_is_named_with_the_earliest_moment() {
 }
 
 #[test]
+fn who_is_still_to_be_told_after_a_night_is_named_with_the_hour() {
+    let mut shop = shop(&[ALIPAY, WECHAT]);
+    run(&mut shop, "2026-11-02T08:00").exits(0);
+    let ran = run(&mut shop, "2026-11-14T23:00");
+    ran.says("Still to be told: 2.").says("from 2026-11-15 08:00");
+    ran.says("王**(0001)  a-1/1  overdue").says("李**(0002)  a-2/1  overdue");
+    assert_eq!(story(&shop, "2026-11-14T15:00:00Z")["to_tell"].as_array().unwrap().len(), 2);
+    run(&mut shop, "2026-11-15T08:00").hides("Still to be told").says("2 sent");
+}
+
+#[test]
 fn a_run_killed_between_note_and_ask_is_named_and_its_charges_are_accounted_for() {
     let mut shop = shop(&[ALIPAY, ALIPAY, ALIPAY]);
     crate::due::set(&shop, "window = 1");

@@ -1,6 +1,7 @@
 //! `kibble why`: each test removes the fear that a customer calls and nobody can say why.
 
 use crate::due::{ALIPAY, Row, WECHAT, announced, ask, hours, run, shop, signed};
+use crate::plant::sql;
 use crate::shop::{Ran, Shop};
 
 /// What is shown in either language; the sentences of the other do not show.
@@ -537,13 +538,28 @@ fn terms_whose_tries_are_over_are_not_to_come() {
 // ---- Shape ------------------------------------------------------------------------------------------------------------------
 
 #[test]
+fn a_message_held_by_a_pause_says_until_when_and_what_ends_it() {
+    let mut shop = shop(&[ALIPAY]);
+    run(&mut shop, "2026-11-02T23:00").exits(0);
+    sql(
+        &shop,
+        "UPDATE agreement SET state = 'paused', paused_on = '2026-11-02', paused_until = '2026-11-10', pause_effect = 'skip'",
+    );
+    why(&mut shop, "2026-11-03T09:00", "n-1")
+        .says("Not sent: the agreement is paused.")
+        .says("Not before 2026-11-10 08:00.")
+        .says("kibble agreement resume a-1");
+}
+
+#[test]
 fn json_has_one_shape_for_every_record() {
     let mut shop = shop(&[Row { ..ALIPAY }]);
     announced(&mut shop);
     hours(&mut shop, "2026-11-05T09:00", "2026-11-05T10:00");
-    shop.at("2026-11-05T11:00");
+    shop.at("2026-11-05T11:00").run("debit refund a-1/1 --amount 50 --reason 袋子破了 --yes").exits(0);
     for (subject, about) in [
         ("a-1/1", "installment"),
+        ("f-1", "refund"),
         ("k-1", "charge"),
         ("c-1", "wallet"),
         ("n-1", "message"),

@@ -129,6 +129,8 @@ pub struct Preview {
     pub text: Option<String>,
     /// Why it would not be sent.
     pub why: Option<String>,
+    /// From when on it would be, where time alone changes it.
+    pub from: Option<At>,
 }
 
 /// What [`deliver`] would do with the first `limit` messages, and how many there are. Touches nothing.
@@ -136,14 +138,13 @@ pub struct Preview {
 /// # Errors
 /// When the shop's own texts are broken or the database cannot be read.
 pub fn preview(ctx: &Ctx, now: At, limit: u32) -> Result<(u64, Vec<Preview>)> {
-    let mut post = Post::new(ctx, now)?;
-    post.letters = Some(letters(ctx)?);
+    let (post, letters) = (Post::new(ctx, now)?, letters(ctx)?);
     let quiet = is_quiet(ctx, now);
     let mut shown = Vec::new();
     for first in [true, false] {
         let left = limit.saturating_sub(u32::try_from(shown.len()).unwrap_or(limit));
         let page = db::message::sendable(ctx.db.read(), now, quiet, first, MessageId::new(0), left)?;
-        shown.extend(page.iter().map(|it| post.previewed(it, now)));
+        shown.extend(page.iter().map(|it| post.previewed(it, &letters, now)));
     }
     Ok((db::message::count_sendable(ctx.db.read(), now, quiet)?, shown))
 }
@@ -154,7 +155,7 @@ pub fn preview(ctx: &Ctx, now: At, limit: u32) -> Result<(u64, Vec<Preview>)> {
 /// As [`preview`].
 pub fn preview_one(ctx: &Ctx, id: MessageId, now: At) -> Result<Option<Preview>> {
     let Some(it) = db::message::get_addressed(ctx.db.read(), id)? else { return Ok(None) };
-    Ok(Some(Post::new(ctx, now)?.previewed(&it, now)))
+    Ok(Some(Post::new(ctx, now)?.previewed(&it, &letters(ctx)?, now)))
 }
 
 /// A person says that a message in doubt arrived. An announcement counts from now on, never from before.
@@ -170,8 +171,6 @@ pub(super) fn settled(ctx: &Ctx, tx: &Conn, it: &Addressed, now: At) -> Result<(
 /// Delivery at work.
 struct Post<'a> {
     ctx: &'a Ctx,
-    /// The texts; none are read for an empty outbox, which most hours have.
-    letters: Option<Letters>,
     routes: Routes<'a>,
     /// What tells this shop's messages from others.
     install_code: String,
@@ -233,7 +232,6 @@ impl<'a> Post<'a> {
         let identity = db::shop::identity(ctx.db.read())?;
         Ok(Post {
             ctx,
-            letters: None,
             routes: Routes::new(ctx, now)?,
             install_code: identity.install_code,
             lost: BTreeMap::new(),
@@ -329,7 +327,8 @@ impl<'a> Post<'a> {
         if total == 0 {
             return Ok(());
         }
-        self.letters = Some(letters(ctx)?);
+        // Read only now: most hours have an empty outbox.
+        let letters = letters(ctx)?;
         ctx.say(Event::Begin { label: t!("messages"), total });
         // The answers of one call are written together with the marks of the next.
         let mut changes = Vec::new();
@@ -343,7 +342,7 @@ impl<'a> Post<'a> {
                 let mut jobs = VecDeque::with_capacity(page.len());
                 for it in &page {
                     let (id, mut moved) = (it.message.id, None);
-                    match self.prepare(it) {
+                    match self.prepare(it, &letters) {
                         Fate::Hold => {}
                         Fate::Drop(why) => {
                             self.done.dropped += 1;
@@ -527,15 +526,16 @@ impl<'a> Post<'a> {
         })
     }
 
-    fn previewed(&self, it: &Addressed, now: At) -> Preview {
-        let (mut channel, mut text, mut why) = (None, None, None);
-        match self.prepare(it) {
+    fn previewed(&self, it: &Addressed, letters: &Letters, now: At) -> Preview {
+        let (mut channel, mut text, mut why, mut from) = (None, None, None, None);
+        match self.prepare(it, letters) {
             Fate::Send { parcel, notice } => {
                 let job = self.job(it, *parcel, notice);
                 match self.routes.way(&job.seeker(), now) {
                     Way::By(name) => (channel, text) = (Some(name), Some(job.parcel.text)),
                     Way::Hold => text = Some(job.parcel.text),
                     Way::Tomorrow { channel, cap } => {
+                        from = Some(tomorrow(self.ctx, now));
                         why = Some(t!(
                             "{channel}: this number had its {cap} messages of today; tomorrow",
                             channel = channel,
@@ -548,7 +548,7 @@ impl<'a> Post<'a> {
             Fate::Hold => why = Some(t!("the agreement is paused")),
             Fate::Drop(reason) | Fate::Fail(reason) => why = Some(reason),
         }
-        Preview { id: it.message.id, template: it.message.template.clone(), to: to_whom(it), channel, text, why }
+        Preview { id: it.message.id, template: it.message.template.clone(), to: to_whom(it), channel, text, why, from }
     }
 
     fn job(&self, it: &Addressed, parcel: Parcel, notice: Option<Notice>) -> Job {
@@ -570,7 +570,7 @@ impl<'a> Post<'a> {
         }
     }
 
-    fn prepare(&self, it: &Addressed) -> Fate {
+    fn prepare(&self, it: &Addressed, letters: &Letters) -> Fate {
         let notice = match notice_of(it) {
             Ok(notice) => notice,
             Err(fate) => return *fate,
@@ -582,7 +582,6 @@ impl<'a> Post<'a> {
             return Fate::Fail(t!("the language {lang} is not known", lang = it.message.lang));
         };
         let values = self.values(it);
-        let Some(letters) = &self.letters else { return Fate::Hold };
         match letters.render(&it.message.template, lang, &values) {
             Ok(text) => {
                 let parcel = self.parcel(it, text, values.into_iter().map(plain).collect());

@@ -141,7 +141,7 @@ fn every_planted_mistake_is_caught() {
 
 #[test]
 fn a_seed_that_breaks_a_law_shows_a_story_that_a_person_can_read() {
-    let (_, failure) = planted::with(Mistake::NoNotice, || super::one(&plot(1, DAYS))).unwrap();
+    let (_, failure) = planted::with(Mistake::NoNotice, || super::one(&plot(1, super::DAYS_OF_YEAR))).unwrap();
     let failure = failure.unwrap();
     assert!(failure.people <= 2 && failure.story.len() <= 5, "{failure:#?}");
     assert_eq!(failure.broken.law, 7);

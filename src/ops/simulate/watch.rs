@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use chrono::{NaiveTime, TimeDelta};
+use chrono::{Datelike, NaiveDate, NaiveTime, TimeDelta};
 use ring::digest;
 
 use super::people::{RAILS, names_somebody};
@@ -61,6 +61,10 @@ pub struct Watch {
     announced: BTreeMap<(i64, u32), Vec<At>>,
     agreements: BTreeMap<i64, (String, String)>,
     mandates: BTreeMap<i64, String>,
+    /// A term of each agreement and its day, the latest in its month of those seen.
+    days: BTreeMap<i64, (u32, NaiveDate)>,
+    /// Terms, and agreements as a whole, that somebody moved to other days.
+    moved_days: BTreeSet<String>,
     trail: (i64, String),
     not_for_wallets: BTreeSet<String>,
 }
@@ -111,6 +115,8 @@ impl Watch {
             announced: BTreeMap::new(),
             agreements: BTreeMap::new(),
             mandates: BTreeMap::new(),
+            days: BTreeMap::new(),
+            moved_days: BTreeSet::new(),
             trail: (0, String::new()),
             not_for_wallets: db::watch::not_for_wallets(conn, categories)?.into_iter().collect(),
         };
@@ -255,6 +261,9 @@ impl Watch {
         for row in &news.trail {
             follows(&mut self.trail, row)?;
             self.seen.audit = row.seq;
+            if matches!(row.columns[3].as_str(), "installment_postponed" | "agreement_changed") {
+                self.moved_days.insert(row.columns[4].clone());
+            }
             self.discreet(&row.columns[5], &format!("audit {}", row.seq))?;
         }
         Ok(())
@@ -388,8 +397,14 @@ impl Watch {
                 .any(|it| it.seq < noted && it.columns[4] == entity && ops.contains(&it.columns[3].as_str()))
         };
         if let Some((state, pet)) = self.agreements.get(&row.agreement) {
-            let went = ended_before(&format!("a-{}", row.agreement), &["terminated"]);
-            if matches!(state.as_str(), "settling" | "ended" | "cancelled" | "completed") || went {
+            let entity = format!("a-{}", row.agreement);
+            let went = ended_before(&entity, &["terminated"]);
+            let changed = news
+                .trail
+                .iter()
+                .rfind(|it| it.seq < noted && it.columns[4] == entity && it.columns[3] == "agreement_changed");
+            let paused = changed.map_or(state == "paused", |it| it.columns[5].contains("\"state\":\"paused\""));
+            if matches!(state.as_str(), "settling" | "ended" | "cancelled" | "completed") || went || paused {
                 return fails(t!("charged while the agreement did not run"));
             }
             if matches!(pet.as_str(), "died" | "lost" | "returned") {
@@ -397,8 +412,20 @@ impl Watch {
             }
         }
         let mandate = row.mandate.and_then(|id| self.mandates.get(&id));
-        if mandate.is_some_and(|state| matches!(state.as_str(), "closing" | "closed" | "revoked" | "expired")) {
-            return fails(t!("charged after the mandate ended"));
+        match mandate.map(String::as_str) {
+            Some("live") => {}
+            Some("closing" | "closed" | "revoked" | "expired") => return fails(t!("charged after the mandate ended")),
+            // It may have been agreed to in this very step.
+            _ => {
+                let named = format!("\"m-{}\"", row.mandate.unwrap_or_default());
+                let agreed = |it: &TrailRow| it.columns[3] == "mandates_changed" && it.columns[5].contains(&named);
+                if !news.trail.iter().any(|it| it.seq < noted && agreed(it)) {
+                    return fails(t!("charged before the mandate was agreed to"));
+                }
+            }
+        }
+        if !at_signing.contains(&term) {
+            self.on_its_day(row)?;
         }
         let enough = |at: &At| row.noted_at - *at >= TimeDelta::hours(NOTICE_HOURS);
         if !at_signing.contains(&term) && !self.announced.get(&term).is_some_and(|all| all.iter().any(enough)) {
@@ -437,6 +464,26 @@ impl Watch {
         }
         if ctx.now() < row.noted_at {
             return fails(t!("a charge was noted in the future"));
+        }
+        Ok(())
+    }
+
+    /// Law 9: a term that nobody moved lies as many months after another as there are terms between them, on the same day of the month
+    /// or on the last day of a shorter one.
+    fn on_its_day(&mut self, row: &ChargeRow) -> Verdict {
+        let (agreement, term) = (format!("a-{}", row.agreement), format!("a-{}/{}", row.agreement, row.term));
+        if self.moved_days.contains(&agreement) || self.moved_days.contains(&term) {
+            return Ok(());
+        }
+        let (other, day) = *self.days.entry(row.agreement).or_insert((row.term, row.due));
+        let month = |day: NaiveDate| i64::from(day.year()) * 12 + i64::from(day.month());
+        let latest = day.day().max(row.due.day());
+        let fits = |it: NaiveDate| it.day() == latest || it.succ_opt().is_some_and(|next| next.day() == 1);
+        if month(row.due) - month(day) != i64::from(row.term) - i64::from(other) || !fits(day) || !fits(row.due) {
+            return Err(broken(9, t!("a term fell due on another day than the one agreed"), term));
+        }
+        if row.due.day() > day.day() {
+            self.days.insert(row.agreement, (row.term, row.due));
         }
         Ok(())
     }
@@ -648,4 +695,91 @@ fn follows(head: &mut (i64, String), row: &TrailRow) -> Verdict {
     }
     *head = (row.seq, row.hash.clone());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::NaiveDate;
+
+    use super::{News, Watch};
+    use crate::db::watch::{ChargeRow, TrailRow};
+    use crate::domain::date::At;
+    use crate::ops::testing::TestShop;
+
+    fn debit(term: u32, due: &str) -> ChargeRow {
+        let due: NaiveDate = due.parse().unwrap();
+        let noted_at: At = due.and_hms_opt(2, 0, 0).unwrap().and_utc();
+        ChargeRow {
+            id: i64::from(term),
+            agreement: 1,
+            term,
+            attempt: 1,
+            kind: "debit".into(),
+            mandate: Some(1),
+            rail: "alipay".into(),
+            order_no: String::new(),
+            amount: 19_900,
+            state: "noted".into(),
+            reason: None,
+            code: String::new(),
+            noted_at,
+            answered_at: None,
+            term_state: "open".into(),
+            due,
+            customer: 1,
+        }
+    }
+
+    fn row(seq: i64, op: &str, entity: &str, detail: &str) -> TrailRow {
+        let columns = ["", "", "", op, entity, detail].map(str::to_owned);
+        TrailRow { seq, columns, prev_hash: String::new(), hash: String::new() }
+    }
+
+    /// What the watcher says of a debit, with the state of its agreement and of its mandate before the step, and the step's rows.
+    fn said(shop: &TestShop, states: [&str; 2], debit: &ChargeRow, rows: Vec<TrailRow>) -> String {
+        let mut watch = Watch::new(shop).unwrap();
+        watch.agreements.insert(1, (states[0].into(), "home".into()));
+        watch.mandates.insert(1, states[1].into());
+        watch.announced.insert((1, debit.term), vec![debit.noted_at - chrono::TimeDelta::days(3)]);
+        let news = News { charges: vec![], postings: vec![], messages: vec![], trail: rows, any: true };
+        watch.allowed(shop, debit, &std::collections::BTreeSet::new(), &news).err().map_or(String::new(), |it| it.what)
+    }
+
+    #[test]
+    fn a_debit_in_a_pause_or_before_its_mandate_is_seen() {
+        let shop = TestShop::open();
+        let debit = debit(1, "2025-03-05");
+        let noted = || row(9, "charges_written", "", r#"{"noted":["k-1"]}"#);
+        let paused = |seq, state: &str| row(seq, "agreement_changed", "a-1", &format!(r#"{{"state":"{state}"}}"#));
+        let agreed = |seq| row(seq, "mandates_changed", "", r#"{"mandates":[["m-1","live"]]}"#);
+        for (states, rows, expected) in [
+            (["active", "live"], vec![], ""),
+            (["paused", "live"], vec![], "charged while the agreement did not run"),
+            (["paused", "live"], vec![paused(8, "active")], ""),
+            (["active", "live"], vec![paused(8, "paused")], "charged while the agreement did not run"),
+            (["active", "waiting"], vec![], "charged before the mandate was agreed to"),
+            (["active", "waiting"], vec![agreed(8)], ""),
+            (["active", "revoked"], vec![agreed(8)], "charged after the mandate ended"),
+        ] {
+            let rows = rows.into_iter().chain([noted()]).collect();
+            assert_eq!(said(&shop, states, &debit, rows), expected, "{states:?}");
+        }
+    }
+
+    #[test]
+    fn a_term_on_another_day_than_the_one_agreed_is_seen() {
+        let shop = TestShop::open();
+        let mut watch = Watch::new(&shop).unwrap();
+        for (term, due) in [(1, "2025-02-28"), (2, "2025-03-31"), (3, "2025-04-30"), (4, "2025-05-31")] {
+            assert_eq!(watch.on_its_day(&debit(term, due)), Ok(()), "{due}");
+        }
+        for (term, due) in [(5, "2025-07-31"), (5, "2025-06-29"), (6, "2025-07-30")] {
+            assert_eq!(watch.on_its_day(&debit(term, due)).unwrap_err().law, 9, "{due}");
+        }
+        watch.moved_days.insert("a-1/5".into());
+        assert_eq!(watch.on_its_day(&debit(5, "2025-07-02")), Ok(()));
+        assert!(watch.on_its_day(&debit(6, "2025-07-30")).is_err());
+        watch.moved_days.insert("a-1".into());
+        assert_eq!(watch.on_its_day(&debit(6, "2025-08-31")), Ok(()));
+    }
 }

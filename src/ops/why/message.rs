@@ -1,11 +1,12 @@
 //! Why a message was sent, or was not.
 
 use anyhow::Result;
+use chrono::{NaiveDate, NaiveTime};
 
 use crate::db;
 use crate::db::message::Message;
 use crate::domain::agreement::AgreementState;
-use crate::domain::date::At;
+use crate::domain::date::{At, moment};
 use crate::domain::id::MessageId;
 use crate::domain::message::{Audience, DebitNoticeKind, MessageState, contact_time, debit_notice};
 use crate::ops::remind::preview_one;
@@ -21,10 +22,10 @@ pub fn why(ctx: &Ctx, id: MessageId, now: At) -> Result<Why> {
     let preview = preview_one(ctx, id, now)?;
     let to = preview.as_ref().map(|it| it.to.clone()).unwrap_or_default();
     let mut story = Story::default();
-    let mut is_paused = false;
+    let mut paused_until = None;
     if let Some(agreement) = it.agreement {
         let agreement = agreement::get(conn, agreement)?;
-        is_paused = agreement.state == AgreementState::Paused;
+        paused_until = agreement.paused_until.filter(|_| agreement.state == AgreementState::Paused);
         clause::put(&mut story, ctx, &agreement, clauses(&it))?;
     }
     let (title, record) = (letters::title(&it.template), about(&it));
@@ -52,8 +53,8 @@ pub fn why(ctx: &Ctx, id: MessageId, now: At) -> Result<Why> {
             t!("from then on {term} waits {hours} hours before it may be charged", term = term, hours = hours);
         story.event(at, term, Kind::Notice, allowed);
     }
-    let held = preview.and_then(|it| it.why);
-    let stopped = stopped(ctx, &it, held, is_paused, now);
+    let held = preview.and_then(|it| it.why.map(|why| (why, it.from)));
+    let stopped = stopped(ctx, &it, held, paused_until, now);
     let answer = match (&stopped, it.sent_at) {
         (Some(stop), _) => t!("Not sent: {why}.", why = stop.text),
         (None, Some(at)) => t!("Sent on {at} by {channel}.", at = ctx.wall(at), channel = channel),
@@ -94,8 +95,14 @@ fn clauses(it: &Message) -> &'static [&'static str] {
     }
 }
 
-/// The first rule that keeps a message from being sent; `held` is what its delivery would say now.
-fn stopped(ctx: &Ctx, it: &Message, held: Option<String>, is_paused: bool, now: At) -> Option<Stopped> {
+/// The first rule that keeps a message from being sent; `held` is what its delivery would say now, and from when on it would send it.
+fn stopped(
+    ctx: &Ctx,
+    it: &Message,
+    held: Option<(String, Option<At>)>,
+    paused_until: Option<NaiveDate>,
+    now: At,
+) -> Option<Stopped> {
     let id = it.id;
     let stop = |rule: &str, text: String, earliest: Option<At>, next: Vec<String>| {
         Some(Stopped { rule: rule.to_owned(), text, earliest, next })
@@ -126,11 +133,16 @@ fn stopped(ctx: &Ctx, it: &Message, held: Option<String>, is_paused: bool, now: 
                 };
                 return stop("hours", text, Some(from), Vec::new());
             }
-            let next = match it.agreement.filter(|_| is_paused) {
-                Some(agreement) => format!("kibble agreement resume {agreement}"),
-                None => "kibble remind send".to_owned(),
+            let (text, from) = held?;
+            let (next, from) = match it.agreement.zip(paused_until) {
+                Some((agreement, day)) => {
+                    let resumed = moment(day, NaiveTime::MIN, ctx.zone());
+                    let from = contact_time(it.audience, resumed, hours, ctx.zone());
+                    (format!("kibble agreement resume {agreement}"), Some(from))
+                }
+                None => ("kibble remind send".to_owned(), from),
             };
-            held.and_then(|text| stop("held", text, None, vec![next]))
+            stop("held", text, from, vec![next])
         }
     }
 }

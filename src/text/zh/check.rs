@@ -64,6 +64,8 @@ pub const TABLE: Table = &[
     ("charged while the agreement did not run", "协议不在履行期却扣了款"),
     ("charged without a live mandate", "没有有效的代扣授权却扣了款"),
     ("charged after the mandate ended", "代扣授权终止后还扣了款"),
+    ("charged before the mandate was agreed to", "客户还没有同意代扣授权就扣了款"),
+    ("a term fell due on another day than the one agreed", "应扣日与约定的日子不一致"),
     ("charged after the pet died, was lost or was returned", "宠物去世、走失或退回后还扣了款"),
     ("charged without an announcement 48 hours before", "没有提前48小时通知就扣了款"),
     ("charged outside the rail's window", "不在渠道可扣时段扣了款"),

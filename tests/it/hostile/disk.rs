@@ -1,4 +1,4 @@
-//! A disk that is full: at every page that a command could still get before the next one is refused. Linux only: the small disk is one
+//! A disk that is full: with so many pages left, then a few more, and so on until the command succeeds. Linux only: the small disk is one
 //! in memory, mounted over the shop's folder for one command.
 
 use std::fs;
@@ -69,7 +69,7 @@ fn can_mount() -> bool {
     let try_it = ["--user", "--map-root-user", "--mount", "sh", "-c", "mount -t tmpfs none /mnt"];
     let may = Command::new("unshare").args(try_it).stderr(Stdio::null()).status().is_ok_and(|it| it.success());
     if !may {
-        super::say("skipped: this machine lets nobody mount a small disk");
+        super::skipped("this machine lets nobody mount a small disk");
     }
     may
 }

@@ -103,7 +103,7 @@ fn a_folder_or_a_file_that_may_not_be_written_changes_nothing_and_is_named_in_bo
         .stderr(Stdio::null())
         .status();
     if !may.is_ok_and(|it| it.success()) {
-        super::say("skipped: this machine lets nobody mount a folder to be read only");
+        super::skipped("this machine lets nobody mount a folder to be read only");
         return;
     }
     let mut shop = ready();

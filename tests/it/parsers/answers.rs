@@ -5,6 +5,9 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
+use kibble::adapters::credit::zhima::Zhima;
+use kibble::adapters::credit::{Credit, Question};
 use kibble::adapters::keys::{PrivateKey, hex, hmac_sha256};
 use kibble::adapters::notify::{
     Handed, Notify, Parcel, aliyun, exec as notify_exec, tencent, webhook, wechat as notify_wechat,
@@ -12,7 +15,9 @@ use kibble::adapters::notify::{
 use kibble::adapters::rail::alipay::Alipay;
 use kibble::adapters::rail::exec::{self, Exec};
 use kibble::adapters::rail::wechat::Wechat;
-use kibble::adapters::rail::{BillPeriod, MandateRef, Rail, RefundRequest};
+use kibble::adapters::rail::{
+    BillPeriod, ChargeRequest, DebitNotice, MandateRef, PayLinkRequest, Rail, RefundRequest, SignRequest,
+};
 use kibble::clock::Clock;
 use kibble::config::HttpSettings;
 use kibble::domain::money::Money;
@@ -51,6 +56,7 @@ const AMOUNT: Money = Money::from_fen(19_900);
 /// The rails, on a provider of this machine.
 pub struct Rails {
     pub alipay: Alipay,
+    pub zhima: Zhima,
     pub wechat: Wechat,
     pub provider: Provider,
     folder: TempDir,
@@ -100,24 +106,55 @@ impl Rails {
         ]);
         let clock = Clock::fixed(now());
         let http = HttpSettings { timeout_seconds: 60, ..HttpSettings::default() };
-        let alipay = Alipay::open("alipay", profile("alipay"), clock.clone(), alipay.try_into().unwrap(), &http);
+        let account = || alipay.clone().try_into().unwrap();
+        let zhima = Zhima::open("alipay", clock.clone(), account(), &http, "w1010100000000002859");
+        let alipay = Alipay::open("alipay", profile("alipay"), clock.clone(), account(), &http);
         let wechat = Wechat::open("wechat", profile("wechat-prenotify"), clock, wechat.try_into().unwrap(), http);
-        Rails { alipay, wechat, provider, folder }
+        Rails { alipay, zhima, wechat, provider, folder }
     }
 
     /// Asks about everything there is to ask; what the answers came to.
     fn asked(&self, rail: &dyn Rail) -> usize {
         let mandate = MandateRef { contract_no: "KM0000000007".into(), provider_no: Some("2026".into()) };
         let refund = RefundRequest { refund_no: REFUND.into(), order_no: ORDER.into(), paid: AMOUNT, amount: AMOUNT };
-        let made = (
+        let (order_no, subject, due) = (ORDER.to_owned(), "\u{56e2}\u{5b50}".to_owned(), now().date_naive());
+        let charge =
+            ChargeRequest { order_no, mandate: mandate.clone(), amount: AMOUNT, subject: subject.clone(), due };
+        let sign = SignRequest {
+            contract_no: mandate.contract_no.clone(),
+            customer_label: subject.clone(),
+            payer: "c-1".into(),
+            amount: AMOUNT,
+            count: 12,
+            first_date: due,
+            valid_until: due + TimeDelta::days(400),
+        };
+        let link = PayLinkRequest { order_no: ORDER.into(), amount: AMOUNT, subject };
+        let asked = (
             rail.query_charge(ORDER, AMOUNT),
             rail.mandate_state(&mandate),
             rail.query_refund(&refund),
             rail.close_order(ORDER),
-            rail.bill(BillPeriod::Day(now().date_naive())).map(|bill| bill.name),
+            rail.bill(BillPeriod::Day(due)).map(|bill| bill.name),
             rail.health(),
         );
-        size(&made)
+        let told = (
+            rail.charge(&charge),
+            rail.refund(&refund),
+            rail.announce(&DebitNotice { mandate: mandate.clone(), amount: AMOUNT, due }),
+            rail.postpone(&mandate, due),
+            rail.pay_link(&link),
+            rail.sign_link(&sign),
+            rail.close_mandate(&mandate, "x"),
+        );
+        size(&asked) + size(&told)
+    }
+}
+
+impl Rails {
+    fn asked_for_credit(&self) -> usize {
+        let (transaction_no, name, id_number) = ("KC7K2QX9AB000000000001", "\u{738b}", "110101199001011237");
+        size(&self.zhima.ask(&Question { transaction_no, name, id_number, payer: "c-1", threshold: 600 }))
     }
 }
 
@@ -125,7 +162,7 @@ fn alipay_raw(input: &[u8]) -> usize {
     let input = input.to_vec();
     with_rails(|rails| {
         rails.provider.says(move |_| Answered::plain(&input));
-        rails.asked(&rails.alipay)
+        rails.asked(&rails.alipay) + rails.asked_for_credit()
     })
 }
 
@@ -142,7 +179,7 @@ fn alipay_proven(input: &[u8]) -> usize {
             let name = method.replace('.', "_");
             Answered::plain(format!("{{\"{name}_response\":{value},\"sign\":\"{sign}\"}}").as_bytes())
         });
-        rails.asked(&rails.alipay)
+        rails.asked(&rails.alipay) + rails.asked_for_credit()
     })
 }
 
@@ -285,10 +322,15 @@ fn program(input: &[u8]) -> usize {
         Exec::open("b", profile("alipay"), Clock::fixed(now()), account)
     };
     let mandate = MandateRef { contract_no: "KM1".into(), provider_no: None };
-    match input.len() % 3 {
+    let refund = RefundRequest { refund_no: REFUND.into(), order_no: ORDER.into(), paid: AMOUNT, amount: AMOUNT };
+    let link = PayLinkRequest { order_no: ORDER.into(), amount: AMOUNT, subject: "x".into() };
+    match input.len() % 6 {
         0 => size(&open().query_charge(ORDER, AMOUNT)),
         1 => size(&open().mandate_state(&mandate)),
-        _ => size(&open().close_order(ORDER)),
+        2 => size(&open().close_order(ORDER)),
+        3 => size(&open().refund(&refund)),
+        4 => size(&open().pay_link(&link)),
+        _ => size(&open().bill(BillPeriod::Day(now().date_naive()))),
     }
 }
 
@@ -320,7 +362,8 @@ fn sample_alipay_values() -> Vec<Vec<u8>> {
     let agreement = "{\"code\":\"10000\",\"status\":\"NORMAL\",\"agreement_no\":\"2026\",\"external_agreement_no\":\"KM0000000007\",\
                      \"sign_time\":\"2026-11-05 09:00:00\",\"next_deduct_time\":\"2026-12-05\",\"bill_download_url\":\"http://127.0.0.1:9/\"}";
     let refused = "{\"code\":\"40004\",\"msg\":\"Business Failed\",\"sub_code\":\"ACQ.TRADE_NOT_EXIST\",\"sub_msg\":\"\\u4ea4\\u6613\"}";
-    texts(&[&trade, agreement, refused])
+    let credit = "{\"code\":\"10000\",\"msg\":\"Success\",\"is_admittance\":\"Y\",\"biz_no\":\"ZM2026\"}";
+    texts(&[&trade, agreement, refused, credit])
 }
 
 fn sample_wechat() -> Vec<Vec<u8>> {
