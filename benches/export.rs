@@ -1,4 +1,4 @@
-//! The accountant's month out of the shop of the report bench: twelve files, a workbook and a journal, read back and compared with the
+//! The accountant's month out of the shop of the report bench: eight tables, a workbook and a journal, read back and compared with the
 //! books. Beside it stands one pass over the same statements into plain CSV files, and nothing else.
 
 use std::path::Path;
