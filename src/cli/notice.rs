@@ -63,13 +63,23 @@ fn show(ui: &Ui, heard: &Heard) {
             record = record,
             why = heard.why
         )),
-        Outcome::UnknownNumber | Outcome::Disputed => {
-            ui.warn(&t!(
-                "{rail}: {about}: the notice is genuine and nothing was changed: {why}",
-                rail = heard.rail,
-                about = about,
-                why = heard.why
-            ));
+        Outcome::UnknownNumber | Outcome::Disputed | Outcome::Doubtful => {
+            let (rail, why) = (&heard.rail, &heard.why);
+            ui.warn(&match heard.result {
+                Outcome::Doubtful => t!(
+                    "{rail}: {about}, {record}: the notice is genuine, and somebody must look: {why}",
+                    rail = rail,
+                    about = about,
+                    record = record,
+                    why = why
+                ),
+                _ => t!(
+                    "{rail}: {about}: the notice is genuine and nothing was changed: {why}",
+                    rail = rail,
+                    about = about,
+                    why = why
+                ),
+            });
             match (&heard.record, heard.kind) {
                 (Some(record), Kind::Charge) => {
                     ui.hint(&t!("see what happened with `kibble debit show {installment}`", installment = record));

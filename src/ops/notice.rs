@@ -13,8 +13,8 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::adapters::rail::{Capability, MandateState, Noticed, SavedNotice, Trouble};
-use crate::db;
-use crate::domain::charge::{Charge, ChargeState};
+use crate::db::{self, Conn};
+use crate::domain::charge::{Charge, ChargeState, InstallmentState};
 use crate::domain::date::At;
 use crate::domain::mandate::{Mandate, MandateStatus};
 use crate::domain::money::Money;
@@ -77,12 +77,14 @@ pub enum Outcome {
     UnknownNumber,
     /// It contradicts the books or the rail's own answer: nothing changed, and somebody must look.
     Disputed,
+    /// It is written down as a question that somebody must look at: a second payment, or one about which the rail cannot speak now.
+    Doubtful,
 }
 
 impl Heard {
     /// True when a person has to look.
     pub fn needs_person(&self) -> bool {
-        matches!(self.result, Outcome::UnknownNumber | Outcome::Disputed)
+        matches!(self.result, Outcome::UnknownNumber | Outcome::Disputed | Outcome::Doubtful)
     }
 }
 
@@ -243,7 +245,7 @@ fn charge(ctx: &Ctx, rail: &str, order_no: String, amount: Option<Money>, reply:
     Ok(match effect {
         Effect::PaidTwice => {
             let why = t!("its term had been collected before: a second payment came in, which must go back");
-            heard(record, Outcome::Disputed, state, why)
+            heard(record, Outcome::Doubtful, state, why)
         }
         Effect::Nothing => heard(record, Outcome::Unchanged, state, t!("it was known already")),
         _ => heard(record, Outcome::Applied, state, String::new()),
@@ -252,45 +254,66 @@ fn charge(ctx: &Ctx, rail: &str, order_no: String, amount: Option<Money>, reply:
 
 /// A genuine notice says that a number which is dead here was paid. The rail has the last word: if it says so too, the charge is opened
 /// again and booked, before another number is charged for the same term; if it cannot say, the charge is unknown from here on, which
-/// blocks the term until the next debit run has asked.
+/// blocks the term until the next debit run has asked. What was decided from a bill, or came for a term that nobody collects any more,
+/// is left to the bill: its money would be booked a second time, or keep an agreement from being settled.
 fn late(ctx: &Ctx, charge: &Charge, now: At) -> Result<(Outcome, String)> {
+    if let Some(left) = left_to_the_bill(ctx.db.read(), charge)? {
+        return Ok(left);
+    }
     let reply = ctx.rail(&charge.rail)?.query_charge(&charge.order_no, charge.amount);
     if !matches!(reply.answer, Answer::Paid | Answer::Unknown) {
         return Ok((Outcome::Disputed, t!("the notice says that it was paid, and its number is booked as dead")));
     }
     // The link that the customer was sent meanwhile would be a second payment. One that cannot be closed now counts as another attempt.
     let link = close_other_link(ctx, charge.installment).ok().flatten();
-    let effect = ctx.db.write(now, |tx| {
+    ctx.db.write(now, |tx| {
         if let Some(link) = link {
             db::charge::void(tx, link, "CLOSED", now)?;
         }
-        let row = db::installment::due_one(tx, None, charge.installment)?
-            .with_context(|| format!("{} of {}", charge.installment, charge.id))?;
-        let effect = match row.open {
-            Some(_) => Effect::Nothing,
-            None => {
-                db::charge::reopen(tx, charge.id, BY_NOTICE)?;
-                let (kind, rail, amount) = (charge.kind, charge.rail.clone(), charge.amount);
-                let asked = Asked { charge: charge.id, kind, rail, amount, row };
-                book::apply(ctx, tx, &asked, &reply, None, now)?
-            }
+        let (effect, said) = match left_to_the_bill(tx, charge)? {
+            Some(left) => (Effect::Nothing, left),
+            None => reopened(ctx, tx, charge, &reply, now)?,
         };
-        Ok((effect, Op::ChargesWritten { noted: Vec::new(), answers: vec![(charge.id, effect.word())] }))
-    })?;
-    Ok(match effect {
-        Effect::Paid => (Outcome::Applied, String::new()),
-        Effect::PaidTwice => {
-            (Outcome::Disputed, t!("its term had been collected before: a second payment came in, which must go back"))
-        }
-        Effect::Unknown => {
-            let why = t!("its number was booked as dead; the next `kibble debit run` asks the rail");
-            (Outcome::Disputed, why)
-        }
-        _ => (
-            Outcome::Disputed,
-            t!("the notice says that it was paid, and another attempt of its term is open; the bill will tell"),
-        ),
+        Ok((said, Op::ChargesWritten { noted: Vec::new(), answers: vec![(charge.id, effect.word())] }))
     })
+}
+
+/// Why a payment of a dead number is no matter for a notice, where it is none.
+fn left_to_the_bill(conn: &Conn, charge: &Charge) -> Result<Option<(Outcome, String)>> {
+    if db::recon::is_order_decided(conn, &charge.rail, &charge.order_no)? {
+        return Ok(Some((Outcome::Unchanged, t!("it was decided from a bill before"))));
+    }
+    let term = db::installment::get(conn, charge.installment)?;
+    let is_open = term.is_some_and(|term| term.state == InstallmentState::Open);
+    Ok((!is_open).then(|| {
+        let why = t!("the notice says that it was paid, and its term is not collected any more; the bill will tell");
+        (Outcome::Disputed, why)
+    }))
+}
+
+/// Opens a dead charge again and books what the rail said about it, unless another attempt of its term is open.
+fn reopened(ctx: &Ctx, tx: &Conn, charge: &Charge, reply: &Reply, now: At) -> Result<(Effect, (Outcome, String))> {
+    let row = db::installment::due_one(tx, None, charge.installment)?
+        .with_context(|| format!("{} of {}", charge.installment, charge.id))?;
+    if row.open.is_some() {
+        let why = t!("the notice says that it was paid, and another attempt of its term is open; the bill will tell");
+        return Ok((Effect::Nothing, (Outcome::Disputed, why)));
+    }
+    db::charge::reopen(tx, charge.id, BY_NOTICE)?;
+    let (kind, rail, amount) = (charge.kind, charge.rail.clone(), charge.amount);
+    let effect = book::apply(ctx, tx, &Asked { charge: charge.id, kind, rail, amount, row }, reply, None, now)?;
+    Ok((
+        effect,
+        match effect {
+            Effect::Paid => (Outcome::Applied, String::new()),
+            Effect::Unknown => {
+                let why = t!("its number was booked as dead; the next `kibble debit run` asks the rail");
+                (Outcome::Doubtful, why)
+            }
+            // Somebody else wrote it a moment ago.
+            _ => (Outcome::Unchanged, t!("it was known already")),
+        },
+    ))
 }
 
 /// Through the same door as the debit run's answers.

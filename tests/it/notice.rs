@@ -3,12 +3,17 @@
 
 use kibble::adapters::rail::SavedNotice;
 use kibble::adapters::rail::sandbox::{FaultKind, FaultSpan};
+use kibble::domain::id::AgreementId;
 use kibble::domain::money::Money;
+use kibble::domain::statement::Cause;
 use kibble::ops::notice::{self, Heard, Kind, Outcome};
+use kibble::ops::statement::{self, Termination};
 
 use crate::due::{ALIPAY, announced, ask, charges, counts, holds, run, shop, signed_waiting, wallet};
 use crate::earnest::Till;
+use crate::plant::sql;
 use crate::provider::alipay::SELLER;
+use crate::recon;
 use crate::shop::Shop;
 
 /// When the notices are read.
@@ -43,12 +48,17 @@ impl Hears for Till {
 
 /// Term 1 was debited, and its answer was lost.
 fn unheard() -> Till {
+    Till::open(unanswered(), NOW, "")
+}
+
+/// The same, still on the sandbox.
+fn unanswered() -> Shop {
     let mut shop = shop(&[ALIPAY]);
     announced(&mut shop);
     shop.run("sandbox fault alipay lose-answer --times 1").exits(0);
     run(&mut shop, "2026-11-05T09:00").exits(3);
     assert_eq!(charges(&shop), "a-1/1 1 debit alipay unknown");
-    Till::open(shop, NOW, "")
+    shop
 }
 
 fn paid<'a>(order_no: &'a str, amount: &'a str) -> Vec<(&'a str, &'a str)> {
@@ -140,6 +150,61 @@ fn a_notice_of_failure_is_looked_up_and_the_rail_has_the_last_word() {
     // A payment of a number that is booked as dead is no matter for a program alone.
     let late = till.hears(&paid(&till.order_no(), "199.00"));
     assert_eq!((late.result, wallet(&till.shop, 1)), (Outcome::Disputed, 0));
+}
+
+/// The same debit, booked as declined here while Alipay has its money; `before` happens next, and then its bill is taken over.
+fn dead_here(before: &str) -> Shop {
+    let mut shop = unanswered();
+    sql(&shop, "UPDATE charge SET state = 'declined', reason = 'no_funds', code = '', answered_at = asked_at");
+    shop.at("2026-11-05T12:00");
+    if !before.is_empty() {
+        shop.run(before).exits(0);
+    }
+    shop.at("2026-11-06T10:30")
+        .run("recon fetch --rail alipay --day 2026-11-05")
+        .fails(3, "1 difference needs a decision");
+    shop
+}
+
+#[test]
+fn a_notice_after_the_decision_about_a_bill_books_the_money_no_second_time() {
+    for (before, class) in [("", "status"), ("debit pay a-1/1 --cash --yes", "duplicate")] {
+        let shop = dead_here(before);
+        let it = recon::list(&shop).remove(0);
+        assert_eq!(it["class"], class);
+        recon::decisions(&shop, &[(it["id"].as_str().unwrap(), "refund")]);
+        shop.run("recon apply decided.csv").ok("went back as f-1");
+        let money = wallet(&shop, 1);
+        let till = Till::open(shop, "2026-11-06T11:00", "");
+        let order_no = ask(&till.shop, "SELECT order_no FROM charge WHERE id = 1");
+        let after = counts(&till.shop);
+        let heard = till.hears(&paid(&order_no, "199.00"));
+        assert_eq!((heard.result, heard.state.as_str()), (Outcome::Unchanged, "declined"), "{class}");
+        assert_eq!(heard.why, "it was decided from a bill before");
+        assert_eq!((counts(&till.shop), wallet(&till.shop, 1)), (after, money), "{class}");
+        holds(&till.shop);
+        // Nothing is left open that would keep the agreement from being settled.
+        let (a, now) = (AgreementId::new(1), till.ctx.now());
+        let notice = Termination { cause: Cause::Consumer, keep_pet: false, reason: "test".into() };
+        statement::terminate(&till.ctx, a, &notice, now).unwrap();
+        statement::confirm(&till.ctx, a, "test", now).unwrap();
+    }
+}
+
+#[test]
+fn a_notice_about_a_term_that_nobody_collects_any_more_is_left_to_the_bill() {
+    let shop = dead_here("debit pay a-1/1 --cash --yes");
+    let till = Till::open(shop, "2026-11-06T11:00", "");
+    let order_no = ask(&till.shop, "SELECT order_no FROM charge WHERE id = 1");
+    let after = counts(&till.shop);
+    let heard = till.hears(&paid(&order_no, "199.00"));
+    assert_eq!((heard.result, heard.state.as_str()), (Outcome::Disputed, "declined"));
+    assert_eq!(
+        heard.why,
+        "the notice says that it was paid, and its term is not collected any more; the bill will tell"
+    );
+    assert_eq!((counts(&till.shop), wallet(&till.shop, 1)), (after, 19_900));
+    holds(&till.shop);
 }
 
 #[test]

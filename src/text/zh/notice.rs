@@ -14,6 +14,7 @@ pub const TABLE: Table = &[
     ("{file} is larger than any notice", "{file} 太大，不可能是一条通知"),
     ("The payment rail it came from; found by its signature when left out", "来自哪个支付渠道；不写就按签名判断"),
     ("ask the rail with `kibble mandate sync {mandate}`", "用 `kibble mandate sync {mandate}` 问一下支付渠道"),
+    ("it was decided from a bill before", "之前已经按账单处理过"),
     ("it was known already", "之前已经知道"),
     (
         "its term had been collected before: a second payment came in, which must go back",
@@ -43,6 +44,10 @@ pub const TABLE: Table = &[
         "the notice says that it was paid, and another attempt of its term is open; the bill will tell",
         "通知说已付款，但这一期还有另一次扣款没有结果；以账单为准",
     ),
+    (
+        "the notice says that it was paid, and its term is not collected any more; the bill will tell",
+        "通知说已付款，但这一期已经不再收款；以账单为准",
+    ),
     ("the notice speaks of {theirs}, the order of {ours}", "通知说的金额是 {theirs}，订单是 {ours}"),
     (
         "the rail itself does not say so yet; the next `kibble debit run` asks again",
@@ -56,6 +61,10 @@ pub const TABLE: Table = &[
     ("{rail}: it has no notices", "{rail}：它没有异步通知"),
     ("{rail}: {about}, {record}: nothing changed, {why}", "{rail}：{about}，{record}：没有变化，{why}"),
     ("{rail}: {about}, {record}: {state}", "{rail}：{about}，{record}：{state}"),
+    (
+        "{rail}: {about}, {record}: the notice is genuine, and somebody must look: {why}",
+        "{rail}：{about}，{record}：通知是真的，需要人看一下：{why}",
+    ),
     (
         "{rail}: {about}: the notice is genuine and nothing was changed: {why}",
         "{rail}：{about}：通知是真的，但什么都没有改变：{why}",
