@@ -287,6 +287,13 @@ pub const BILLS_BOOKED: &[Probe] = &[
               WHERE (l.state = 'decided') <> (d.subject IS NOT NULL)",
     },
     Probe {
+        what: english!("a line was accepted as the payment of a charge that is not paid with its amount"),
+        sql: "SELECT d.subject AS record, CAST(l.amount AS TEXT) || ' / ' || CAST(c.amount AS TEXT) || ' fen, ' || c.state AS shows
+              FROM decision d JOIN bill_line l ON l.id = CAST(substr(d.subject, 3) AS BIGINT) JOIN charge c ON c.id = l.charge_id
+              WHERE d.subject LIKE 'l-%' AND d.decision = 'accept' AND d.class = 'status' AND l.kind = 'payment'
+                AND (c.state <> 'paid' OR c.amount <> l.amount)",
+    },
+    Probe {
         what: english!("a decision about a bill is booked that nobody took"),
         sql: "SELECT 'j-' || e.id AS record, e.ref AS shows FROM entry e LEFT JOIN decision d ON d.entry_id = e.id
               WHERE e.kind = 'recon' AND d.subject IS NULL",

@@ -176,8 +176,8 @@ pub fn judge(pair: &Pair) -> Verdict {
         Ours::Charge {
             term: InstallmentState::Paid | InstallmentState::Refunded | InstallmentState::Before, ..
         } => Verdict::Differs(Class::Duplicate),
-        Ours::Charge { state: ChargeState::Declined | ChargeState::Void, .. } => Verdict::Differs(Class::Status),
         Ours::Charge { amount, .. } if amount != pair.amount => Verdict::Differs(Class::Amount),
+        Ours::Charge { state: ChargeState::Declined | ChargeState::Void, .. } => Verdict::Differs(Class::Status),
         Ours::Charge { .. } => Verdict::Settles,
         Ours::Refund { amount, .. } if amount != -pair.amount => Verdict::Differs(Class::Amount),
         Ours::Refund { state: RefundState::Paid, .. } => match pair.is_sound {
@@ -226,7 +226,7 @@ impl Case {
         match decision {
             Decision::Wait => true,
             // A charge that is open here, paid there with another amount, must not stay a question for ever: its money goes back.
-            Decision::BookAs => self.class != Class::Amount || self.is_ours_paid(),
+            Decision::BookAs => self.class != Class::Amount || !self.is_open_charge(),
             // There must be a number to ask for.
             Decision::Ask => self.ours != Ours::Nothing || self.is_own_number,
             // Only money that came, of which it is known whose it is, and which no paid charge of ours is about.
@@ -253,6 +253,13 @@ impl Case {
                 Class::MissingThere | Class::Duplicate => false,
             },
         }
+    }
+
+    fn is_open_charge(&self) -> bool {
+        matches!(
+            self.ours,
+            Ours::Charge { state: ChargeState::Noted | ChargeState::Pending | ChargeState::Unknown, .. }
+        )
     }
 
     fn is_ours_paid(&self) -> bool {
@@ -302,6 +309,10 @@ mod tests {
             (charge(Void, paid), 19_900, Verdict::Differs(Class::Duplicate)),
             (charge(Declined, Open), 19_900, Verdict::Differs(Class::Status)),
             (charge(Void, Open), 19_900, Verdict::Differs(Class::Status)),
+            // What came is not what was asked for: it never counts as the term's payment.
+            (charge(Declined, Open), 10_000, Verdict::Differs(Class::Amount)),
+            (charge(Void, Open), 10_000, Verdict::Differs(Class::Amount)),
+            (charge(Declined, paid), 10_000, Verdict::Differs(Class::Duplicate)),
             // Its settlement gives it back.
             (charge(Unknown, Cancelled), 19_900, Verdict::Settles),
         ] {
@@ -393,6 +404,12 @@ mod tests {
             (case(Class::Amount, LineKind::Payment, charge(ChargeState::Paid, paid), true), Decision::Ask, false, true),
             (
                 case(Class::Amount, LineKind::Payment, charge(ChargeState::Unknown, open), true),
+                Decision::Ask,
+                true,
+                false,
+            ),
+            (
+                case(Class::Amount, LineKind::Payment, charge(ChargeState::Declined, open), true),
                 Decision::Ask,
                 true,
                 false,

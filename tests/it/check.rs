@@ -188,6 +188,14 @@ fn a_bill_that_was_tampered_with_is_seen() {
             "l-1",
         ),
         (
+            edit(
+                "UPDATE bill_line SET state = 'decided', amount = 10000;
+                 INSERT INTO decision (subject, class, decision, account, amount, at) VALUES ('l-1', 'status', 'accept', '', 19900, '2026-11-06T03:00:00Z')",
+            ),
+            "a line was accepted as the payment of a charge that is not paid with its amount",
+            "l-1",
+        ),
+        (
             edit("UPDATE entry SET kind = 'recon' WHERE kind = 'bill'"),
             "a decision about a bill is booked that nobody took",
             "j-",

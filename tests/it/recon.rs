@@ -682,6 +682,35 @@ fn money_that_came_in_another_amount_goes_back_and_the_term_is_free_again() {
 }
 
 #[test]
+fn a_payment_of_another_amount_never_counts_as_the_payment_of_a_declined_debit() {
+    for state in ["declined", "void"] {
+        let mut shop = shop(&[ALIPAY]);
+        hours(&shop, "2026-11-02T09:00", "2026-11-07T21:00");
+        sql(
+            &shop,
+            &format!(
+                "UPDATE installment SET state = 'open', paid_at = NULL WHERE term = 1;
+                 UPDATE charge SET state = '{state}', paid_at = NULL;
+                 DELETE FROM posting; DELETE FROM entry; DELETE FROM points; DELETE FROM message WHERE template = 'debit_success'"
+            ),
+        );
+        sandbox_sql(&shop, "UPDATE orders SET amount = 10000, fee = 60");
+        let day = ask_rail(&shop, "SELECT date(MIN(paid_at), 'unixepoch') FROM orders");
+        shop.at("2026-11-12T10:30");
+        shop.run(&format!("recon fetch --rail alipay --day {day}")).exits(3);
+        let it = list(&shop).remove(0);
+        let id = it["id"].as_str().unwrap();
+        assert_eq!((&it["class"], &it["our_state"]), (&"amount".into(), &state.into()));
+        decisions(&shop, &[(id, "accept")]);
+        shop.run("recon apply decided.csv").fails(3, "does not fit this difference");
+        decisions(&shop, &[(id, "refund")]);
+        shop.run("recon apply decided.csv").ok("100.00 went back as f-1");
+        assert_eq!(number(&shop, "SELECT COALESCE(SUM(amount), 0) FROM posting WHERE account LIKE 'wallet%'"), 0);
+        shop.run("check").ok("every law holds");
+    }
+}
+
+#[test]
 fn silence_without_a_bill_is_no_proof_and_entered_decisions_are_not_written_over() {
     let shop = Shop::opened();
     shop.run("recon list").ok("so nothing was compared").hides("nothing differs");

@@ -142,6 +142,16 @@ fn accept_paid(ctx: &Ctx, it: &Difference, line: LineId, now: At) -> Result<(Did
         let charge = line.charge.map(|id| db::charge::get(tx, id)).transpose()?.flatten();
         let charge = charge.ok_or_else(|| Fault::refused(t!("its charge is gone")))?;
         let id = charge.installment;
+        // The wallet is credited with what was asked for, so nothing else may have come.
+        if line.amount != charge.amount {
+            return Err(Fault::refused(t!(
+                "the bill speaks of {theirs}, the order of {ours}",
+                theirs = line.amount.yuan(),
+                ours = charge.amount.yuan()
+            ))
+            .hint(t!("see what is proposed with `kibble recon show {id}`", id = it.id))
+            .into());
+        }
         let Some(asked) = Asked::about(tx, None, &charge)? else {
             return Err(Fault::not_found(t!("there is no installment {installment}", installment = id)).into());
         };

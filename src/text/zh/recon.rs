@@ -190,6 +190,7 @@ pub const TABLE: Table = &[
     ("the difference of {amount} is booked as goodwill", "差额{amount}已记入goodwill"),
     ("accepted; the books have it as billed", "已接受，账上就是账单的数字"),
     ("its charge is gone", "对应的扣款不见了"),
+    ("the bill speaks of {theirs}, the order of {ours}", "账单上的金额是 {theirs}，订单是 {ours}"),
     ("{installment} was collected by another attempt meanwhile", "{installment}这期间已由另一次扣款收到"),
     ("{installment} was collected meanwhile", "{installment} 刚刚已经收到款"),
     ("look again with `kibble recon list`", "用 `kibble recon list` 再看一下"),
@@ -262,5 +263,9 @@ pub const TABLE: Table = &[
     ("a line counts as ours and says something else", "记为一致的账单行与本店不同"),
     ("two lines count as the same charge", "两行账单对应同一笔扣款"),
     ("a line is decided without a decision, or the other way round", "账单行标为已处理却没有处理记录，或相反"),
+    (
+        "a line was accepted as the payment of a charge that is not paid with its amount",
+        "账单行被接受为某笔扣款的付款，但那笔扣款没有按这个金额记为已收",
+    ),
     ("a decision about a bill is booked that nobody took", "有对账处理入账，却没有处理记录"),
 ];
