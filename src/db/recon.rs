@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use chrono::NaiveDate;
-use rusqlite::{Row, named_params};
+use rusqlite::{Row, Rows, named_params};
 use serde::Serialize;
 
 use crate::db::Conn;
 use crate::db::bill::{LINE, Line, line_row};
+use crate::db::refund::{BY_HAND, Refund};
 use crate::db::types::{Day, Instant, at, filter, maybe_at, word};
 use crate::domain::bill::LineKind;
 use crate::domain::charge::{ChargeKind, ChargeState, InstallmentState};
 use crate::domain::date::At;
-use crate::domain::id::{BillId, ChargeId, CustomerId, EntryId, InstallmentId, LineId, RefundId};
+use crate::domain::id::{AgreementId, BillId, ChargeId, CustomerId, EntryId, InstallmentId, LineId, RefundId};
 use crate::domain::money::Money;
 use crate::domain::recon::{Class, Decision, Ours, Pair, Subject, is_done};
 use crate::domain::refund::RefundState;
@@ -74,7 +75,7 @@ pub struct Wanted<'a> {
 pub struct OpenLine {
     /// The line.
     pub line: Line,
-    /// Whether it is the first about its charge or refund.
+    /// Whether it is the first about its charge or refund. A refund that somebody handed over has gone back before.
     pub is_first: bool,
     /// What we know.
     pub ours: Ours,
@@ -107,6 +108,7 @@ pub fn open_lines(conn: &Conn, wanted: Wanted<'_>) -> Result<Vec<OpenLine>> {
         "SELECT {LINE}, c.state AS charge_state, c.amount AS charge_amount, c.agreement_id, c.term, i.state AS term_state,
                 r.state AS refund_state, r.amount AS refund_amount, COALESCE(r.customer_id, a.customer_id) AS customer_id,
                 CASE WHEN l.kind = 'refund' THEN NOT EXISTS (SELECT 1 FROM bill_line o WHERE o.refund_id = l.refund_id AND o.id < l.id)
+                                                 AND NOT EXISTS (SELECT 1 FROM refund h WHERE h.refund_no = r.refund_no || '{BY_HAND}')
                      ELSE NOT EXISTS (SELECT 1 FROM bill_line o WHERE o.charge_id = l.charge_id AND o.kind = l.kind AND o.id < l.id)
                 END AS is_first
          FROM bill_line l
@@ -140,6 +142,37 @@ fn open_line(row: &Row<'_>) -> rusqlite::Result<OpenLine> {
         _ => None,
     };
     Ok(OpenLine { is_first: row.get("is_first")?, customer: row.get("customer_id")?, line, ours, installment })
+}
+
+/// A line that is not explained and says that the money of `refund` went back: under its number, or of its order under a number that
+/// is unknown here, as the provider's console gives one.
+pub fn gone_back(conn: &Conn, refund: &Refund) -> Result<Option<LineId>> {
+    let order = super::refund::order(conn, refund)?.map(|(order_no, _)| order_no);
+    let mut query = conn.sql().prepare_cached(
+        "SELECT id, said FROM bill_line
+         WHERE state = 'open' AND kind = 'refund' AND rail = :rail
+           AND (refund_id = :refund OR (refund_id IS NULL AND order_no = :order_no)) ORDER BY id",
+    )?;
+    first_done(query.query(named_params! { ":rail": refund.rail, ":refund": refund.id, ":order_no": order })?)
+}
+
+/// A line that is not explained and says that money of this agreement went back under a number that is unknown here.
+pub fn console_refund(conn: &Conn, agreement: AgreementId) -> Result<Option<LineId>> {
+    let mut query = conn.sql().prepare_cached(
+        "SELECT l.id, l.said FROM bill_line l JOIN charge c ON c.id = l.charge_id
+         WHERE l.state = 'open' AND l.kind = 'refund' AND l.refund_id IS NULL AND c.agreement_id = :agreement
+           AND c.state = 'paid' ORDER BY l.id",
+    )?;
+    first_done(query.query(named_params! { ":agreement": agreement })?)
+}
+
+fn first_done(mut rows: Rows<'_>) -> Result<Option<LineId>> {
+    while let Some(row) = rows.next()? {
+        if is_done(&row.get::<_, String>("said")?) {
+            return Ok(Some(row.get("id")?));
+        }
+    }
+    Ok(None)
 }
 
 /// How many lines are not explained although they are older than `before`.

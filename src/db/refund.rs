@@ -121,6 +121,15 @@ pub fn answer(
     Ok(changed > 0)
 }
 
+/// Opens a declined refund again, because its money went back after all.
+pub fn reopen(conn: &Conn, id: RefundId) -> Result<()> {
+    conn.sql().execute(
+        "UPDATE refund SET state = 'unknown' WHERE id = :id AND state = 'declined'",
+        named_params! { ":id": id },
+    )?;
+    Ok(())
+}
+
 /// The refund with this id.
 pub fn get(conn: &Conn, id: RefundId) -> Result<Option<Refund>> {
     let mut query = conn.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM refund WHERE id = :id"))?;
@@ -146,6 +155,16 @@ pub fn declined(conn: &Conn) -> Result<Vec<Refund>> {
     ))?;
     let rows = query.query_map([], from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The order whose money a refund gives back, and how much had come under it; `None` for a balance from before kibble.
+pub fn order(conn: &Conn, refund: &Refund) -> Result<Option<(String, Money)>> {
+    let mut query = conn.sql().prepare_cached(
+        "SELECT order_no, amount FROM charge WHERE id = :charge
+         UNION ALL SELECT order_no, amount FROM bill_line WHERE id = :line",
+    )?;
+    let mut rows = query.query(named_params! { ":charge": refund.charge, ":line": refund.line })?;
+    Ok(rows.next()?.map(|row| Ok::<_, rusqlite::Error>((row.get("order_no")?, row.get("amount")?))).transpose()?)
 }
 
 /// The refunds of a settlement.

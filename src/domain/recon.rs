@@ -140,7 +140,7 @@ pub struct Pair {
     pub kind: LineKind,
     /// Positive came, negative went back.
     pub amount: Money,
-    /// True for the first line about this charge or refund.
+    /// True for the first line about this charge or refund; false too when a person gave the refund back before.
     pub is_first: bool,
     /// See [`is_sound`].
     pub is_sound: bool,
@@ -203,6 +203,8 @@ pub struct Case {
     pub is_own_number: bool,
     /// True while it waits for the next bills.
     pub is_waiting: bool,
+    /// See [`is_done`].
+    pub is_done: bool,
 }
 
 impl Case {
@@ -247,6 +249,8 @@ impl Case {
                         term == InstallmentState::Open
                     }
                     Ours::Refund { state: RefundState::Paid, .. } => true,
+                    // The rail had refused it, and it went back after all.
+                    Ours::Refund { state: RefundState::Declined, .. } => self.is_done,
                     _ => false,
                 },
                 // What we know to be paid is never unpaid because a bill is silent.
@@ -361,7 +365,14 @@ mod tests {
 
     #[test]
     fn money_is_only_given_back_when_it_came_and_is_not_ours_to_keep() {
-        let case = |class, kind, ours, is_own_number| Case { class, kind, ours, is_own_number, is_waiting: false };
+        let case = |class, kind, ours, is_own_number| Case {
+            class,
+            kind,
+            ours,
+            is_own_number,
+            is_waiting: false,
+            is_done: true,
+        };
         let open = InstallmentState::Open;
         let paid = InstallmentState::Paid;
         for (it, proposed, refund, accept) in [
@@ -413,6 +424,17 @@ mod tests {
                 Decision::Ask,
                 true,
                 false,
+            ),
+            (
+                case(
+                    Class::Status,
+                    LineKind::Refund,
+                    Ours::Refund { state: RefundState::Declined, amount: fen(500) },
+                    true,
+                ),
+                Decision::Accept,
+                false,
+                true,
             ),
             (case(Class::Fee, LineKind::Payment, charge(ChargeState::Paid, paid), true), Decision::Accept, false, true),
         ] {

@@ -15,7 +15,7 @@ use crate::db::doctor::Backlog;
 use crate::domain::date::{At, plus_days};
 use crate::fault::{Fault, io_reason};
 use crate::ops::mandate::trouble_text;
-use crate::ops::{self, Ctx, credit, init, recon, witness};
+use crate::ops::{self, Ctx, credit, init, recon, refund, statement, witness};
 use crate::t;
 
 /// Seconds by which our clock and a provider's may differ before somebody should look; beyond [`MOST_SKEW_SECONDS`] it refuses us.
@@ -357,6 +357,32 @@ fn of_money(ctx: &Ctx, now: At, notes: &mut Notes) -> Result<()> {
                 amount = refused.amount.yuan()
             ),
             format!("kibble why {}", refused.id),
+        );
+    }
+    for refund in refund::stranded(ctx)? {
+        notes.add(
+            "money",
+            "",
+            Level::Bad,
+            t!(
+                "{refund}, {amount}: its rail {rail} is not in shop.toml any more",
+                refund = refund.id,
+                amount = refund.amount.yuan(),
+                rail = refund.rail
+            ),
+            format!("kibble why {}", refund.id),
+        );
+    }
+    for owed in statement::to_hand_over(ctx)? {
+        notes.warn(
+            "money",
+            t!(
+                "{amount} of the settlement of {agreement} are to be handed over until {day}: no rail can pay them",
+                amount = owed.amount.yuan(),
+                agreement = owed.agreement,
+                day = owed.pay_by
+            ),
+            format!("kibble agreement settle {}", owed.agreement),
         );
     }
     if charges.count + refunds.count == 0 {

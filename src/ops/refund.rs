@@ -9,7 +9,7 @@ use crate::config::AdapterKind;
 use crate::db::bill::Line;
 use crate::db::refund::{NewRefund, Refund};
 use crate::db::{self, Conn};
-use crate::domain::agreement::AgreementState;
+use crate::domain::agreement::{Agreement, AgreementState};
 use crate::domain::charge::{Charge, ChargeState, InstallmentState, refund_no};
 use crate::domain::date::At;
 use crate::domain::id::{AgreementId, ChargeId, CustomerId, RefundId, StatementId};
@@ -18,18 +18,20 @@ use crate::domain::message::Audience;
 use crate::domain::money::Money;
 use crate::domain::op::Op;
 use crate::domain::points::points_for;
-use crate::domain::rail::{Answer, Reply};
+use crate::domain::rail::{Answer, Reason, Reply};
 use crate::domain::refund::RefundState;
 use crate::fault::Fault;
 use crate::ops::debit::may_move_money;
 use crate::ops::mandate::params;
-use crate::ops::recon::BY_BILL;
+use crate::ops::recon::by_bill;
 use crate::ops::remind::{Letter, tell};
 use crate::ops::{Ctx, agreement};
 use crate::t;
 
 /// Refunds looked at per page.
 const PAGE: u32 = 64;
+/// Code on a refund whose rail is not in shop.toml any more.
+const NO_RAIL: &str = "NO_RAIL";
 
 /// What asking about open refunds came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -52,14 +54,15 @@ pub struct Settled {
 pub fn refund_charge(ctx: &Ctx, id: ChargeId, amount: Money, why: &str, now: At) -> Result<Refund> {
     may_move_money(ctx, now)?;
     let refund = ctx.db.write(now, |tx| {
-        let refund = note_out_of_wallet(ctx, tx, id, amount, why, None, now)?;
+        let refund = note_out_of_wallet(ctx, tx, id, amount, why, None, false, now)?;
         let op = Op::RefundNoted { refund: refund.id, amount, why: why.to_owned() };
         Ok((refund, op))
     })?;
     send(ctx, &refund, now)
 }
 
-/// Notes a refund that leaves the wallet, under its own number or the next derived one.
+/// Notes a refund that leaves the wallet, under its own number or the next derived one. `is_made` says that it was made already.
+#[expect(clippy::too_many_arguments, reason = "each is a part of the refund")]
 fn note_out_of_wallet(
     ctx: &Ctx,
     tx: &Conn,
@@ -67,11 +70,12 @@ fn note_out_of_wallet(
     amount: Money,
     why: &str,
     number: Option<&str>,
+    is_made: bool,
     now: At,
 ) -> Result<Refund> {
     let charge = charge(tx, id)?;
     let agreement = agreement::get(tx, charge.installment.agreement)?;
-    may_refund(tx, &charge, agreement.customer, agreement.state, amount)?;
+    may_refund(tx, &charge, &agreement, amount, is_made)?;
     let refund = note_numbered(tx, &charge, agreement.customer, None, amount, why, number, now)?;
     let entry = Entry::new(EntryKind::RefundDue, refund.id)
         .of(agreement.customer)
@@ -95,10 +99,31 @@ pub(super) fn made_elsewhere(
     now: At,
 ) -> Result<Refund> {
     let number = Some(line.refund_no.as_str()).filter(|number| !number.is_empty());
-    let refund = note_out_of_wallet(ctx, tx, charge, -line.amount, why, number, now)?;
-    let reply = Reply { at: Some(line.at.min(now)), ..Reply::said(Answer::Paid, BY_BILL, line.bill.to_string()) };
-    answer_in(ctx, tx, &refund, &reply, now)?;
+    let refund = note_out_of_wallet(ctx, tx, charge, -line.amount, why, number, true, now)?;
+    answer_in(ctx, tx, &refund, &by_bill(line, now), now)?;
     get(tx, refund.id)
+}
+
+/// The refund that a line of a bill pays although its rail had refused it: somebody made it in the provider's own console, under a
+/// number that is unknown here.
+pub(super) fn refused_before(tx: &Conn, line: &Line) -> Result<Option<Refund>> {
+    for refund in db::refund::declined(tx)? {
+        let is_it = refund.rail == line.rail && refund.amount == -line.amount;
+        if is_it && db::refund::order(tx, &refund)?.is_some_and(|(order_no, _)| order_no == line.order_no) {
+            return Ok(Some(refund));
+        }
+    }
+    Ok(None)
+}
+
+/// A refund that its rail had refused went back after all, as `reply` says.
+///
+/// # Errors
+/// When somebody has handed it over meanwhile.
+pub(super) fn paid_after_all(ctx: &Ctx, tx: &Conn, refund: &Refund, reply: &Reply, now: At) -> Result<()> {
+    refuse_handed_over(tx, refund)?;
+    db::refund::reopen(tx, refund.id)?;
+    answer_in(ctx, tx, &get(tx, refund.id)?, reply, now)
 }
 
 /// Notes the return of money that came without being asked for, or once too often: a line of a bill, `whose` money it is. It never was
@@ -172,16 +197,38 @@ pub fn settle_open_refunds(ctx: &Ctx, now: At) -> Result<Settled> {
     }
 }
 
-/// Somebody handed over the money of a refund that no rail can pay: one by hand, or one that the rail declined.
+/// Open refunds whose rail is not in shop.toml any more: nobody can be asked what became of them.
 ///
 /// # Errors
-/// When a rail can still pay it, or it was handed over before.
+/// When the database cannot be read.
+pub fn stranded(ctx: &Ctx) -> Result<Vec<Refund>> {
+    let mut found = Vec::new();
+    let mut after = RefundId::new(0);
+    loop {
+        let page = db::refund::open_page(ctx.db.read(), after, PAGE)?;
+        let Some(last) = page.last() else { return Ok(found) };
+        after = last.id;
+        found.extend(page.into_iter().filter(|it| is_stranded(ctx, it)));
+    }
+}
+
+/// Somebody handed over the money of a refund that no rail can pay: one by hand, one that the rail declined, or one whose rail is gone.
+///
+/// # Errors
+/// When a rail can still pay it or has paid it, a bill says that it went back, or it was handed over before.
 pub fn pay_by_hand(ctx: &Ctx, id: RefundId, now: At) -> Result<Refund> {
     may_move_money(ctx, now)?;
+    look_before_hand_over(ctx, &get(ctx.db.read(), id)?, now)?;
     ctx.db.write(now, |tx| {
-        let refund =
-            db::refund::get(tx, id)?.ok_or_else(|| Fault::not_found(t!("there is no refund {refund}", refund = id)))?;
+        let refund = get(tx, id)?;
+        refuse_gone_back(tx, &refund)?;
         let paid = match refund.state {
+            RefundState::Noted | RefundState::Pending | RefundState::Unknown if is_stranded(ctx, &refund) => {
+                // Should its rail come back to shop.toml one day, it must not be sent.
+                let said = rail_gone(&refund);
+                db::refund::answer(tx, id, RefundState::Declined, NO_RAIL, &said, None, now)?;
+                hand_over_declined(ctx, tx, &refund, now)?
+            }
             RefundState::Noted if waits_for_hand(ctx, &refund) => {
                 answer_in(ctx, tx, &refund, &Reply { at: Some(now), ..Reply::bare(Answer::Paid) }, now)?;
                 refund
@@ -197,12 +244,64 @@ pub fn pay_by_hand(ctx: &Ctx, id: RefundId, now: At) -> Result<Refund> {
     })
 }
 
-/// What to type once the money of a refund that waits for a person was handed over.
-pub fn hand_over_command(refund: &Refund, agreement: Option<AgreementId>) -> String {
-    match agreement.filter(|_| refund.statement.is_some()) {
-        Some(agreement) => format!("kibble agreement settle {agreement}"),
-        None => format!("kibble debit hand-over {}", refund.id),
+/// Asks once more before money is handed over: the rail may have paid what it had refused. Then that is entered.
+///
+/// # Errors
+/// When nothing is to be handed over.
+pub(super) fn look_before_hand_over(ctx: &Ctx, refund: &Refund, now: At) -> Result<()> {
+    refuse_gone_back(ctx.db.read(), refund)?;
+    if refund.state != RefundState::Declined {
+        return Ok(());
     }
+    refuse_handed_over(ctx.db.read(), refund)?;
+    let Some((rail, request)) = request(ctx, refund)? else { return Ok(()) };
+    let reply = rail.query_refund(&request);
+    if reply.answer != Answer::Paid {
+        return Ok(());
+    }
+    ctx.db.write(now, |tx| {
+        paid_after_all(ctx, tx, refund, &reply, now)?;
+        Ok(((), Op::RefundAnswered { refund: refund.id, answer: reply.answer.word().to_owned() }))
+    })?;
+    Err(Fault::refused(t!(
+        "{rail} has paid {refund} after all: nothing is to be handed over, and the books say so now",
+        rail = refund.rail,
+        refund = refund.id
+    ))
+    .into())
+}
+
+/// Refuses to hand over what a bill says went back, before somebody has decided about that.
+fn refuse_gone_back(conn: &Conn, refund: &Refund) -> Result<()> {
+    match db::recon::gone_back(conn, refund)? {
+        Some(line) => Err(Fault::refused(t!(
+            "a bill says that the money of {refund} went back: {line}",
+            refund = refund.id,
+            line = line
+        ))
+        .hint(t!("decide about it with `kibble recon list` first"))
+        .into()),
+        None => Ok(()),
+    }
+}
+
+fn refuse_handed_over(conn: &Conn, refund: &Refund) -> Result<()> {
+    match db::refund::by_no(conn, &by_hand_no(refund))? {
+        Some(_) => Err(Fault::refused(t!("{refund} was paid by hand before", refund = refund.id)).into()),
+        None => Ok(()),
+    }
+}
+
+/// What to type once the money of a refund that waits for a person was handed over.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn hand_over_command(conn: &Conn, refund: &Refund) -> Result<String> {
+    let statement = refund.statement.map(|id| db::statement::get(conn, id)).transpose()?.flatten();
+    Ok(match statement {
+        Some(statement) => format!("kibble agreement settle {}", statement.agreement),
+        None => format!("kibble debit hand-over {}", refund.id),
+    })
 }
 
 /// The number of the refund that stands in for one that the rail declined: unique, so it is handed over once.
@@ -260,14 +359,30 @@ fn note_numbered(
 pub(super) fn send(ctx: &Ctx, refund: &Refund, now: At) -> Result<Refund> {
     let reply = match request(ctx, refund)? {
         Some((rail, request)) => rail.refund(&request),
+        // Nobody has heard of it, and nobody will.
+        None if is_stranded(ctx, refund) => {
+            Reply::said(Answer::Declined(Reason::OurConfiguration), NO_RAIL, rail_gone(refund))
+        }
         None => return Ok(refund.clone()),
     };
     answer(ctx, refund, &reply, now)
 }
 
-/// True when nobody but a person can pay it: cash of a settlement, and what no charge of kibble's brought in.
+/// True when nobody but a person can pay it: cash of a settlement, what no charge of kibble's brought in, and what belongs to a rail
+/// that is gone.
 pub(super) fn waits_for_hand(ctx: &Ctx, refund: &Refund) -> bool {
-    (refund.charge.is_none() && refund.line.is_none()) || (refund.statement.is_some() && is_cash(ctx, &refund.rail))
+    is_stranded(ctx, refund)
+        || (refund.charge.is_none() && refund.line.is_none())
+        || (refund.statement.is_some() && is_cash(ctx, &refund.rail))
+}
+
+/// True when its rail is not in shop.toml any more, so that nobody can be asked.
+pub(super) fn is_stranded(ctx: &Ctx, refund: &Refund) -> bool {
+    !ctx.config.rails.contains_key(&refund.rail)
+}
+
+fn rail_gone(refund: &Refund) -> String {
+    t!("{rail} is not in shop.toml any more", rail = refund.rail)
 }
 
 /// A settlement whose refunds are all paid is settled, and its agreement has ended. Returns whether it is.
@@ -300,14 +415,16 @@ fn charge(conn: &Conn, id: ChargeId) -> Result<Charge> {
     db::charge::get(conn, id)?.ok_or_else(|| Fault::not_found(t!("there is no charge {charge}", charge = id)).into())
 }
 
-fn may_refund(tx: &Conn, charge: &Charge, customer: CustomerId, state: AgreementState, amount: Money) -> Result<()> {
-    let term = charge.installment;
+fn may_refund(tx: &Conn, charge: &Charge, agreement: &Agreement, amount: Money, is_made: bool) -> Result<()> {
+    let (term, customer) = (charge.installment, agreement.customer);
     if charge.state != ChargeState::Paid {
         return Err(
             Fault::refused(t!("{term} was not paid by this charge, so nothing can go back", term = term)).into()
         );
     }
-    if matches!(state, AgreementState::Settling | AgreementState::Ended) {
+    // What went back already is left out of the settlement, as long as its figures are not final.
+    let is_left_out = is_made && db::statement::of_agreement(tx, agreement.id)?.is_some_and(|it| it.state == "open");
+    if matches!(agreement.state, AgreementState::Settling | AgreementState::Ended) && !is_left_out {
         return Err(Fault::refused(t!(
             "{agreement} was terminated; its settlement refunds what is due",
             agreement = term.agreement
@@ -340,7 +457,7 @@ fn may_refund(tx: &Conn, charge: &Charge, customer: CustomerId, state: Agreement
 }
 
 fn is_cash(ctx: &Ctx, rail: &str) -> bool {
-    ctx.config.rails.get(rail).is_none_or(|it| it.adapter == AdapterKind::Cash)
+    ctx.config.rails.get(rail).is_some_and(|it| it.adapter == AdapterKind::Cash)
 }
 
 type Question = (std::sync::Arc<dyn crate::adapters::rail::Rail>, RefundRequest);
@@ -348,17 +465,7 @@ type Question = (std::sync::Arc<dyn crate::adapters::rail::Rail>, RefundRequest)
 /// Whom to ask and what; `None` where no rail can be asked.
 fn request(ctx: &Ctx, refund: &Refund) -> Result<Option<Question>> {
     let Ok(rail) = ctx.rail(&refund.rail) else { return Ok(None) };
-    let (order_no, paid) = match (refund.charge, refund.line) {
-        (Some(id), _) => {
-            let charge = charge(ctx.db.read(), id)?;
-            (charge.order_no, charge.amount)
-        }
-        (None, Some(id)) => match db::bill::line(ctx.db.read(), id)? {
-            Some(line) => (line.order_no, line.amount),
-            None => return Ok(None),
-        },
-        (None, None) => return Ok(None),
-    };
+    let Some((order_no, paid)) = db::refund::order(ctx.db.read(), refund)? else { return Ok(None) };
     let request = RefundRequest { refund_no: refund.refund_no.clone(), order_no, paid, amount: refund.amount };
     Ok(Some((rail.clone(), request)))
 }
@@ -457,10 +564,7 @@ fn book_paid(ctx: &Ctx, tx: &Conn, refund: &Refund, paid_at: At, now: At) -> Res
 
 /// The declined refund stays as it is; a second row, whose number can exist once, says who paid it instead.
 fn hand_over_declined(ctx: &Ctx, tx: &Conn, refund: &Refund, now: At) -> Result<Refund> {
-    let number = by_hand_no(refund);
-    if db::refund::by_no(tx, &number)?.is_some() {
-        return Err(Fault::refused(t!("{refund} was paid by hand before", refund = refund.id)).into());
-    }
+    refuse_handed_over(tx, refund)?;
     let id = db::refund::note(
         tx,
         &NewRefund {
@@ -468,7 +572,7 @@ fn hand_over_declined(ctx: &Ctx, tx: &Conn, refund: &Refund, now: At) -> Result<
             customer: refund.customer,
             statement: refund.statement,
             rail: "cash",
-            refund_no: &number,
+            refund_no: &by_hand_no(refund),
             amount: refund.amount,
             why: &refund.why,
             line: None,

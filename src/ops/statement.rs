@@ -2,7 +2,7 @@
 //! moment its notice is entered (Civil Code 565); what it owes is computed by `domain/statement.rs` and confirmed afterwards.
 
 use anyhow::Result;
-use chrono::Duration;
+use chrono::{Duration, NaiveDate};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -244,10 +244,47 @@ pub fn pay_by_hand(ctx: &Ctx, id: AgreementId, now: At) -> Result<Confirmed> {
     if waiting.is_empty() {
         return Err(Fault::refused(t!("nothing of {agreement} is to be paid by hand", agreement = id)).into());
     }
-    for refund in waiting {
-        refund::pay_by_hand(ctx, refund, now)?;
+    for refund in &waiting {
+        refund::look_before_hand_over(ctx, refund, now)?;
+    }
+    for refund in &waiting {
+        refund::pay_by_hand(ctx, refund.id, now)?;
     }
     confirmed(ctx, id, row.id)
+}
+
+/// What a confirmed settlement owes and no rail can pay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Owed {
+    /// Of which agreement.
+    pub agreement: AgreementId,
+    /// To whom.
+    pub customer: CustomerId,
+    /// How much.
+    pub amount: Money,
+    /// By when the shop promised to pay it back.
+    pub pay_by: NaiveDate,
+}
+
+/// What is to be handed over of confirmed settlements because no rail could ever pay it. What a rail refused is named by itself.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn to_hand_over(ctx: &Ctx) -> Result<Vec<Owed>> {
+    let conn = ctx.db.read();
+    let mut owed = Vec::new();
+    for row in db::statement::in_state(conn, "confirmed")? {
+        let refunds = by_hand(ctx, row.id)?;
+        let is_named = |it: &Refund| it.state == RefundState::Declined || refund::is_stranded(ctx, it);
+        let amount: Money = refunds.iter().filter(|it| !is_named(it)).map(|it| it.amount).sum();
+        if amount.is_positive() {
+            let agreement = get(conn, row.agreement)?;
+            let confirmed = day_of(row.confirmed_at.unwrap_or(row.notice_at), ctx.zone());
+            let pay_by = plus_days(confirmed, i64::from(agreement.conditions.refund_days));
+            owed.push(Owed { agreement: agreement.id, customer: agreement.customer, amount, pay_by });
+        }
+    }
+    Ok(owed)
 }
 
 /// Who confirms, for the statement: the person at the terminal.
@@ -371,6 +408,15 @@ fn may_confirm(conn: &Conn, agreement: &Agreement) -> Result<()> {
         return Err(Fault::refused(t!("the rail has not said what became of {term}", term = charge.installment))
             .hint(t!("`kibble debit run` asks it; then confirm again"))
             .into());
+    }
+    if let Some(line) = db::recon::console_refund(conn, agreement.id)? {
+        return Err(Fault::refused(t!(
+            "a bill says that money of {agreement} went back: {line}",
+            agreement = agreement.id,
+            line = line
+        ))
+        .hint(t!("decide about it with `kibble recon list` first"))
+        .into());
     }
     if let Some(order) = db::statement::undelivered(conn, agreement.customer)?.first() {
         return Err(Fault::refused(t!("{order} is paid and not delivered", order = order))
@@ -635,17 +681,17 @@ fn note_refunds(tx: &Conn, agreement: &Agreement, statement: StatementId, payabl
 }
 
 /// Refunds of a statement that somebody must pay by hand.
-fn by_hand(ctx: &Ctx, statement: StatementId) -> Result<Vec<RefundId>> {
+fn by_hand(ctx: &Ctx, statement: StatementId) -> Result<Vec<Refund>> {
     let refunds = db::refund::of_statement(ctx.db.read(), statement)?;
     let replaced = |it: &Refund| refunds.iter().any(|other| other.refund_no == refund::by_hand_no(it));
     Ok(refunds
         .iter()
         .filter(|it| match it.state {
-            RefundState::Noted => refund::waits_for_hand(ctx, it),
+            RefundState::Paid => false,
             RefundState::Declined => !replaced(it),
-            _ => false,
+            RefundState::Noted | RefundState::Pending | RefundState::Unknown => refund::waits_for_hand(ctx, it),
         })
-        .map(|it| it.id)
+        .cloned()
         .collect())
 }
 
@@ -659,6 +705,6 @@ fn confirmed(ctx: &Ctx, id: AgreementId, statement: StatementId) -> Result<Confi
         state: get(conn, id)?.state,
         figures: serde_json::from_str(&row.figures)?,
         refunds: db::refund::of_statement(conn, statement)?,
-        by_hand: by_hand(ctx, statement)?,
+        by_hand: by_hand(ctx, statement)?.into_iter().map(|it| it.id).collect(),
     })
 }

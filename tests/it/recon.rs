@@ -710,6 +710,114 @@ fn a_payment_of_another_amount_never_counts_as_the_payment_of_a_declined_debit()
     }
 }
 
+/// The first term was collected, and the provider gave `amount` of it back on the seventh, under this refund number.
+fn given_back(shop: &Shop, number: &str, amount: i64) {
+    sandbox_sql(
+        shop,
+        &format!(
+            "DELETE FROM refunds;
+             INSERT INTO refunds (rail, refund_no, order_no, amount, fee_back, code, text, trade_no, at)
+             SELECT rail, '{number}', order_no, {amount}, {amount} * 6 / 1000, '', '', 'T9', paid_at + 172800 FROM orders;
+             UPDATE orders SET refunded = {amount}"
+        ),
+    );
+}
+
+/// Takes over the bills up to the ninth, and gives what differs then.
+fn bills_to_the_ninth(shop: &mut Shop) -> Vec<Value> {
+    shop.at("2026-11-10T10:30");
+    for day in 5..=9 {
+        shop.run(&format!("recon fetch --rail alipay --day 2026-11-{day:02}"));
+    }
+    list(shop)
+}
+
+#[test]
+fn money_given_back_in_the_console_is_not_given_back_again_by_a_settlement() {
+    for amount in [19_900, 5_000] {
+        let mut shop = shop(&[ALIPAY]);
+        hours(&shop, "2026-11-02T09:00", "2026-11-07T21:00");
+        given_back(&shop, "CONSOLE1", amount);
+        shop.at("2026-11-10T09:00")
+            .run("agreement terminate a-1 --cause consumer --pet returned --reason x --yes")
+            .exits(0);
+        let it = bills_to_the_ninth(&mut shop).remove(0);
+        let id = it["id"].as_str().unwrap();
+        assert_eq!((&it["class"], &it["proposed"]), (&"missing_here".into(), &"accept".into()));
+        shop.run("agreement confirm a-1 --yes").fails(1, &format!("a bill says that money of a-1 went back: {id}"));
+        decisions(&shop, &[(id, "accept")]);
+        shop.run("recon apply decided.csv").ok("taken over as f-1");
+        shop.run("agreement confirm a-1 --yes").ok("a-1: terminated and settled");
+        assert_eq!(ask_rail(&shop, "SELECT refunded FROM orders"), "19900");
+        assert_eq!(number(&shop, "SELECT SUM(amount) FROM refund"), 19_900);
+        assert_eq!(number(&shop, "SELECT COALESCE(SUM(amount), 0) FROM posting WHERE account LIKE 'wallet%'"), 0);
+        holds(&shop);
+    }
+}
+
+/// A refund of the first term, refused by the rail.
+fn refused() -> Shop {
+    let mut shop = shop(&[ALIPAY]);
+    hours(&shop, "2026-11-02T09:00", "2026-11-07T21:00");
+    sandbox_sql(&shop, "UPDATE orders SET refunded = amount");
+    shop.at("2026-11-08T09:00").run("debit refund a-1/1 --reason x --yes").fails(3, "the rail refused");
+    sandbox_sql(&shop, "UPDATE orders SET refunded = 0");
+    shop
+}
+
+#[test]
+fn a_refused_refund_that_was_made_in_the_console_is_not_handed_over_as_well() {
+    let mut shop = refused();
+    given_back(&shop, "CONSOLE1", 19_900);
+    let it = bills_to_the_ninth(&mut shop).remove(0);
+    let id = it["id"].as_str().unwrap();
+    assert_eq!((&it["class"], &it["proposed"]), (&"missing_here".into(), &"accept".into()));
+    shop.run("debit hand-over f-1 --yes").fails(1, &format!("a bill says that the money of f-1 went back: {id}"));
+    decisions(&shop, &[(id, "accept")]);
+    shop.run("recon apply decided.csv").ok("f-1 went back, as their bill says");
+    assert_eq!(ask(&shop, "SELECT state || ' ' || code FROM refund"), "paid BILL");
+    assert_eq!(ask(&shop, "SELECT state FROM installment WHERE term = 1"), "refunded");
+    shop.run("debit hand-over f-1 --yes").fails(1, "is not waiting to be paid by hand");
+    shop.run("debit run").exits(0).hides("hand-over");
+    shop.run("recon list --waiting").ok("nothing differs");
+    holds(&shop);
+}
+
+#[test]
+fn a_refused_refund_that_went_back_under_its_own_number_is_paid_from_the_bill_or_the_rail() {
+    let number = |shop: &Shop| ask(shop, "SELECT refund_no FROM refund WHERE id = 1");
+    // The bill tells it.
+    let mut shop = refused();
+    given_back(&shop, &number(&shop), 19_900);
+    let it = bills_to_the_ninth(&mut shop).remove(0);
+    let id = it["id"].as_str().unwrap();
+    assert_eq!((&it["class"], &it["our_state"]), (&"status".into(), &"declined".into()));
+    shop.run("debit hand-over f-1 --yes").fails(1, &format!("a bill says that the money of f-1 went back: {id}"));
+    decisions(&shop, &[(id, "accept")]);
+    shop.run("recon apply decided.csv").ok("f-1 went back, as their bill says");
+    shop.run("debit run").exits(0).hides("hand-over");
+    holds(&shop);
+    // The rail tells it when somebody is about to hand the money over.
+    let shop = refused();
+    given_back(&shop, &number(&shop), 19_900);
+    shop.run("debit hand-over f-1 --yes").fails(1, "alipay has paid f-1 after all");
+    assert_eq!(ask(&shop, "SELECT count(*) || ' ' || MIN(state) FROM refund"), "1 paid");
+    shop.run("debit run").exits(0).hides("hand-over");
+    holds(&shop);
+}
+
+#[test]
+fn a_refund_that_was_handed_over_and_stands_in_a_bill_too_went_back_once_too_often() {
+    let mut shop = refused();
+    shop.run("debit hand-over f-1 --yes").exits(0);
+    given_back(&shop, &ask(&shop, "SELECT refund_no FROM refund WHERE id = 1"), 19_900);
+    let it = bills_to_the_ninth(&mut shop).remove(0);
+    let id = it["id"].as_str().unwrap();
+    assert_eq!((&it["class"], &it["proposed"]), (&"duplicate".into(), &"book-as".into()));
+    decisions(&shop, &[(id, "accept")]);
+    shop.run("recon apply decided.csv").fails(3, "does not fit this difference");
+}
+
 #[test]
 fn silence_without_a_bill_is_no_proof_and_entered_decisions_are_not_written_over() {
     let shop = Shop::opened();

@@ -367,3 +367,63 @@ fn paid_orders_that_were_not_handed_over_come_back_before_the_settlement() {
     assert_eq!(done.figures["payable"], Money::from_fen(39_800 - spent).to_string());
     assert_eq!(balance(&ctx, "wallet:principal"), 0);
 }
+
+#[test]
+fn what_no_rail_can_pay_of_a_settlement_is_named_until_it_was_handed_over() {
+    let shop = running();
+    let at = ctx(&shop, "2026-12-12T10:00");
+    collect(&at, 1, 1, ChargeKind::Cash);
+    statement::terminate(&at, A, &notice(Cause::NoFault, true), at.now()).unwrap();
+    statement::confirm(&at, A, "test", at.now()).unwrap();
+    drop(at);
+    let mut shop = shop;
+    let named = "¥199.00 of its settlement are to be handed over until 2026-12-17";
+    for _ in 0..2 {
+        shop.at("2026-12-12T11:00").run("debit run").ok(named).says("kibble agreement settle a-1");
+    }
+    shop.run("doctor").says("¥199.00 of the settlement of a-1 are to be handed over until 2026-12-17");
+    // The days that the agreement promises are over.
+    shop.at("2026-12-18T11:00").run("debit run").fails(3, named);
+    shop.run("agreement settle a-1 --yes").ok("a-1: terminated and settled");
+    shop.run("debit run").exits(0).hides("settlement");
+}
+
+#[test]
+fn the_hint_of_a_refused_refund_of_a_settlement_names_the_settlement() {
+    let (mut shop, ctx) = two_terms();
+    sandbox_sql(&shop, "UPDATE orders SET refunded = amount");
+    statement::terminate(&ctx, A, &notice(Cause::Consumer, false), ctx.now()).unwrap();
+    statement::confirm(&ctx, A, "test", ctx.now()).unwrap();
+    shop.at("2027-01-10T10:00").run("debit run").fails(3, "kibble agreement settle a-1").hides("hand-over");
+}
+
+#[test]
+fn a_refund_on_a_rail_that_was_taken_out_is_named_and_can_be_handed_over() {
+    let (mut shop, ctx) = two_terms();
+    shop.at("2027-01-10T10:00").run("sandbox fault alipay drop --times 1").exits(0);
+    shop.run("debit refund a-1/1 --reason test --yes").ok("is on its way");
+    drop(ctx);
+    let toml = shop.read("shop.toml");
+    let (before, rest) = toml.split_once("[rail.alipay]").unwrap();
+    let rest = &rest[rest.find("[rail.wechat]").unwrap()..];
+    shop.write("shop.toml", format!("{before}{rest}"));
+    let gone = "its rail alipay is not in shop.toml any more";
+    for _ in 0..2 {
+        shop.run("debit run").fails(3, gone).says("kibble debit hand-over f-1");
+    }
+    shop.run("doctor").says(gone);
+    shop.run("why f-1").ok(gone);
+    // One that is noted now goes nowhere, and says so.
+    shop.run("debit refund a-1/2 --reason test --yes")
+        .fails(3, "f-2: the rail refused: alipay is not in shop.toml any more");
+    for refund in ["f-1", "f-2"] {
+        shop.run(&format!("debit hand-over {refund} --yes")).ok("went back to the customer");
+        shop.run(&format!("debit hand-over {refund} --yes")).fails(1, "was paid by hand before");
+    }
+    shop.run("debit run").hides("hand-over");
+    // When the rail comes back, nothing is sent to it.
+    shop.write("shop.toml", toml);
+    shop.run("debit run").hides("hand-over");
+    assert_eq!(refunded_at_rail(&self::ctx(&shop, "2027-01-10T10:00")), 0);
+    assert_eq!(rows(&shop, "SELECT id FROM refund WHERE state = 'paid' AND rail = 'cash'"), 2);
+}

@@ -256,6 +256,15 @@ fn concern_text(ctx: &Ctx, concern: &Concern) -> String {
         Concern::RailRefuses { said } => t!("not charged, because the rail refuses: {said}", said = said),
         Concern::RailMisconfigured { said } => t!("rail refuses our settings: {said}", said = said),
         Concern::RefundDeclined { said } => t!("refund refused: {said}", said = said),
+        Concern::RefundStranded { rail } => t!(
+            "its rail {rail} is not in shop.toml any more: look there whether it went back, or hand it over",
+            rail = rail
+        ),
+        Concern::SettlementByHand { amount, pay_by } => t!(
+            "{amount} of its settlement are to be handed over until {day}: no rail can pay them",
+            amount = amount.yuan(),
+            day = pay_by
+        ),
         Concern::MessagesStuck { said } => t!("messages cannot be handed over: {said}", said = said),
         Concern::MessageFailed => t!("message cannot be sent"),
         Concern::MessageInDoubt => t!("nobody knows whether this message arrived"),

@@ -21,7 +21,7 @@ use crate::db;
 use crate::domain::op::Op;
 use crate::domain::rail::Reason;
 use crate::ops::debit::report::{Concern, Need, RunReport};
-use crate::ops::{Ctx, recon, refund, remind, witness};
+use crate::ops::{Ctx, recon, refund, remind, statement, witness};
 use crate::text::{Lang, lookup_in};
 
 pub use announce::date_text;
@@ -101,8 +101,26 @@ fn refunds(ctx: &Ctx, report: &mut RunReport) -> Result<()> {
             record: refund.id.to_string(),
             customer: Some(refund.customer),
             what: Concern::RefundDeclined { said: format!("{} {}", refund.said, refund.code).trim().to_owned() },
-            next: refund::hand_over_command(&refund, None),
+            next: refund::hand_over_command(ctx.db.read(), &refund)?,
             urgent: true,
+        });
+    }
+    for refund in refund::stranded(ctx)? {
+        report.need(Need {
+            record: refund.id.to_string(),
+            customer: Some(refund.customer),
+            what: Concern::RefundStranded { rail: refund.rail.clone() },
+            next: refund::hand_over_command(ctx.db.read(), &refund)?,
+            urgent: true,
+        });
+    }
+    for owed in statement::to_hand_over(ctx)? {
+        report.need(Need {
+            record: owed.agreement.to_string(),
+            customer: Some(owed.customer),
+            what: Concern::SettlementByHand { amount: owed.amount, pay_by: owed.pay_by },
+            next: format!("kibble agreement settle {}", owed.agreement),
+            urgent: owed.pay_by < ctx.today(ctx.now()),
         });
     }
     for (rail, said) in settled.down {

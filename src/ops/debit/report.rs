@@ -145,6 +145,18 @@ pub enum Concern {
         /// What the rail said.
         said: String,
     },
+    /// The rail of a refund is not in shop.toml any more.
+    RefundStranded {
+        /// Which.
+        rail: String,
+    },
+    /// A settlement owes what no rail can pay.
+    SettlementByHand {
+        /// How much.
+        amount: Money,
+        /// By when it is to be paid.
+        pay_by: chrono::NaiveDate,
+    },
     /// A message channel takes no messages.
     MessagesStuck {
         /// What it said.
@@ -191,6 +203,8 @@ impl Concern {
             Concern::RailRefuses { .. } => "rail_refuses",
             Concern::RailMisconfigured { .. } => "rail_misconfigured",
             Concern::RefundDeclined { .. } => "refund_declined",
+            Concern::RefundStranded { .. } => "refund_stranded",
+            Concern::SettlementByHand { .. } => "settlement_by_hand",
             Concern::MessagesStuck { .. } => "messages_stuck",
             Concern::MessageFailed => "message_failed",
             Concern::MessageInDoubt => "message_in_doubt",

@@ -6,7 +6,9 @@ use serde::Serialize;
 
 use super::import::{BY_BILL, by_bill};
 use super::list::Difference;
+use crate::db::bill::Line;
 use crate::db::recon::Decided;
+use crate::db::refund::Refund;
 use crate::db::{self, Conn};
 use crate::domain::bill::LineKind;
 use crate::domain::charge::ChargeState;
@@ -117,6 +119,9 @@ fn accept(ctx: &Ctx, it: &Difference, now: At) -> Result<(Did, String)> {
     match (it.class, it.id, it.case.ours) {
         (Class::Status, Subject::Line(line), Ours::Charge { .. }) => accept_paid(ctx, it, line, now),
         (Class::MissingHere, Subject::Line(line), _) => accept_refund(ctx, it, line, now),
+        (Class::Status, Subject::Line(line), Ours::Refund { state: RefundState::Declined, .. }) => {
+            accept_refused(ctx, it, line, now)
+        }
         (Class::Amount, ..) => {
             let residue = residue(it);
             let entry = entry(it, residue, &Account::Goodwill);
@@ -178,10 +183,13 @@ fn accept_paid(ctx: &Ctx, it: &Difference, line: LineId, now: At) -> Result<(Did
     Ok((Did::Done, t!("paid, as their bill says; the wallet is credited")))
 }
 
-/// A refund that was made in the provider's own console: it leaves the wallet like any other.
+/// A refund that was made in the provider's own console: it leaves the wallet like any other, or pays the one that the rail had refused.
 fn accept_refund(ctx: &Ctx, it: &Difference, line: LineId, now: At) -> Result<(Did, String)> {
-    let id = ctx.db.write(now, |tx| {
+    ctx.db.write(now, |tx| {
         let line = line_of(tx, line)?;
+        if let Some(refused) = refund::refused_before(tx, &line)? {
+            return pay_refused(ctx, tx, it, &line, &refused, now);
+        }
         let charge = line.charge.map(|id| db::charge::get(tx, id)).transpose()?.flatten();
         let charge = charge.filter(|charge| charge.state == ChargeState::Paid).ok_or_else(|| {
             Fault::refused(t!("no paid charge of ours has order number {order_no}", order_no = it.order_no))
@@ -191,9 +199,34 @@ fn accept_refund(ctx: &Ctx, it: &Difference, line: LineId, now: At) -> Result<(D
         db::recon::set_refund(tx, line.id, refund.id)?;
         record(tx, it, Decision::Accept, "", refund.amount, None, now)?;
         let op = Op::RefundNoted { refund: refund.id, amount: refund.amount, why: WHY.to_owned() };
-        Ok((refund.id, op))
-    })?;
-    Ok((Did::Done, t!("taken over as {refund}; the wallet is debited", refund = id)))
+        Ok(((Did::Done, t!("taken over as {refund}; the wallet is debited", refund = refund.id)), op))
+    })
+}
+
+/// They say that a refund went back which the rail had refused: it is paid from the line as from an answer of the rail.
+fn accept_refused(ctx: &Ctx, it: &Difference, line: LineId, now: At) -> Result<(Did, String)> {
+    ctx.db.write(now, |tx| {
+        let line = line_of(tx, line)?;
+        let refund = line.refund.map(|id| db::refund::get(tx, id)).transpose()?.flatten();
+        let refund = refund.ok_or_else(|| Fault::not_found(t!("there is no record {id}", id = it.id)))?;
+        pay_refused(ctx, tx, it, &line, &refund, now)
+    })
+}
+
+fn pay_refused(
+    ctx: &Ctx,
+    tx: &Conn,
+    it: &Difference,
+    line: &Line,
+    refund: &Refund,
+    now: At,
+) -> Result<((Did, String), Op)> {
+    let reply = by_bill(line, now);
+    refund::paid_after_all(ctx, tx, refund, &reply, now)?;
+    db::recon::set_refund(tx, line.id, refund.id)?;
+    record(tx, it, Decision::Accept, "", refund.amount, None, now)?;
+    let told = t!("{refund} went back, as their bill says", refund = refund.id);
+    Ok(((Did::Done, told), Op::RefundAnswered { refund: refund.id, answer: reply.answer.word().to_owned() }))
 }
 
 /// Money that came without being asked for, or once too often, goes back.
@@ -319,7 +352,7 @@ fn record(
     Ok(())
 }
 
-fn line_of(tx: &Conn, id: LineId) -> Result<db::bill::Line> {
+fn line_of(tx: &Conn, id: LineId) -> Result<Line> {
     db::bill::line(tx, id)?.ok_or_else(|| Fault::not_found(t!("there is no record {id}", id = id)).into())
 }
 
@@ -370,7 +403,7 @@ fn charge_of(ctx: &Ctx, it: &Difference) -> Result<Option<ChargeId>> {
     })
 }
 
-fn refund_of(ctx: &Ctx, it: &Difference) -> Result<Option<db::refund::Refund>> {
+fn refund_of(ctx: &Ctx, it: &Difference) -> Result<Option<Refund>> {
     let conn = ctx.db.read();
     let id = match it.id {
         Subject::Refund(id) => Some(id),

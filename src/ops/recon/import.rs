@@ -34,7 +34,7 @@ use crate::ops::{Ctx, Event, refund};
 use crate::t;
 
 /// Code on a charge or a refund that a bill settled.
-pub const BY_BILL: &str = "BILL";
+pub(super) const BY_BILL: &str = "BILL";
 /// Code on a charge that was given up because complete bills have no line of it.
 pub const NOT_ON_BILL: &str = "NOT_ON_BILL";
 
@@ -418,7 +418,7 @@ fn settle(ctx: &Ctx, tx: &Conn, rail: &str, now: At) -> Result<Vec<(String, &'st
 }
 
 /// A line that says paid, as the answer of its rail.
-pub(super) fn by_bill(line: &Line, now: At) -> Reply {
+pub(in crate::ops) fn by_bill(line: &Line, now: At) -> Reply {
     Reply {
         at: Some(line.at.min(now)),
         trade_no: Some(line.trade_no.clone()).filter(|number| !number.is_empty()),

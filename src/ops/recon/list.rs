@@ -129,6 +129,7 @@ impl<'a> Own<'a> {
 }
 
 fn of_line(ctx: &Ctx, own: &Own<'_>, open: OpenLine, class: Class, now: At) -> Result<Difference> {
+    let is_done = open.pair().is_done;
     let line = open.line;
     let (mut installment, mut customer) = (open.installment, open.customer);
     let mut is_own_number = line.charge.is_some();
@@ -136,8 +137,8 @@ fn of_line(ctx: &Ctx, own: &Own<'_>, open: OpenLine, class: Class, now: At) -> R
         (installment, customer, is_own_number) = (Some(id), Some(whose), true);
     }
     let age_days = age(ctx, &line.rail, line.day, now)?;
-    let case =
-        Case { class, kind: line.kind, ours: open.ours, is_own_number, is_waiting: waits(class, line.kind, age_days) };
+    let is_waiting = waits(class, line.kind, age_days);
+    let case = Case { class, kind: line.kind, ours: open.ours, is_own_number, is_waiting, is_done };
     let (ours, our_state) = match open.ours {
         Ours::Nothing => (None, ""),
         Ours::Charge { state, amount, .. } => (Some(amount), state.word()),
@@ -220,7 +221,7 @@ fn of_unbilled(ctx: &Ctx, it: Unbilled, day: NaiveDate, next_is_known: bool, now
     };
     // What moved a moment before midnight here may stand in their next bill.
     let is_waiting = age_days <= WAIT_DAYS || !next_is_known;
-    let case = Case { class: Class::MissingThere, kind, ours, is_own_number: true, is_waiting };
+    let case = Case { class: Class::MissingThere, kind, ours, is_own_number: true, is_waiting, is_done: true };
     Ok(Difference {
         id: it.subject,
         class: Class::MissingThere,

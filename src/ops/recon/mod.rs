@@ -9,7 +9,8 @@ mod sheet;
 
 pub use decide::{Did, accounts_hint};
 pub use fetch::{FetchOutcome, FetchWanted, Fetched, fetch};
-pub use import::{BY_BILL, NOT_ON_BILL, Taken, import};
+pub(in crate::ops) use import::by_bill;
+pub use import::{NOT_ON_BILL, Taken, import};
 pub use list::{BillStand, Difference, Filter, Looked, bill, bills, class_text, decision_text, differences, look};
 pub use sheet::{Applied, AppliedRow, Exported, apply, export};
 

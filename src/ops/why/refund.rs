@@ -5,9 +5,8 @@ use anyhow::Result;
 use crate::db;
 use crate::db::refund::Refund;
 use crate::domain::date::At;
-use crate::domain::id::AgreementId;
 use crate::domain::refund::RefundState;
-use crate::ops::refund::{hand_over_command, waits_for_hand};
+use crate::ops::refund::{hand_over_command, is_stranded, waits_for_hand};
 use crate::ops::report::export::word_text;
 use crate::ops::why::term::{rail_name, tell_entries, tell_refund};
 use crate::ops::why::{About, Kind, Stopped, Story, Why, changes, clause, rows_about};
@@ -53,7 +52,7 @@ pub fn why(ctx: &Ctx, it: &Refund, now: At) -> Result<Why> {
     }
     tell_refund(ctx, &mut story, it);
     tell_entries(ctx, &mut story, &references)?;
-    let stopped = stopped(ctx, it, &rail, of, now);
+    let stopped = stopped(ctx, it, &rail, now)?;
     let answer = match (&stopped, it.paid_at) {
         (Some(stop), _) => t!("Not paid back yet: {why}.", why = stop.text),
         (None, at) => {
@@ -81,18 +80,27 @@ pub fn why(ctx: &Ctx, it: &Refund, now: At) -> Result<Why> {
     })
 }
 
-fn stopped(ctx: &Ctx, it: &Refund, rail: &str, agreement: Option<AgreementId>, now: At) -> Option<Stopped> {
-    let by_hand = || hand_over_command(it, agreement);
+fn stopped(ctx: &Ctx, it: &Refund, rail: &str, now: At) -> Result<Option<Stopped>> {
     let (rule, text, earliest, next) = match it.state {
-        RefundState::Paid => return None,
+        RefundState::Paid => return Ok(None),
         RefundState::Declined => {
             let words = format!("{} {}", it.code, it.said);
             let text = t!("{rail} refused it [{words}]; it must be handed over", rail = rail, words = words.trim());
-            ("declined", text, None, by_hand())
+            ("declined", text, None, hand_over_command(ctx.db.read(), it)?)
         }
-        _ if waits_for_hand(ctx, it) => {
-            ("by_hand", t!("no payment rail can pay it: it must be handed over"), None, by_hand())
+        _ if is_stranded(ctx, it) => {
+            let text = t!(
+                "its rail {rail} is not in shop.toml any more: look there whether it went back, or hand it over",
+                rail = rail
+            );
+            ("rail_gone", text, None, hand_over_command(ctx.db.read(), it)?)
         }
+        _ if waits_for_hand(ctx, it) => (
+            "by_hand",
+            t!("no payment rail can pay it: it must be handed over"),
+            None,
+            hand_over_command(ctx.db.read(), it)?,
+        ),
         RefundState::Noted => {
             let text = t!("{rail} has not heard of it yet; the next debit run sends it", rail = rail);
             ("not_sent", text, Some(now), "kibble debit run".to_owned())
@@ -109,5 +117,5 @@ fn stopped(ctx: &Ctx, it: &Refund, rail: &str, agreement: Option<AgreementId>, n
             ("unknown", text, None, "kibble debit run".to_owned())
         }
     };
-    Some(Stopped { rule: rule.to_owned(), text, earliest, next: vec![next] })
+    Ok(Some(Stopped { rule: rule.to_owned(), text, earliest, next: vec![next] }))
 }

@@ -222,6 +222,7 @@ pub const TABLE: Table = &[
     ("there is no refund {refund}", "没有退款 {refund}"),
     ("there is no charge {charge}", "没有扣款 {charge}"),
     ("{refund} is not waiting to be paid by hand", "{refund} 不需要当面退"),
+    ("a bill says that money of {agreement} went back: {line}", "账单说 {agreement} 有钱已退回：{line}"),
     ("{refund} was paid by hand before", "{refund} 已当面退过"),
     ("{term} was not paid by this charge, so nothing can go back", "{term} 不是由这笔扣款支付的，不能退"),
     ("{agreement} was terminated; its settlement refunds what is due", "{agreement} 已解约，应退款项由结算退还"),

@@ -102,6 +102,20 @@ pub const TABLE: Table = &[
     ("rail cannot be reached: {said}", "渠道连不上：{said}"),
     ("rail refuses our settings: {said}", "渠道不接受我们的设置：{said}"),
     ("refund refused: {said}", "退款被拒：{said}"),
+    (
+        "its rail {rail} is not in shop.toml any more: look there whether it went back, or hand it over",
+        "它的支付渠道 {rail} 已不在 shop.toml 里：请到该渠道看是否已退，没退就当面退给客户",
+    ),
+    (
+        "{amount} of its settlement are to be handed over until {day}: no rail can pay them",
+        "结算中有 {amount} 支付渠道退不了，要在 {day} 前当面退给客户",
+    ),
+    ("{rail} is not in shop.toml any more", "{rail} 已不在 shop.toml 里"),
+    (
+        "{rail} has paid {refund} after all: nothing is to be handed over, and the books say so now",
+        "{rail} 已经退了 {refund}：不用再当面退，账上已记为退回",
+    ),
+    ("a bill says that the money of {refund} went back: {line}", "账单说 {refund} 的钱已退回：{line}"),
     ("settlement cannot be worked out: {why}", "结算单算不出来：{why}"),
     (
         "Enter that the money of a refund, which the rail refused, was handed over at the counter",

@@ -4,6 +4,14 @@ use super::Table;
 
 /// Pairs.
 pub const TABLE: Table = &[
+    (
+        "{amount} of the settlement of {agreement} are to be handed over until {day}: no rail can pay them",
+        "{agreement} 的结算中有 {amount} 支付渠道退不了，要在 {day} 前当面退给客户",
+    ),
+    (
+        "{refund}, {amount}: its rail {rail} is not in shop.toml any more",
+        "{refund}，{amount}：它的支付渠道 {rail} 已不在 shop.toml 里",
+    ),
     ("the rail refused {refund}: {amount} is owed to a customer", "渠道拒绝了退款 {refund}：还欠客户 {amount}"),
     ("set this computer's clock right, then run again", "校准这台电脑的时钟，再运行一次"),
     (
