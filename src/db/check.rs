@@ -136,7 +136,7 @@ pub const CREDITED_ONCE: &[Probe] = &[
     },
 ];
 
-/// Law 5: every entry sums to zero, and corrections name what they correct.
+/// Law 5: every entry sums to zero, corrections name what they correct, and refunds stand in the journal as they stand by themselves.
 pub const ENTRIES_BALANCE: &[Probe] = &[
     Probe {
         what: english!("an entry does not sum to zero"),
@@ -163,6 +163,61 @@ pub const ENTRIES_BALANCE: &[Probe] = &[
         what: english!("a posting on nobody's account, or on somebody's where there is none"),
         sql: "SELECT 'j-' || entry_id AS record, account || ' c-' || customer_id AS shows FROM posting
               WHERE (customer_id > 0) <> (account IN ('wallet:principal','wallet:bonus','refunds_due','clawback_due'))",
+    },
+    Probe {
+        what: english!("another amount counts as given back of a charge than its refunds come to"),
+        sql: "SELECT 'k-' || c.id AS record, CAST(c.refunded AS TEXT) || ' / ' || CAST(COALESCE(r.amount, 0) AS TEXT) || ' fen' AS shows
+              FROM charge c
+              LEFT JOIN (SELECT charge_id, SUM(amount) AS amount FROM refund WHERE charge_id IS NOT NULL GROUP BY charge_id) r
+                ON r.charge_id = c.id
+              WHERE c.refunded <> COALESCE(r.amount, 0)",
+    },
+    Probe {
+        what: english!("a refund is paid and not booked as paid, or the other way round"),
+        sql: "SELECT 'f-' || r.id AS record, r.state || ' j-' || COALESCE(e.id, 0) AS shows FROM refund r
+              LEFT JOIN entry e ON e.kind = 'refund_paid' AND e.ref = 'f-' || r.id
+              LEFT JOIN posting p ON p.entry_id = e.id AND p.account = 'refunds_due' AND p.customer_id = r.customer_id
+              WHERE CASE r.state WHEN 'paid' THEN COALESCE(p.amount, 0) <> r.amount ELSE e.id IS NOT NULL END",
+    },
+    Probe {
+        what: english!("an entry of a refund that does not exist"),
+        sql: "SELECT 'j-' || e.id AS record, e.ref AS shows FROM entry e LEFT JOIN refund r ON 'f-' || r.id = e.ref
+              WHERE e.kind IN ('refund_due','refund_paid') AND r.id IS NULL",
+    },
+    // One that a bill corrected goes back in two parts; together they are what was booked.
+    Probe {
+        what: english!("a refund is owed that is not booked so"),
+        sql: "SELECT 'f-' || MIN(id) AS record, CAST(SUM(amount) AS TEXT) || ' / ' || CAST(SUM(due) AS TEXT) || ' fen' AS shows
+              FROM (SELECT r.id, r.charge_id, r.line_id, r.amount,
+                           COALESCE((SELECT -SUM(p.amount) FROM entry e JOIN posting p ON p.entry_id = e.id
+                                     WHERE e.kind = 'refund_due' AND e.ref = 'f-' || r.id AND p.account = 'refunds_due'), 0)
+                         + COALESCE((SELECT -SUM(p.amount) FROM bill_line l JOIN entry e ON e.kind = 'recon' AND e.ref = 'l-' || l.id
+                                     JOIN posting p ON p.entry_id = e.id
+                                     WHERE l.refund_id = r.id AND p.account = 'refunds_due'), 0) AS due
+                    FROM refund r WHERE r.statement_id IS NULL AND (r.charge_id IS NOT NULL OR r.line_id IS NOT NULL)) AS noted
+              GROUP BY charge_id, line_id HAVING SUM(amount) <> SUM(due)",
+    },
+    Probe {
+        what: english!("a settlement gives back another amount than is booked"),
+        sql: "SELECT 't-' || id AS record, CAST(noted AS TEXT) || ' / ' || CAST(due AS TEXT) || ' fen' AS shows
+              FROM (SELECT s.id,
+                           COALESCE((SELECT SUM(r.amount) FROM refund r WHERE r.statement_id = s.id
+                                       AND NOT EXISTS (SELECT 1 FROM refund d WHERE r.refund_no = d.refund_no || 'H')), 0) AS noted,
+                           COALESCE((SELECT -SUM(p.amount) FROM entry e JOIN posting p ON p.entry_id = e.id
+                                     WHERE e.kind = 'settlement' AND e.ref = 't-' || s.id AND p.account = 'refunds_due'), 0) AS due
+                    FROM statement s) AS settled
+              WHERE noted <> due",
+    },
+    Probe {
+        what: english!("what is booked as due back is not what refunds still owe"),
+        sql: "SELECT 'c-' || customer_id AS record, CAST(SUM(owed) AS TEXT) || ' / ' || CAST(SUM(booked) AS TEXT) || ' fen' AS shows
+              FROM (SELECT customer_id, -SUM(amount) AS booked, 0 AS owed FROM posting WHERE account = 'refunds_due'
+                    GROUP BY customer_id
+                    UNION ALL
+                    SELECT customer_id, 0 AS booked, SUM(amount) AS owed FROM refund r
+                    WHERE state <> 'paid' AND NOT EXISTS (SELECT 1 FROM refund h WHERE h.refund_no = r.refund_no || 'H')
+                    GROUP BY customer_id) AS both
+              GROUP BY customer_id HAVING SUM(booked) <> SUM(owed)",
     },
 ];
 

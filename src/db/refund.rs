@@ -121,6 +121,15 @@ pub fn answer(
     Ok(changed > 0)
 }
 
+/// An open refund is of another amount, as a bill says.
+pub fn set_amount(conn: &Conn, id: RefundId, amount: Money) -> Result<()> {
+    conn.sql().execute(
+        "UPDATE refund SET amount = :amount WHERE id = :id AND state IN ('noted','pending','unknown')",
+        named_params! { ":amount": amount, ":id": id },
+    )?;
+    Ok(())
+}
+
 /// Opens a declined refund again, because its money went back after all.
 pub fn reopen(conn: &Conn, id: RefundId) -> Result<()> {
     conn.sql().execute(

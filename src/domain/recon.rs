@@ -228,7 +228,10 @@ impl Case {
         match decision {
             Decision::Wait => true,
             // A charge that is open here, paid there with another amount, must not stay a question for ever: its money goes back.
-            Decision::BookAs => self.class != Class::Amount || !self.is_open_charge(),
+            // A refund that is open here is paid by its line, so the provider must have finished it.
+            Decision::BookAs => {
+                self.class != Class::Amount || !(self.is_open_charge() || (self.is_open_refund() && !self.is_done))
+            }
             // There must be a number to ask for.
             Decision::Ask => self.ours != Ours::Nothing || self.is_own_number,
             // Only money that came, of which it is known whose it is, and which no paid charge of ours is about.
@@ -240,8 +243,8 @@ impl Case {
             Decision::Accept => match self.class {
                 // The fee stands in the books as billed, so there is nothing to book.
                 Class::Fee => true,
-                // Only between amounts that are both decided.
-                Class::Amount => self.is_ours_paid(),
+                // Only between amounts that are both decided; a refund that is open here is decided by its line.
+                Class::Amount => self.is_ours_paid() || (self.is_open_refund() && self.is_done),
                 // A refund made in the provider's own console, of a payment of ours.
                 Class::MissingHere => self.kind == LineKind::Refund && self.is_own_number,
                 Class::Status => match self.ours {
@@ -263,6 +266,14 @@ impl Case {
         matches!(
             self.ours,
             Ours::Charge { state: ChargeState::Noted | ChargeState::Pending | ChargeState::Unknown, .. }
+        )
+    }
+
+    /// A refund that is open here.
+    pub fn is_open_refund(&self) -> bool {
+        matches!(
+            self.ours,
+            Ours::Refund { state: RefundState::Noted | RefundState::Pending | RefundState::Unknown, .. }
         )
     }
 
@@ -433,6 +444,17 @@ mod tests {
                     true,
                 ),
                 Decision::Accept,
+                false,
+                true,
+            ),
+            (
+                case(
+                    Class::Amount,
+                    LineKind::Refund,
+                    Ours::Refund { state: RefundState::Unknown, amount: fen(500) },
+                    true,
+                ),
+                Decision::Ask,
                 false,
                 true,
             ),

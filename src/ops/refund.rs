@@ -12,7 +12,7 @@ use crate::db::{self, Conn};
 use crate::domain::agreement::{Agreement, AgreementState};
 use crate::domain::charge::{Charge, ChargeState, InstallmentState, refund_no};
 use crate::domain::date::At;
-use crate::domain::id::{AgreementId, ChargeId, CustomerId, RefundId, StatementId};
+use crate::domain::id::{AgreementId, ChargeId, CustomerId, EntryId, RefundId, StatementId};
 use crate::domain::journal::{Account, Entry, EntryKind};
 use crate::domain::message::Audience;
 use crate::domain::money::Money;
@@ -102,6 +102,63 @@ pub(super) fn made_elsewhere(
     let refund = note_out_of_wallet(ctx, tx, charge, -line.amount, why, number, true, now)?;
     answer_in(ctx, tx, &refund, &by_bill(line, now), now)?;
     get(tx, refund.id)
+}
+
+/// An open refund is paid with another amount, as a line of a bill says. The difference goes back into the wallet, or out of it; once a
+/// settlement is final, what is still owed goes back as one more refund. Gives the entry of the difference.
+///
+/// # Errors
+/// When more went back than could.
+pub(super) fn paid_as_billed(ctx: &Ctx, tx: &Conn, refund: &Refund, line: &Line, now: At) -> Result<Option<EntryId>> {
+    let (billed, more) = (-line.amount, -line.amount - refund.amount);
+    let too_much = |could: Money| {
+        Fault::refused(t!(
+            "{billed} of {refund} cannot have gone back: at most {could} could",
+            billed = billed.yuan(),
+            refund = refund.id,
+            could = could.yuan()
+        ))
+        .hint(t!("book it with book-as"))
+    };
+    let of = refund.charge.map(|id| charge(tx, id)).transpose()?;
+    let Some(charge) = of.filter(|_| billed.is_positive()) else { return Err(too_much(refund.amount).into()) };
+    let statement = db::statement::of_agreement(tx, charge.installment.agreement)?;
+    let entry = if statement.is_some_and(|it| it.state != "open") {
+        if more.is_positive() {
+            return Err(too_much(refund.amount).into());
+        }
+        let count = db::refund::count_of_order(tx, &charge.rail, &charge.order_no)? + 1;
+        let rest = NewRefund {
+            charge: refund.charge,
+            customer: refund.customer,
+            statement: refund.statement,
+            rail: &refund.rail,
+            refund_no: &refund_no(&charge.order_no, count),
+            amount: -more,
+            why: &refund.why,
+            line: None,
+        };
+        db::refund::note(tx, &rest, now)?;
+        None
+    } else {
+        let left = charge.amount - charge.refunded;
+        let could = left.min(db::journal::wallet(tx, refund.customer)?.0);
+        if more > could {
+            return Err(too_much(refund.amount + could).into());
+        }
+        db::charge::add_refunded(tx, charge.id, more)?;
+        let points = points_for(left) - points_for(left - more);
+        db::points::take_back(tx, refund.customer, &line.id.to_string(), points, now)?;
+        let difference = Entry::new(EntryKind::Recon, line.id)
+            .of(refund.customer)
+            .noted(charge.installment.to_string())
+            .debit(Account::WalletPrincipal(refund.customer), more)
+            .credit(Account::RefundsDue(refund.customer), more);
+        Some(db::journal::book(tx, &difference, ctx.today(now), now)?)
+    };
+    db::refund::set_amount(tx, refund.id, billed)?;
+    answer_in(ctx, tx, &get(tx, refund.id)?, &by_bill(line, now), now)?;
+    Ok(entry)
 }
 
 /// The refund that a line of a bill pays although its rail had refused it: somebody made it in the provider's own console, under a
@@ -286,7 +343,7 @@ fn refuse_gone_back(conn: &Conn, refund: &Refund) -> Result<()> {
 }
 
 fn refuse_handed_over(conn: &Conn, refund: &Refund) -> Result<()> {
-    match db::refund::by_no(conn, &by_hand_no(refund))? {
+    match by_hand(conn, refund)? {
         Some(_) => Err(Fault::refused(t!("{refund} was paid by hand before", refund = refund.id)).into()),
         None => Ok(()),
     }
@@ -531,15 +588,10 @@ pub(super) fn answer_in(ctx: &Ctx, tx: &Conn, refund: &Refund, reply: &Reply, no
         return Ok(());
     }
     book_paid(ctx, tx, refund, paid_at.unwrap_or(now), now)?;
-    let mut of = None;
-    if let Some(id) = refund.charge {
-        let charge = charge(tx, id)?;
-        of = Some(charge.installment.agreement);
-        let all_paid = db::refund::of_charge(tx, id)?.iter().all(|it| it.state == RefundState::Paid);
-        if charge.refunded == charge.amount && all_paid {
-            db::installment::set_state(tx, charge.installment, InstallmentState::Refunded)?;
-        }
-    }
+    let of = match refund.charge {
+        Some(id) => Some(mark_refunded(tx, id)?),
+        None => None,
+    };
     match (refund.statement, of) {
         (Some(statement), _) => settle_if_paid(ctx, tx, statement, now).map(|_| ()),
         (None, Some(id)) => {
@@ -549,6 +601,24 @@ pub(super) fn answer_in(ctx: &Ctx, tx: &Conn, refund: &Refund, reply: &Reply, no
         }
         (None, None) => Ok(()),
     }
+}
+
+/// Marks the term of a charge whose money went back wholly, by its rail or by hand. Gives its agreement.
+fn mark_refunded(tx: &Conn, id: ChargeId) -> Result<AgreementId> {
+    let charge = charge(tx, id)?;
+    let mut all_paid = charge.refunded == charge.amount;
+    for refund in db::refund::of_charge(tx, id)? {
+        all_paid &= refund.state == RefundState::Paid || by_hand(tx, &refund)?.is_some();
+    }
+    if all_paid {
+        db::installment::set_state(tx, charge.installment, InstallmentState::Refunded)?;
+    }
+    Ok(charge.installment.agreement)
+}
+
+/// The row that says who paid a refund in place of its rail.
+pub(super) fn by_hand(conn: &Conn, refund: &Refund) -> Result<Option<Refund>> {
+    db::refund::by_no(conn, &by_hand_no(refund))
 }
 
 fn book_paid(ctx: &Ctx, tx: &Conn, refund: &Refund, paid_at: At, now: At) -> Result<()> {
@@ -581,11 +651,13 @@ fn hand_over_declined(ctx: &Ctx, tx: &Conn, refund: &Refund, now: At) -> Result<
     )?;
     let by_hand = get(tx, id)?;
     answer_in(ctx, tx, &by_hand, &Reply { at: Some(now), ..Reply::bare(Answer::Paid) }, now)?;
-    if let (None, Some(charge_id)) = (refund.statement, refund.charge) {
-        let of = charge(tx, charge_id)?.installment.agreement;
-        let lang = agreement::get(tx, of)?.lang;
-        let event = format!("refund_done:{}", refund.id);
-        tell_done(ctx, tx, event, refund.customer, of, &lang, refund.amount, now)?;
+    if let Some(charge) = refund.charge {
+        let of = mark_refunded(tx, charge)?;
+        if refund.statement.is_none() {
+            let lang = agreement::get(tx, of)?.lang;
+            let event = format!("refund_done:{}", refund.id);
+            tell_done(ctx, tx, event, refund.customer, of, &lang, refund.amount, now)?;
+        }
     }
     Ok(by_hand)
 }

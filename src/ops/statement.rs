@@ -565,13 +565,20 @@ fn share_of(conn: &Conn, agreement: &Agreement) -> Result<Share> {
         let whose = match step.kind {
             EntryKind::Charge => name.parse().ok().and_then(|id| charges.get(&id)).copied(),
             EntryKind::RefundDue => name.parse().ok().and_then(of_refund),
+            // A refund whose bill shows another amount: the difference.
+            EntryKind::Recon => match name.parse().ok() {
+                Some(line) => db::bill::line(conn, line)?.and_then(|line| line.refund).and_then(of_refund),
+                None => None,
+            },
             EntryKind::Settlement => name.parse().ok().and_then(|id| statements.get(&id)).map(|(of, _)| *of),
             EntryKind::Opening => name.parse().ok(),
             _ => None,
         };
         moves.push(match step.kind {
-            EntryKind::Charge | EntryKind::Opening | EntryKind::Correction if into => Move::In(whose, amount),
-            EntryKind::RefundDue | EntryKind::Settlement if !into => Move::Back(whose, amount),
+            EntryKind::Charge | EntryKind::Opening | EntryKind::Correction | EntryKind::Recon if into => {
+                Move::In(whose, amount)
+            }
+            EntryKind::RefundDue | EntryKind::Settlement | EntryKind::Recon if !into => Move::Back(whose, amount),
             _ if into => Move::Unspent(amount),
             _ => Move::Spent(amount),
         });

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::due;
 use crate::plant::{sandbox_sql, sql};
 use crate::shop::Shop;
 use crate::stage;
@@ -215,6 +216,55 @@ fn a_bill_that_was_tampered_with_is_seen() {
         let broken = found["laws"][12]["broken"].as_array().unwrap();
         let rows = broken.iter().find(|it| it["what"].as_str().unwrap().contains(what));
         let named = rows.unwrap_or_else(|| panic!("{what}: {found}"))["rows"][0]["record"].as_str().unwrap();
+        assert!(named.starts_with(record), "{what}: names {named}");
+    }
+}
+
+#[test]
+fn a_refund_that_stands_otherwise_in_the_journal_is_seen() {
+    let mut shop = due::shop(&[due::ALIPAY]);
+    due::announced(&mut shop);
+    due::run(&mut shop, "2026-11-05T09:00").exits(0);
+    shop.at("2026-11-06T09:00").run("debit refund a-1/1 --amount 50 --reason x --yes").exits(0);
+    shop.run("agreement terminate a-1 --cause consumer --pet returned --reason x --yes").exits(0);
+    shop.run("agreement confirm a-1 --yes").exits(0);
+    shop.run("check").ok("every law holds");
+    let doubled = |kind: &str| {
+        format!("UPDATE posting SET amount = amount * 2 WHERE entry_id IN (SELECT id FROM entry WHERE kind = '{kind}')")
+    };
+    let edit = |text: &str| text.to_owned();
+    let gone = "another amount counts as given back of a charge than its refunds come to";
+    let paid = "a refund is paid and not booked as paid, or the other way round";
+    let due = "what is booked as due back is not what refunds still owe";
+    let plants = [
+        (edit("UPDATE charge SET refunded = 5000"), gone, "k-1"),
+        (edit("DELETE FROM refund WHERE id = 2"), gone, "k-1"),
+        (edit("UPDATE refund SET state = 'declined' WHERE id = 1"), paid, "f-1"),
+        (doubled("refund_paid"), paid, "f-1"),
+        (edit("UPDATE entry SET ref = 'f-9' WHERE kind = 'refund_paid' AND ref = 'f-2'"), paid, "f-2"),
+        (
+            edit("UPDATE entry SET ref = 'f-9' WHERE kind = 'refund_due'"),
+            "an entry of a refund that does not exist",
+            "j-",
+        ),
+        (doubled("refund_due"), "a refund is owed that is not booked so", "f-1"),
+        (doubled("settlement"), "a settlement gives back another amount than is booked", "t-1"),
+        (edit("UPDATE refund SET statement_id = NULL WHERE id = 2"), "a refund is owed that is not booked so", "f-1"),
+        (doubled("refund_due"), due, "c-1"),
+        (edit("UPDATE refund SET state = 'noted' WHERE id = 2"), due, "c-1"),
+    ];
+    let saved = fs::read(shop.path("shop.db")).unwrap();
+    for (statements, what, record) in plants {
+        for log in ["shop.db-wal", "shop.db-shm"] {
+            drop(fs::remove_file(shop.path(log)));
+        }
+        fs::write(shop.path("shop.db"), &saved).unwrap();
+        sql(&shop, &statements);
+        let found = shop.run("--json check").exits(1).json();
+        let broken = found["laws"][4]["broken"].as_array().unwrap();
+        let rows = broken.iter().find(|it| it["what"].as_str().unwrap().contains(what));
+        let named =
+            rows.unwrap_or_else(|| panic!("{what}: {statements}: {found}"))["rows"][0]["record"].as_str().unwrap();
         assert!(named.starts_with(record), "{what}: names {named}");
     }
 }

@@ -818,6 +818,82 @@ fn a_refund_that_was_handed_over_and_stands_in_a_bill_too_went_back_once_too_oft
     shop.run("recon apply decided.csv").fails(3, "does not fit this difference");
 }
 
+/// A refund of 100.00 whose answer was lost, while the bill says that `amount` went back under its number.
+fn billed(amount: i64) -> (Shop, String) {
+    let mut shop = shop(&[ALIPAY]);
+    hours(&shop, "2026-11-02T09:00", "2026-11-07T21:00");
+    shop.run("sandbox fault alipay drop --times 1").exits(0);
+    shop.at("2026-11-08T09:00").run("debit refund a-1/1 --amount 100 --reason x --yes").ok("is on its way");
+    given_back(&shop, &ask(&shop, "SELECT refund_no FROM refund"), amount);
+    let it = bills_to_the_ninth(&mut shop).remove(0);
+    assert_eq!((&it["class"], &it["kind"]), (&"amount".into(), &"refund".into()));
+    (shop, it["id"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn a_refund_of_another_amount_is_taken_as_the_bill_says_and_is_no_question_any_more() {
+    for (amount, wallet) in [(3_000, 16_900), (10_100, 9_800), (19_900, 0)] {
+        let (shop, id) = billed(amount);
+        decisions(&shop, &[(&id, "accept")]);
+        shop.run("recon apply decided.csv").ok("of f-1 went back, as their bill says");
+        assert_eq!(ask(&shop, "SELECT state || ' ' || amount FROM refund"), format!("paid {amount}"));
+        assert_eq!(number(&shop, "SELECT refunded FROM charge"), amount);
+        assert_eq!(number(&shop, "SELECT COALESCE(SUM(amount), 0) FROM posting WHERE account = 'refunds_due'"), 0);
+        assert_eq!(number(&shop, "SELECT -SUM(amount) FROM posting WHERE account = 'wallet:principal'"), wallet);
+        assert_eq!(number(&shop, "SELECT SUM(points) FROM points"), wallet / 100);
+        shop.run("recon list --waiting").ok("nothing differs");
+        holds(&shop);
+        // The settlement pays the rest, and not a fen more.
+        shop.run("agreement terminate a-1 --cause consumer --pet returned --reason x --yes").exits(0);
+        shop.run("agreement confirm a-1 --yes").ok("a-1: terminated and settled");
+        assert_eq!(number(&shop, "SELECT SUM(amount) FROM refund"), 19_900);
+        assert_eq!(number(&shop, "SELECT COALESCE(SUM(amount), 0) FROM posting WHERE account = 'wallet:principal'"), 0);
+        holds(&shop);
+    }
+}
+
+#[test]
+fn more_than_could_go_back_is_booked_by_name_and_its_refund_is_paid() {
+    let (shop, id) = billed(19_900);
+    shop.write("catalog.csv", include_bytes!("../../examples/data/catalog.csv"));
+    shop.run("catalog import catalog.csv").exits(0);
+    shop.run("orders add c-1 STP-003 --pay wallet --counter --yes").exits(0);
+    let left = number(&shop, "SELECT -SUM(amount) FROM posting WHERE account = 'wallet:principal'");
+    assert!((1..9_900).contains(&left), "{left}");
+    decisions(&shop, &[(&id, "accept")]);
+    let most = kibble::domain::money::Money::from_fen(10_000 + left).yuan();
+    shop.run("recon apply decided.csv")
+        .fails(3, &format!("¥199.00 of f-1 cannot have gone back: at most {most} could"));
+    decisions(&shop, &[(&id, "book-as goodwill")]);
+    shop.run("recon apply decided.csv").ok("¥99.00 is booked on goodwill");
+    assert_eq!(ask(&shop, "SELECT state || ' ' || amount FROM refund"), "paid 10000");
+    assert_eq!(number(&shop, "SELECT SUM(amount) FROM posting WHERE account = 'goodwill'"), 9_900);
+    assert_eq!(number(&shop, "SELECT COALESCE(SUM(amount), 0) FROM posting WHERE account = 'refunds_due'"), 0);
+    shop.run("recon list --waiting").ok("nothing differs");
+    holds(&shop);
+}
+
+#[test]
+fn a_settlement_of_which_the_bill_shows_less_still_pays_all_that_it_owes() {
+    let mut shop = shop(&[ALIPAY]);
+    hours(&shop, "2026-11-02T09:00", "2026-11-07T21:00");
+    shop.at("2026-11-08T09:00")
+        .run("agreement terminate a-1 --cause consumer --pet returned --reason x --yes")
+        .exits(0);
+    shop.run("sandbox fault alipay drop --times 1").exits(0);
+    shop.run("agreement confirm a-1 --yes").exits(0);
+    given_back(&shop, &ask(&shop, "SELECT refund_no FROM refund"), 3_000);
+    let it = bills_to_the_ninth(&mut shop).remove(0);
+    decisions(&shop, &[(it["id"].as_str().unwrap(), "accept")]);
+    shop.run("recon apply decided.csv").ok("¥30.00 of f-1 went back, as their bill says");
+    shop.run("debit run").exits(0);
+    assert_eq!(ask(&shop, "SELECT state || ' ' || amount FROM refund ORDER BY id"), "paid 3000\npaid 16900");
+    assert_eq!(ask(&shop, "SELECT state FROM agreement"), "ended");
+    assert_eq!(ask_rail(&shop, "SELECT refunded FROM orders"), "19900");
+    assert_eq!(number(&shop, "SELECT COALESCE(SUM(amount), 0) FROM posting WHERE account = 'refunds_due'"), 0);
+    holds(&shop);
+}
+
 #[test]
 fn silence_without_a_bill_is_no_proof_and_entered_decisions_are_not_written_over() {
     let shop = Shop::opened();

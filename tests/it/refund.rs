@@ -121,6 +121,11 @@ fn a_refund_that_the_rail_refuses_is_said_until_somebody_has_handed_it_over_once
     shop.run("doctor").says("the rail refused f-1: ¥199.00 is owed to a customer");
     shop.run("why f-1").ok("kibble debit hand-over f-1");
     shop.run("debit hand-over f-1 --yes").ok("f-1: ¥199.00 went back to the customer");
+    // As if the rail had paid it: the term counts as given back, and its history says by whom.
+    let first = db::installment::get(ctx.db.read(), InstallmentId { agreement: A, term: 1 }).unwrap().unwrap();
+    assert_eq!(first.state, InstallmentState::Refunded);
+    assert_eq!(db::points::performed(ctx.db.read(), C).unwrap(), (1, fen(19_900)));
+    shop.run("debit show a-1/1").ok("f-1").says("refund f-2: handed over");
     shop.run("debit hand-over f-1 --yes").fails(1, "was paid by hand before");
     shop.run("debit run").hides("hand-over");
     assert_eq!((balance(&ctx, "refunds_due"), balance(&ctx, "wallet:principal")), (0, -19_900));

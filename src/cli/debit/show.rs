@@ -56,7 +56,10 @@ fn show(ctx: &Ctx, ui: &Ui, history: &History) -> anyhow::Result<()> {
         charge_events(charge, &mut events);
     }
     for refund in &history.refunds {
-        let what = t!("refund {id}: {state}", id = refund.id, state = refund_text(refund.state));
+        let what = match refund.charge {
+            Some(_) => t!("refund {id}: {state}", id = refund.id, state = refund_text(refund.state)),
+            None => t!("refund {id}: handed over", id = refund.id),
+        };
         events.push((refund.paid_at.unwrap_or(refund.noted_at), what, refund.amount.yuan()));
     }
     for message in &history.messages {

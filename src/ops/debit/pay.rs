@@ -22,7 +22,7 @@ use crate::ops::Ctx;
 use crate::ops::debit::book::{Asked, apply};
 use crate::ops::debit::may_move_money;
 use crate::ops::mandate::reference;
-use crate::ops::refund::refund_charge;
+use crate::ops::refund::{by_hand, refund_charge};
 use crate::t;
 
 /// What became of paying at the counter.
@@ -338,7 +338,11 @@ pub fn history(ctx: &Ctx, id: InstallmentId) -> Result<History> {
     let charges = db::charge::of_installment(conn, id)?;
     let mut refunds = Vec::new();
     for charge in charges.iter().filter(|charge| charge.refunded.is_positive()) {
-        refunds.extend(db::refund::of_charge(conn, charge.id)?);
+        for refund in db::refund::of_charge(conn, charge.id)? {
+            let by_hand = by_hand(conn, &refund)?;
+            refunds.push(refund);
+            refunds.extend(by_hand);
+        }
     }
     Ok(History {
         label: db::customer::label(conn, row.customer)?,

@@ -106,10 +106,9 @@ fn residue(it: &Difference) -> Money {
     let theirs = it.theirs.unwrap_or_default();
     match (it.class, it.case.ours) {
         (Class::MissingThere, _) => it.ours.unwrap_or_default(),
-        (Class::Amount, Ours::Charge { state: ChargeState::Paid, .. })
-        | (Class::Amount | Class::Status, Ours::Refund { state: RefundState::Paid, .. }) => {
-            it.ours.unwrap_or_default() - theirs
-        }
+        (Class::Amount | Class::Status, Ours::Refund { state: RefundState::Declined, .. }) => -theirs,
+        (Class::Amount, Ours::Charge { state: ChargeState::Paid, .. } | Ours::Refund { .. })
+        | (Class::Status, Ours::Refund { state: RefundState::Paid, .. }) => it.ours.unwrap_or_default() - theirs,
         (Class::Fee, _) => Money::ZERO,
         _ => -theirs,
     }
@@ -122,6 +121,7 @@ fn accept(ctx: &Ctx, it: &Difference, now: At) -> Result<(Did, String)> {
         (Class::Status, Subject::Line(line), Ours::Refund { state: RefundState::Declined, .. }) => {
             accept_refused(ctx, it, line, now)
         }
+        (Class::Amount, Subject::Line(line), _) if it.case.is_open_refund() => accept_billed(ctx, it, line, now),
         (Class::Amount, ..) => {
             let residue = residue(it);
             let entry = entry(it, residue, &Account::Goodwill);
@@ -200,6 +200,32 @@ fn accept_refund(ctx: &Ctx, it: &Difference, line: LineId, now: At) -> Result<(D
         record(tx, it, Decision::Accept, "", refund.amount, None, now)?;
         let op = Op::RefundNoted { refund: refund.id, amount: refund.amount, why: WHY.to_owned() };
         Ok(((Did::Done, t!("taken over as {refund}; the wallet is debited", refund = refund.id)), op))
+    })
+}
+
+/// They gave back another amount than a refund asked for that is open here.
+fn accept_billed(ctx: &Ctx, it: &Difference, line: LineId, now: At) -> Result<(Did, String)> {
+    ctx.db.write(now, |tx| {
+        let line = line_of(tx, line)?;
+        let refund = open_refund(tx, it, &line)?;
+        let entry = refund::paid_as_billed(ctx, tx, &refund, &line, now)?;
+        record(tx, it, Decision::Accept, "", -line.amount, entry, now)?;
+        let (amount, op) = (unsigned(line.amount), decided(it, Decision::Accept, "", -line.amount));
+        Ok((
+            (Did::Done, t!("{amount} of {refund} went back, as their bill says", amount = amount, refund = refund.id)),
+            op,
+        ))
+    })
+}
+
+/// The refund of a line, as long as nobody has decided about it.
+fn open_refund(tx: &Conn, it: &Difference, line: &Line) -> Result<Refund> {
+    let refund = line.refund.map(|id| db::refund::get(tx, id)).transpose()?.flatten();
+    let refund = refund.filter(|it| !matches!(it.state, RefundState::Paid | RefundState::Declined));
+    refund.ok_or_else(|| {
+        Fault::refused(t!("{id} does not differ any more", id = it.id))
+            .hint(t!("look again with `kibble recon list`"))
+            .into()
     })
 }
 
@@ -324,15 +350,26 @@ fn keep(
             // Its money stands elsewhere in the books now; an open charge would be asked about for ever.
             db::charge::void(tx, charge, BOOKED, now)?;
         }
-        let op = Op::ReconDecided {
-            subject: it.id.to_string(),
-            class: it.class.word(),
-            decision: decision.word(),
-            account: account.to_owned(),
-            amount,
-        };
-        Ok(((), op))
+        if let Subject::Line(line) = it.id
+            && it.class == Class::Amount
+            && it.case.is_open_refund()
+        {
+            // The refund went back with the line; what is booked here is only the difference.
+            let line = line_of(tx, line)?;
+            refund::answer_in(ctx, tx, &open_refund(tx, it, &line)?, &by_bill(&line, now), now)?;
+        }
+        Ok(((), decided(it, decision, account, amount)))
     })
+}
+
+fn decided(it: &Difference, decision: Decision, account: &str, amount: Money) -> Op {
+    Op::ReconDecided {
+        subject: it.id.to_string(),
+        class: it.class.word(),
+        decision: decision.word(),
+        account: account.to_owned(),
+        amount,
+    }
 }
 
 fn record(

@@ -183,6 +183,7 @@ pub const TABLE: Table = &[
     ("announced through the rail", "已由渠道提醒"),
     ("announced early", "已提前提醒"),
     ("{amount} for {due}", "{amount}，{due} 应扣"),
+    ("refund {id}: handed over", "退款 {id}：已当面退"),
     ("refund {id}: {state}", "退款 {id}：{state}"),
     ("message sent", "已发通知"),
     ("charge {id} on {rail}", "扣款 {id}，{rail}"),

@@ -198,6 +198,11 @@ pub const TABLE: Table = &[
     ("paid, as their bill says; the wallet is credited", "按账单记为已收，钱包已入账"),
     ("no paid charge of ours has order number {order_no}", "本店没有订单号为{order_no}的已收扣款"),
     ("book it with book-as", "请用book-as记账"),
+    ("{amount} of {refund} went back, as their bill says", "按账单，{refund} 退回了 {amount}"),
+    (
+        "{billed} of {refund} cannot have gone back: at most {could} could",
+        "{refund} 不可能退回 {billed}：最多只能退 {could}",
+    ),
     ("{refund} went back, as their bill says", "按账单，{refund} 已退回"),
     ("taken over as {refund}; the wallet is debited", "记为{refund}，钱包已扣减"),
     ("{amount} went back as {refund}", "{amount}已退回，记为{refund}"),
