@@ -98,6 +98,11 @@ pub struct Conditions {
     pub list_price_settlement: bool,
 }
 
+/// Why an agreement ended that ran to its last day.
+pub const COMPLETED: &str = "completed";
+/// Why an agreement ended whose terms were all collected before kibble.
+pub const TERMS_OVER: &str = "terms_over";
+
 /// An agreement as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Agreement {

@@ -10,7 +10,7 @@ use crate::db::installment::{Installment, NewInstallment};
 use crate::db::mandate::of_agreement as mandates_of;
 use crate::db::refund::Refund;
 use crate::db::{self, Conn};
-use crate::domain::agreement::{Agreement, AgreementState, PauseEffect, longest_pause};
+use crate::domain::agreement::{Agreement, AgreementState, COMPLETED, PauseEffect, longest_pause};
 use crate::domain::charge::{Course, InstallmentState};
 use crate::domain::date::{At, FirstDebit, Schedule, plus_days};
 use crate::domain::id::{AgreementId, CustomerId, InstallmentId};
@@ -451,7 +451,7 @@ pub fn complete_finished(ctx: &Ctx, now: At) -> Result<u64> {
     let finished = db::agreement::finished(ctx.db.read(), ctx.today(now))?;
     for agreement in &finished {
         ctx.db.write(now, |tx| {
-            db::agreement::set_state(tx, agreement.id, AgreementState::Completed, Some((now, "completed")))?;
+            db::agreement::set_state(tx, agreement.id, AgreementState::Completed, Some((now, COMPLETED)))?;
             db::mandate::close_all(tx, agreement.id, "completed", now)?;
             let values = [("balance", balance(tx, agreement.customer)?), ("no", agreement.no.clone())];
             let letter = letter(ctx, agreement, "contract_completed", &values);

@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::db::agreement::NewAgreement;
 use crate::db::shop::Identity;
 use crate::db::{self, Conn};
-use crate::domain::agreement::{Agreement, AgreementSource, AgreementState};
+use crate::domain::agreement::{Agreement, AgreementSource, AgreementState, TERMS_OVER};
 use crate::domain::book::{Candidate, Field, Outcome, Problem, Warning};
 use crate::domain::charge::contract_no;
 use crate::domain::customer::label;
@@ -362,7 +362,7 @@ impl<'c> Intake<'c> {
         )?;
         if paid_before == row.terms {
             // Nothing is left to collect, so nobody is asked for a permission to debit.
-            db::agreement::set_state(tx, id, AgreementState::Completed, Some((self.now, "terms_over")))?;
+            db::agreement::set_state(tx, id, AgreementState::Completed, Some((self.now, TERMS_OVER)))?;
             warnings.push(Warning::NothingLeft);
             return Ok(id);
         }

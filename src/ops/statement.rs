@@ -12,7 +12,7 @@ use crate::db::mandate::of_agreement as mandates_of;
 use crate::db::refund::{NewRefund, Refund};
 use crate::db::statement::Delivered;
 use crate::db::{self, Conn};
-use crate::domain::agreement::{Agreement, AgreementState};
+use crate::domain::agreement::{Agreement, AgreementSource, AgreementState, COMPLETED, TERMS_OVER};
 use crate::domain::charge::{Charge, ChargeKind, ChargeState, order_no, refund_no};
 use crate::domain::date::{At, day_of, plus_days};
 use crate::domain::id::{AgreementId, CustomerId, EntryId, InstallmentId, OrderId, RefundId, StatementId};
@@ -79,15 +79,29 @@ pub struct Terminated {
 }
 
 /// Enters a notice of termination. It takes effect at once, whoever still has to confirm figures: nothing more is charged, the
-/// mandates are closed, open pay links too, and paid goods that were not handed over go back into the wallet.
+/// mandates are closed, open pay links too, and paid goods that were not handed over go back into the wallet. One that was performed to
+/// its end is settled likewise when the customer asks for what is left.
 ///
 /// # Errors
-/// When the agreement does not run, or the cause does not fit.
+/// When the agreement does not run and has no money left, or the cause does not fit.
 pub fn terminate(ctx: &Ctx, id: AgreementId, notice: &Termination, now: At) -> Result<Terminated> {
     let agreement = get(ctx.db.read(), id)?;
+    let has_money = share_of(ctx.db.read(), &agreement)?.left.is_positive();
     match agreement.state {
         AgreementState::Active | AgreementState::Paused => {}
+        // The earlier book brought its money before the customer agreed to anything here.
+        AgreementState::Waiting if has_money && agreement.source == AgreementSource::Imported => {}
         AgreementState::Waiting => return cancel_waiting(ctx, &agreement, notice, now),
+        // The customer asks for what is left; nobody ends anything, so nothing is deducted for an end.
+        AgreementState::Completed if has_money && notice.cause == Cause::NoFault => {}
+        AgreementState::Completed if has_money => {
+            return Err(Fault::refused(t!(
+                "{agreement} was performed to its end: what is left goes back without anybody's fault",
+                agreement = id
+            ))
+            .hint(t!("give --cause no-fault"))
+            .into());
+        }
         _ => {
             return Err(Fault::refused(t!(
                 "{agreement} has ended already: {state}",
@@ -104,7 +118,8 @@ pub fn terminate(ctx: &Ctx, id: AgreementId, notice: &Termination, now: At) -> R
     let confirm_by = now + Duration::days(i64::from(agreement.conditions.confirm_days));
     let cause = notice.cause.word();
     let (statement, cancelled) = ctx.db.write(now, |tx| {
-        db::agreement::set_state(tx, id, AgreementState::Settling, Some((now, cause)))?;
+        let ended = (agreement.state != AgreementState::Completed).then_some((now, cause));
+        db::agreement::set_state(tx, id, AgreementState::Settling, ended)?;
         let cancelled = db::installment::cancel_open(tx, id, 1)?;
         db::mandate::close_all(tx, id, "terminated", now)?;
         if !notice.keep_pet {
@@ -493,7 +508,7 @@ fn figures(
         bonus: Money::ZERO,
         delivered: vec![line],
         terms: agreement.terms,
-        paid_terms: db::installment::count_collected(conn, agreement.id)?.min(agreement.terms),
+        paid_terms: performed(conn, agreement)?,
         plan_total: agreement.total(),
         reference_cost: agreement.reference_cost,
         cause,
@@ -536,6 +551,16 @@ fn figures(
         "warnings": statement.warnings.iter().map(|it| format!("{it:?}")).collect::<Vec<_>>(),
     });
     Ok((figures, Worked { statement, share }))
+}
+
+/// Terms that count as performed: those collected, here or before kibble, and all of an agreement that ran to its end.
+fn performed(conn: &Conn, agreement: &Agreement) -> Result<u32> {
+    if matches!(agreement.end_cause.as_deref(), Some(COMPLETED | TERMS_OVER)) {
+        return Ok(agreement.terms);
+    }
+    // One that waits has no terms on record yet.
+    let collected = db::installment::count_collected(conn, agreement.id)?;
+    Ok(collected.max(agreement.paid_before).min(agreement.terms))
 }
 
 /// What this agreement brought into the customer's wallet and what is left of it, from the books themselves.

@@ -1,5 +1,6 @@
 //! `kibble agreement import`: the shop's earlier book.
 
+use crate::due::{id_number, wallet};
 use crate::shop::Shop;
 
 pub const BOOK: &[u8] = include_bytes!("../../examples/data/customers.csv");
@@ -96,6 +97,44 @@ fn every_refused_row_shows_field_value_reason_and_fix_in_both_languages() {
         .says("改法")
         .hides("Fix")
         .hides("line");
+}
+
+#[test]
+fn money_of_the_earlier_book_goes_back_when_the_customer_leaves_before_signing_again() {
+    let row = |place: u32, name: &str, pet: &str, signed: &str, balance: &str| {
+        let id = id_number(place);
+        let no = format!("HT{pet}");
+        format!("{name},1990000000{place},{id},{pet},猫,英短,猫粮月付199,199.00,12,{signed},5,支付宝,{no},{balance},")
+    };
+    let shop = shop();
+    let rows = [
+        row(1, "王小明", "团子", "2026-06-05", "250.00"),
+        row(2, "李晓红", "小白", "2024-10-05", "80.00"),
+        // The same customer has another agreement, which runs.
+        row(1, "王小明", "小黑", "2026-06-05", ""),
+    ];
+    shop.write("book.csv", book_of(&[&rows[0], &rows[1], &rows[2]]));
+    shop.run("agreement import book.csv --paid-until 2026-11-20").ok("agreements taken over: 3");
+    shop.run("sandbox sign m-2").exits(0);
+    assert_eq!((wallet(&shop, 1), wallet(&shop, 2)), (25_000, 8_000));
+
+    shop.run("agreement terminate a-1 --cause consumer --pet kept --reason moved --yes").ok("a-1 has ended");
+    shop.run("agreement confirm a-1 --yes").fails(3, "¥250.00  cash").says("kibble agreement settle a-1");
+    shop.run("debit run").says("¥250.00 of its settlement").says("kibble agreement settle a-1");
+    shop.run("agreement settle a-1 --yes").ok("a-1: terminated and settled");
+
+    // All its terms were collected before: what is left is asked back, and nobody pays for an end.
+    let leave = "agreement terminate a-2 --pet kept --reason moved --yes --cause";
+    shop.run(&format!("{leave} consumer")).fails(1, "a-2 was performed to its end").says("give --cause no-fault");
+    shop.run(&format!("{leave} no-fault")).ok("a-2 has ended");
+    shop.run("agreement confirm a-2 --yes").fails(3, "¥80.00  cash");
+    shop.run("agreement settle a-2 --yes").ok("a-2: terminated and settled");
+    shop.run(&format!("{leave} no-fault")).fails(1, "a-2 has ended already");
+
+    // Nothing was taken from the agreement that runs.
+    assert_eq!((wallet(&shop, 1), wallet(&shop, 2)), (0, 0));
+    shop.run("agreement show a-3").ok("running");
+    shop.run("check").ok("every law holds");
 }
 
 #[test]

@@ -185,7 +185,7 @@ fn a_notice_about_a_dead_number_blocks_the_term_while_the_rail_cannot_say() {
     let order_no = ask(&till.shop, "SELECT order_no FROM charge WHERE state = 'declined'");
     paid_after_all(&till.shop);
     cut(&till, "alipay.trade.query", 1);
-    assert_eq!(hears(&till, &order_no).result, Outcome::Disputed);
+    assert_eq!(hears(&till, &order_no).result, Outcome::Doubtful);
     assert!(first(&till.shop).starts_with("a-1/1 1 debit alipay unknown"), "{}", first(&till.shop));
     runs(&till, "2026-11-05T17:00");
     assert_eq!(first(&till.shop), "a-1/1 1 debit alipay paid\na-1/1 2 link alipay void");

@@ -164,6 +164,11 @@ pub const TABLE: Table = &[
     ("`kibble agreement list` shows them", "用 `kibble agreement list` 查看"),
     ("see `kibble agreement show {agreement}`", "详见 `kibble agreement show {agreement}`"),
     ("{agreement} is not {wanted}: it is {state}", "{agreement} 不是“{wanted}”，而是“{state}”"),
+    (
+        "{agreement} was performed to its end: what is left goes back without anybody's fault",
+        "{agreement} 已履行完毕：剩下的余额退还，不属于任何一方的责任",
+    ),
+    ("give --cause no-fault", "请用 --cause no-fault"),
     ("{agreement} has ended already: {state}", "{agreement} 早已结束：{state}"),
     ("within the cooling-off days the pet goes back; give --pet returned", "无理由退出须退还宠物，请写 --pet returned"),
     ("the {days} cooling-off days after the first debit are over", "首期扣款后的 {days} 日无理由退出期已过"),
