@@ -120,8 +120,16 @@ pub(super) fn paid_as_billed(ctx: &Ctx, tx: &Conn, refund: &Refund, line: &Line,
         ))
         .hint(t!("book it with book-as"))
     };
-    let of = refund.charge.map(|id| charge(tx, id)).transpose()?;
-    let Some(charge) = of.filter(|_| billed.is_positive()) else { return Err(too_much(refund.amount).into()) };
+    // What came without being asked for was in no wallet, so nothing there could take the difference.
+    let Some(charge) = refund.charge.filter(|_| billed.is_positive()).map(|id| charge(tx, id)).transpose()? else {
+        return Err(Fault::refused(t!(
+            "{refund} gives back {amount} that was in no wallet, so it goes back wholly or not at all",
+            refund = refund.id,
+            amount = refund.amount.yuan()
+        ))
+        .hint(t!("book it with book-as"))
+        .into());
+    };
     let statement = db::statement::of_agreement(tx, charge.installment.agreement)?;
     let entry = if statement.is_some_and(|it| it.state != "open") {
         if more.is_positive() {

@@ -874,6 +874,31 @@ fn more_than_could_go_back_is_booked_by_name_and_its_refund_is_paid() {
 }
 
 #[test]
+fn stray_money_of_which_the_bill_shows_a_part_is_booked_by_name_and_its_refund_is_paid() {
+    let mut shop = shop(&[ALIPAY]);
+    hours(&shop, "2026-11-02T09:00", "2026-11-07T21:00");
+    sql(
+        &shop,
+        "UPDATE installment SET state = 'open', paid_at = NULL WHERE term = 1; UPDATE charge SET state = 'declined', paid_at = NULL;
+         DELETE FROM posting; DELETE FROM entry; DELETE FROM points; DELETE FROM message WHERE template = 'debit_success'",
+    );
+    shop.at("2026-11-10T10:30").run("recon fetch --rail alipay --day 2026-11-05").exits(3);
+    decisions(&shop, &[(list(&shop)[0]["id"].as_str().unwrap(), "refund")]);
+    shop.run("sandbox fault alipay drop --times 1").exits(0);
+    shop.run("recon apply decided.csv").ok("goes back as f-1");
+    given_back(&shop, &ask(&shop, "SELECT refund_no FROM refund"), 3_000);
+    let it = bills_to_the_ninth(&mut shop).remove(0);
+    let id = it["id"].as_str().unwrap();
+    decisions(&shop, &[(id, "accept")]);
+    shop.run("recon apply decided.csv").fails(3, "so it goes back wholly or not at all");
+    decisions(&shop, &[(id, "book-as goodwill")]);
+    shop.run("recon apply decided.csv").ok("¥169.00 is booked on goodwill");
+    assert_eq!(ask(&shop, "SELECT state || ' ' || amount FROM refund"), "paid 19900");
+    shop.run("recon list --waiting").ok("nothing differs");
+    holds(&shop);
+}
+
+#[test]
 fn a_settlement_of_which_the_bill_shows_less_still_pays_all_that_it_owes() {
     let mut shop = shop(&[ALIPAY]);
     hours(&shop, "2026-11-02T09:00", "2026-11-07T21:00");

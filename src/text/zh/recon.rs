@@ -203,6 +203,10 @@ pub const TABLE: Table = &[
         "{billed} of {refund} cannot have gone back: at most {could} could",
         "{refund} 不可能退回 {billed}：最多只能退 {could}",
     ),
+    (
+        "{refund} gives back {amount} that was in no wallet, so it goes back wholly or not at all",
+        "{refund} 退的 {amount} 只能全额退回",
+    ),
     ("{refund} went back, as their bill says", "按账单，{refund} 已退回"),
     ("taken over as {refund}; the wallet is debited", "记为{refund}，钱包已扣减"),
     ("{amount} went back as {refund}", "{amount}已退回，记为{refund}"),
