@@ -74,6 +74,9 @@ const CHANGES: &[&str] = &[
     english!("book_imported"),
     english!("agreement_signed"),
     english!("agreement_changed"),
+    english!("credit_checked"),
+    english!("credit_asked"),
+    english!("credit_decided"),
     english!("mandate_asked"),
     english!("mandates_changed"),
     english!("installments_rolled"),
@@ -99,6 +102,9 @@ const CHANGES: &[&str] = &[
     english!("contact_changed"),
     english!("run_started"),
     english!("run_ended"),
+    english!("bill_imported"),
+    english!("bills_silent"),
+    english!("recon_decided"),
     english!("exported"),
     english!("backed_up"),
     english!("restored"),
@@ -121,21 +127,26 @@ fn list(ctx: &Ctx, args: &ListArgs, ui: &Ui) -> anyhow::Result<Exit> {
             ui.status(&t!("no change"));
             return Ok(());
         }
-        let mut table = Table::new([t!("No."), t!("Time"), t!("Who"), t!("Change"), t!("Record"), t!("Detail")]);
-        for row in &rows {
-            table.row([
-                row.seq.to_string(),
-                row.at.with_timezone(&ctx.zone()).format("%Y-%m-%d %H:%M:%S").to_string(),
-                format!("{}@{}", row.actor, row.host),
-                change(&row.op),
-                row.entity.clone(),
-                short(&row.detail),
-            ]);
-        }
-        ui.table(&table.right(&[0]));
+        ui.table(&table(ctx, &rows));
         Ok(())
     })?;
     Ok(Exit::Done)
+}
+
+/// Rows of the trail for people.
+pub(super) fn table(ctx: &Ctx, rows: &[AuditRow]) -> Table {
+    let mut table = Table::new([t!("No."), t!("Time"), t!("Who"), t!("Change"), t!("Record"), t!("Detail")]);
+    for row in rows {
+        table.row([
+            row.seq.to_string(),
+            row.at.with_timezone(&ctx.zone()).format("%Y-%m-%d %H:%M:%S").to_string(),
+            format!("{}@{}", row.actor, row.host),
+            change(&row.op),
+            row.entity.clone(),
+            short(&row.detail),
+        ]);
+    }
+    table.right(&[0])
 }
 
 /// The change in the reader's language. In English it is the word that `--json` shows and the database holds.

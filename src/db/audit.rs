@@ -188,6 +188,52 @@ pub fn hash_at(conn: &Conn, seq: i64) -> Result<Option<String>> {
     Ok(rows.next()?.map(|row| row.get("hash")).transpose()?)
 }
 
+/// The last row that two databases of one shop have in common; 0 without any. Each row's hash covers all before it, so what they share
+/// is a beginning.
+pub fn last_common(ours: &Conn, theirs: &Conn) -> Result<i64> {
+    let (mut low, mut high) = (0, head(ours)?.0.min(head(theirs)?.0));
+    while low < high {
+        let middle = low + (high - low + 1) / 2;
+        if hash_at(ours, middle)? == hash_at(theirs, middle)? {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    Ok(low)
+}
+
+/// Whether the database was adopted after row `seq`.
+pub fn is_adopted_after(conn: &Conn, seq: i64) -> Result<bool> {
+    let mut query = conn.sql().prepare_cached("SELECT 1 FROM audit WHERE op = 'shop_adopted' AND seq > :seq")?;
+    Ok(query.exists(named_params! { ":seq": seq })?)
+}
+
+/// When the last change was made before the database was restored, if it was restored and not adopted since; else when the last one was
+/// made. `None` before the first.
+pub fn last_before_restore(conn: &Conn) -> Result<Option<At>> {
+    let mut query = conn.sql().prepare_cached(
+        "SELECT at FROM audit
+         WHERE seq < COALESCE((SELECT MIN(r.seq) FROM audit r WHERE r.op = 'restored'
+                                 AND r.seq > COALESCE((SELECT MAX(a.seq) FROM audit a WHERE a.op = 'shop_adopted'), 0)),
+                              (SELECT MAX(m.seq) + 1 FROM audit m))
+         ORDER BY seq DESC LIMIT 1",
+    )?;
+    let mut rows = query.query([])?;
+    Ok(rows.next()?.map(|row| at(row, "at")).transpose()?)
+}
+
+/// The rows after row `seq` of any of these words, oldest first.
+pub fn after(conn: &Conn, seq: i64, ops: &[&str]) -> Result<Vec<AuditRow>> {
+    let wanted = vec!["?"; ops.len()].join(",");
+    let mut query = conn.sql().prepare(&format!(
+        "SELECT seq, at, actor, host, op, entity, detail, prev_hash, hash FROM audit
+         WHERE op IN ({wanted}) AND seq > {seq} ORDER BY seq"
+    ))?;
+    let rows = query.query_map(rusqlite::params_from_iter(ops), from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// The newest rows first, at most `limit`, not older than `since`; of one record when `entity` is given, also where it was one of
 /// several.
 pub fn newest(conn: &Conn, entity: Option<&str>, since: Option<At>, limit: u32) -> Result<Vec<AuditRow>> {

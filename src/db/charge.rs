@@ -304,6 +304,15 @@ pub fn paid_of(conn: &Conn, agreement: AgreementId) -> Result<Vec<Charge>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// The paid charges whose money was taken at the counter, oldest first.
+pub fn paid_at_counter(conn: &Conn) -> Result<Vec<Charge>> {
+    let mut query = conn
+        .sql()
+        .prepare(&format!("SELECT {COLUMNS} FROM charge WHERE state = 'paid' AND kind = 'cash' ORDER BY id"))?;
+    let rows = query.query_map([], from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// The charge with this order number.
 pub fn by_order_no(conn: &Conn, order_no: &str) -> Result<Option<Charge>> {
     let mut query = conn.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM charge WHERE order_no = :no"))?;

@@ -16,7 +16,8 @@ use crate::domain::money::Money;
 pub enum Op {
     /// The shop's database was made.
     ShopOpened { install_code: String },
-    /// A copied or restored database became the shop's: its copy number and code, and the charges that the rails told of.
+    /// A copied or restored database became the shop's: its copy number and code, and the charges that were
+    /// missing in it.
     ShopAdopted { copy_no: i64, code: String, found: Vec<ChargeId>, messages: u64 },
     /// A customer was added.
     CustomerAdded { customer: CustomerId },

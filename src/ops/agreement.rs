@@ -27,6 +27,8 @@ use crate::t;
 
 /// Days before the last term at which the customer is told that the agreement ends.
 const EXPIRING_DAYS: i64 = 30;
+/// Why an agreement runs again whose pause had an end.
+pub(super) const PAUSE_OVER: &str = "the pause is over";
 
 /// The agreement with this id.
 ///
@@ -436,7 +438,7 @@ pub fn resume(ctx: &Ctx, id: AgreementId, reason: &str, now: At) -> Result<Pause
 pub fn end_pauses(ctx: &Ctx, now: At) -> Result<u64> {
     let over = db::agreement::pauses_over(ctx.db.read(), ctx.today(now))?;
     for agreement in &over {
-        resume(ctx, agreement.id, "the pause is over", now)?;
+        resume(ctx, agreement.id, PAUSE_OVER, now)?;
     }
     Ok(u64::try_from(over.len())?)
 }
@@ -452,12 +454,12 @@ pub fn complete_finished(ctx: &Ctx, now: At) -> Result<u64> {
     for agreement in &finished {
         ctx.db.write(now, |tx| {
             db::agreement::set_state(tx, agreement.id, AgreementState::Completed, Some((now, COMPLETED)))?;
-            db::mandate::close_all(tx, agreement.id, "completed", now)?;
+            db::mandate::close_all(tx, agreement.id, COMPLETED, now)?;
             let values = [("balance", balance(tx, agreement.customer)?), ("no", agreement.no.clone())];
             let letter = letter(ctx, agreement, "contract_completed", &values);
             tell(ctx, tx, letter, now)?;
             let state = AgreementState::Completed.word().into();
-            Ok(((), Op::AgreementChanged { agreement: agreement.id, state, reason: "completed".into() }))
+            Ok(((), Op::AgreementChanged { agreement: agreement.id, state, reason: COMPLETED.to_owned() }))
         })?;
     }
     Ok(u64::try_from(finished.len())?)

@@ -21,6 +21,8 @@ use crate::t;
 
 /// How the moment stands in a backup's name.
 const STAMP: &str = "%Y-%m-%dT%H%M";
+/// How the name of a database begins that was replaced by a restored one.
+const REPLACED: &str = "before-restore-";
 
 /// A backup that was made.
 #[derive(Clone, Debug, Serialize)]
@@ -252,6 +254,26 @@ pub fn restore(config: &Config, clock: &Clock, it: &Restorable) -> Result<Restor
     Ok(Restored { from: it.file.clone(), last_change: it.inspected.last_change, moved_aside })
 }
 
+/// The databases in the folder that were replaced by restored ones, by name.
+///
+/// # Errors
+/// When the folder is there and cannot be read.
+pub(super) fn replaced(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    if !folder.exists() {
+        return Ok(found);
+    }
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with(REPLACED) && name.ends_with(".db") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
 /// Holds a lock until it is dropped, or says that somebody else does.
 fn alone(path: &Path) -> Result<File> {
     let file = File::options().create(true).truncate(false).write(true).open(path);
@@ -277,8 +299,8 @@ fn move_aside(config: &Config, stamp: &str) -> Result<PathBuf> {
     let mut number = 1_u32;
     let target = loop {
         let name = match number {
-            1 => format!("before-restore-{stamp}.db"),
-            _ => format!("before-restore-{stamp}-{number}.db"),
+            1 => format!("{REPLACED}{stamp}.db"),
+            _ => format!("{REPLACED}{stamp}-{number}.db"),
         };
         let target = folder.join(name);
         if !target.exists() {

@@ -458,7 +458,7 @@ fn postponed(ctx: &Ctx) -> Result<BTreeSet<String>> {
     Ok(moved.into_iter().map(|(entity, _)| entity).collect())
 }
 
-/// Charges that an adoption found at the rails.
+/// Charges that an adoption found.
 fn adopted(ctx: &Ctx) -> Result<BTreeSet<ChargeId>> {
     #[derive(serde::Deserialize)]
     struct Detail {

@@ -31,6 +31,8 @@ use crate::ops::remind::tell;
 use crate::ops::{Ctx, order, refund};
 use crate::t;
 
+/// Who confirms a statement that nobody looked at in time.
+pub(super) const BY_DEADLINE: &str = "deadline";
 /// Announcements that make no sense once a term is moved or cancelled, or the agreement has ended.
 const OVERTAKEN: [&str; 9] = [
     "pre_debit_48h",
@@ -179,7 +181,7 @@ pub struct Confirmed {
 }
 
 /// Confirms the settlement statement of a terminated agreement: the figures are final, the books settle the wallet, and the
-/// refunds go out. `by` is the person, or `deadline`.
+/// refunds go out. `by` is the person, or [`BY_DEADLINE`].
 ///
 /// # Errors
 /// When there is nothing to confirm, a charge is not decided yet, or paid orders are not delivered.
@@ -233,7 +235,7 @@ pub fn confirm_due_statements(ctx: &Ctx, now: At) -> Result<ConfirmedByDeadline>
             done.stuck.push((row.agreement, fault.to_string()));
             continue;
         }
-        match confirm(ctx, row.agreement, "deadline", now) {
+        match confirm(ctx, row.agreement, BY_DEADLINE, now) {
             Ok(_) => done.count += 1,
             Err(error) if error.downcast_ref::<Fault>().is_some_and(|fault| fault.kind() == Kind::Refused) => {}
             Err(error) => return Err(error),

@@ -131,6 +131,29 @@ fn every_pair_is_used() {
 }
 
 #[test]
+fn the_audit_trail_has_a_word_for_every_change() {
+    let read = |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let (op, audit) = (read("src/domain/op.rs"), read("src/cli/audit.rs"));
+    let body = op.split_once("pub enum Op {").unwrap().1.split_once("\n}").unwrap().0;
+    let lines = body.lines().filter_map(|line| line.strip_prefix("    "));
+    let variants: Vec<&str> = lines
+        .filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()))
+        .map(|line| line.split([' ', ',']).next().unwrap())
+        .collect();
+    assert!(variants.len() > 40, "{variants:?}");
+    let word = |variant: &str| {
+        let parts = variant.char_indices().map(|(place, c)| match c.is_ascii_uppercase() && place > 0 {
+            true => format!("_{}", c.to_ascii_lowercase()),
+            false => c.to_ascii_lowercase().to_string(),
+        });
+        parts.collect::<String>()
+    };
+    let missing: Vec<String> =
+        variants.into_iter().map(word).filter(|word| !audit.contains(&format!("english!(\"{word}\")"))).collect();
+    none(&missing, "add these to CHANGES in src/cli/audit.rs");
+}
+
+#[test]
 fn no_sentence_has_two_translations() {
     let mut seen = BTreeMap::new();
     let mut twice = Vec::new();

@@ -232,7 +232,7 @@ fn a_restored_shop_says_what_the_rails_told_of() {
     run(&mut shop, "2026-11-06T09:00").fails(1, "no money moves");
     shop.run("adopt --yes").ok("paid, was missing here");
     run(&mut shop, "2026-11-06T10:00")
-        .says("This database was restored or copied, and adopted on 2026-11-06 09:00 as copy 2; charges missing here that the rails told of: 2.")
+        .says("This database was restored or copied, and adopted on 2026-11-06 09:00 as copy 2; charges found that were missing here: 2.")
         .says("Without an outcome when it stopped: 2, ¥398.00; asked now: 2 paid ¥398.00.");
     assert_eq!((wallet(&shop, 1), wallet(&shop, 2)), (19_900, 19_900));
     run(&mut shop, "2026-11-06T11:00").hides("Since the last run");

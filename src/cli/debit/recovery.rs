@@ -68,7 +68,7 @@ fn happened(ctx: &Ctx, it: &Recovery) -> Vec<String> {
     }
     if let Some(adopted) = &it.adopted {
         lines.push(t!(
-            "This database was restored or copied, and adopted on {at} as copy {copy}; charges missing here that the rails told of: {count}.",
+            "This database was restored or copied, and adopted on {at} as copy {copy}; charges found that were missing here: {count}.",
             at = ctx.wall(adopted.at),
             copy = adopted.copy_no,
             count = adopted.found

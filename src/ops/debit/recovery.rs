@@ -60,7 +60,7 @@ pub struct Adoption {
     pub at: At,
     /// Which copy it is since.
     pub copy_no: i64,
-    /// How many charges the rails told of that were missing here.
+    /// How many charges it found that were missing here.
     pub found: u64,
 }
 

@@ -109,5 +109,21 @@ pub const TABLE: Table = &[
     ("asked about {count} order numbers", "核对了 {count} 个单号"),
     ("{term}  {order}  {amount}  paid, was missing here", "{term}  {order}  {amount}  已扣款，这里原来没有"),
     ("{term}  {order}  {amount}  under way, was missing here", "{term}  {order}  {amount}  处理中，这里原来没有"),
+    (
+        "{term}  {order}  {amount}  paid at the counter, was missing here; it is booked now",
+        "{term}  {order}  {amount}  到店付款，这里原来没有，现已入账",
+    ),
     ("`kibble debit run` books them", "运行 `kibble debit run` 即可入账"),
+    (
+        "Done by hand after the backup, and missing here; enter it again:",
+        "以下是备份之后人工办理、这里没有的事项，请重新录入：",
+    ),
+    (
+        "A refund that is entered again with the same amount is not paid twice: the payment rail knows its number.",
+        "同样金额的退款重新录入不会退两次：支付渠道认得它的单号。",
+    ),
+    (
+        "No payment rail knows what was done by hand after {time}: payments at the counter, orders, signatures, refunds. Enter it again before the next debit run.",
+        "{time} 之后人工办理的事项，支付渠道都不知道：到店付款、订单、签约、退款。请在下一次扣款之前重新录入。",
+    ),
 ];

@@ -10,8 +10,8 @@ pub const TABLE: Table = &[
     ("Run {run} of {at} was broken off before its end.", "{at} 开始的批次 {run} 中途断了，没有跑完。"),
     ("So were {count} more runs after it.", "此后另有 {count} 个批次同样中断。"),
     (
-        "This database was restored or copied, and adopted on {at} as copy {copy}; charges missing here that the rails told of: {count}.",
-        "本数据库是恢复或复制来的，已于 {at} 启用为第 {copy} 份；支付渠道报来、这里原先没有的扣款：{count} 笔。",
+        "This database was restored or copied, and adopted on {at} as copy {copy}; charges found that were missing here: {count}.",
+        "本数据库是恢复或复制来的，已于 {at} 启用为第 {copy} 份；核对出这里原先没有的扣款：{count} 笔。",
     ),
     ("Nothing fell due in that time.", "这段时间没有到期的款项。"),
     ("Fell due in that time: {count}, {amount}.", "这段时间到期：{count} 期，{amount}。"),

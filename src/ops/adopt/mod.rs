@@ -1,14 +1,18 @@
 //! Makes a restored or copied database the shop's own. The state that was lost may have charged what looks open here, so the
-//! rails are asked about every order number that it could have used before anything is charged again.
+//! rails are asked about every order number that it could have used before anything is charged again. What no rail knows of, cash above
+//! all, is taken from the replaced database, where that can be read.
+
+mod replaced;
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use chrono::NaiveDate;
 use serde::Serialize;
 
 use crate::adapters::rail::{Capability, Closed, Rail, Trouble};
 use crate::db;
+use crate::db::audit::AuditRow;
 use crate::db::charge::{NewCharge, Outcome};
 use crate::db::installment::NewInstallment;
 use crate::db::shop::Identity;
@@ -20,8 +24,10 @@ use crate::domain::money::Money;
 use crate::domain::op::Op;
 use crate::domain::rail::{Answer, Reason, Reply};
 use crate::fault::Fault;
+use crate::ops::adopt::replaced::Replaced;
+use crate::ops::debit::book::{Asked, apply};
 use crate::ops::init::code_of;
-use crate::ops::{Ctx, Event, witness};
+use crate::ops::{Ctx, Event, agreement, witness};
 use crate::t;
 
 /// Numbers in a row that no rail knows, after which a lost state is believed to have made no more attempts at an installment: a debit
@@ -37,10 +43,15 @@ pub struct Adopted {
     pub code: String,
     /// How many order numbers the rails were asked about.
     pub asked: u64,
-    /// Charges that this database did not know. They are unknown until the next debit run settles them.
+    /// Charges that this database did not know. Those of a rail are unknown until the next debit run settles them; those at the counter
+    /// are booked.
     pub found: Vec<Found>,
     /// Messages that waited here, and that the lost state may have told. They are looked up before they are told.
     pub messages: u64,
+    /// What was done by hand in the replaced database and is missing here, oldest first: it must be entered again.
+    pub by_hand: Vec<AuditRow>,
+    /// From when on nobody can tell what was done by hand, where no replaced database could be read.
+    pub unseen_since: Option<At>,
 }
 
 /// A charge of the lost state.
@@ -50,13 +61,13 @@ pub struct Found {
     pub charge: ChargeId,
     /// Which term.
     pub installment: InstallmentId,
-    /// On which rail.
+    /// On which rail; `cash` for a payment at the counter.
     pub rail: String,
     /// Its order number.
     pub order_no: String,
     /// How much.
     pub amount: Money,
-    /// `paid` or `pending`: what the rail says.
+    /// `paid` or `pending`: what the rail says, or the replaced database.
     pub answer: &'static str,
 }
 
@@ -71,7 +82,7 @@ struct Doubt {
     open: Option<Charge>,
     /// The term itself, when it does not exist here.
     missing: Option<NewInstallment>,
-    rails: BTreeMap<String, MandateId>,
+    rails: Mandates,
 }
 
 /// A charge to be written.
@@ -84,6 +95,23 @@ struct Lost {
     reply: Reply,
     /// What the rail says of the charge that is open here.
     open: Option<Reply>,
+}
+
+/// A payment at the counter of the lost state, to be booked.
+struct Taken {
+    charge: Charge,
+    /// The charge of its term that is open here, and what the rail says of it.
+    open: Option<(Charge, Reply)>,
+    /// Terms up to its own that do not exist here.
+    missing: Vec<NewInstallment>,
+}
+
+/// From when on nobody can tell what was done by hand; `None` where a replaced database that went on from this one's state tells it.
+///
+/// # Errors
+/// When the database cannot be read, or nothing can be written beside the replaced ones.
+pub fn unseen_since(ctx: &Ctx) -> Result<Option<At>> {
+    Ok(replaced::look(ctx)?.unseen_since)
 }
 
 /// Adopts the database. `code` is the one that its numbers carry from now on; drawn by chance when `None`, so that two copies that know
@@ -101,7 +129,9 @@ pub fn adopt(ctx: &Ctx, code: Option<&str>, now: At) -> Result<Adopted> {
             .into());
     }
     // Copies that were used here after the state that this database knows: their numbers are asked about too.
-    let mut lost = witness::seen_copies(ctx, &identity.install_code);
+    let Replaced { cash, mut by_hand, copies, unseen_since } = replaced::look(ctx)?;
+    let mut lost = copies;
+    lost.extend(witness::seen_copies(ctx, &identity.install_code));
     lost.retain(|code, _| !known.contains_key(code));
     let lines = lines(&identity, &known, &lost);
     let doubts = doubts(ctx, ctx.today(now))?;
@@ -110,7 +140,10 @@ pub fn adopt(ctx: &Ctx, code: Option<&str>, now: At) -> Result<Adopted> {
     ctx.say(Event::Begin { label: t!("asking the payment rails"), total });
     let asked = ask(ctx, &doubts, &lines);
     ctx.say(Event::End);
-    let (charged, unsure, asked) = asked?;
+    let (charged, mut unsure, asked) = asked?;
+    let told = |id: &InstallmentId| charged.iter().any(|it| doubts[it.doubt].id == *id);
+    let cash = cash.into_iter().filter(|(id, _)| !told(id)).map(|(_, charge)| charge);
+    let taken = at_counter(ctx, cash, &mut unsure)?;
     if let Some(first) = unsure.first() {
         return Err(Fault::refused(t!(
             "the payment rails cannot say now what became of {count} order numbers, the first is {order_no}; nothing was changed",
@@ -125,6 +158,9 @@ pub fn adopt(ctx: &Ctx, code: Option<&str>, now: At) -> Result<Adopted> {
         for it in &charged {
             found.push(note(tx, &doubts[it.doubt], it, now)?);
         }
+        for it in &taken {
+            found.push(book(ctx, tx, it, now)?);
+        }
         let copy_no = db::shop::adopt(tx, &code, &lost)?;
         let messages = db::message::doubt_queued(tx, &t!("it waited when this database was restored or copied"))?;
         let op = Op::ShopAdopted {
@@ -136,17 +172,15 @@ pub fn adopt(ctx: &Ctx, code: Option<&str>, now: At) -> Result<Adopted> {
         Ok(((copy_no, found, messages), op))
     })?;
     witness::remember(ctx)?;
-    Ok(Adopted { copy_no, code, asked, found, messages })
+    let is_taken = |row: &AuditRow| taken.iter().any(|it| it.charge.installment.to_string() == row.entity);
+    by_hand.retain(|row| row.op != "paid_at_counter" || !is_taken(row));
+    Ok(Adopted { copy_no, code, asked, found, messages, by_hand, unseen_since })
 }
 
 /// Every open term that was due, and the terms that the lost state may have created since.
 fn doubts(ctx: &Ctx, today: NaiveDate) -> Result<Vec<Doubt>> {
     let conn = ctx.db.read();
-    let mut rails: BTreeMap<AgreementId, BTreeMap<String, MandateId>> = BTreeMap::new();
-    db::mandate::each(conn, None, |mandate| {
-        rails.entry(mandate.agreement).or_default().insert(mandate.rail, mandate.id);
-        Ok(())
-    })?;
+    let rails = mandates(conn)?;
     let mut charges = open_charges(conn)?;
     let mut open: BTreeMap<AgreementId, Vec<Doubt>> = BTreeMap::new();
     for (term, attempts) in db::installment::open_due(conn, today)? {
@@ -173,30 +207,47 @@ fn doubts(ctx: &Ctx, today: NaiveDate) -> Result<Vec<Doubt>> {
     Ok(open.into_values().flatten().collect())
 }
 
-fn missing(
-    ctx: &Ctx,
-    agreement: &Agreement,
-    known: u32,
-    today: NaiveDate,
-    rails: &BTreeMap<String, MandateId>,
-) -> Vec<Doubt> {
+/// The newest mandate of an agreement on each rail.
+type Mandates = BTreeMap<String, MandateId>;
+
+fn mandates(conn: &db::Conn) -> Result<BTreeMap<AgreementId, Mandates>> {
+    let mut found: BTreeMap<AgreementId, Mandates> = BTreeMap::new();
+    db::mandate::each(conn, None, |mandate| {
+        found.entry(mandate.agreement).or_default().insert(mandate.rail, mandate.id);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+fn missing(ctx: &Ctx, agreement: &Agreement, known: u32, today: NaiveDate, rails: &Mandates) -> Vec<Doubt> {
     let running = matches!(agreement.state, AgreementState::Waiting | AgreementState::Active | AgreementState::Paused);
-    let Some(profile) = rails.keys().find_map(|rail| ctx.config.rails.get(rail)).map(|rail| &rail.profile) else {
-        return Vec::new();
-    };
-    let schedule = agreement.schedule();
     if !running {
         return Vec::new();
     }
-    let due = (known + 1..=agreement.terms).map(|term| (term, schedule.due(term))).take_while(|(_, due)| *due <= today);
-    let doubt = |(term, due)| {
-        let id = InstallmentId { agreement: agreement.id, term };
-        let amount = agreement.monthly;
-        let new =
-            NewInstallment { id, due, registered: profile.registered(due), amount, state: InstallmentState::Open };
-        Doubt { id, amount, attempts: 0, kind: ChargeKind::Debit, open: None, missing: Some(new), rails: rails.clone() }
+    let due = (known + 1..=agreement.terms).map(|term| new_term(ctx, agreement, term, rails));
+    let doubt = |new: NewInstallment| Doubt {
+        id: new.id,
+        amount: new.amount,
+        attempts: 0,
+        kind: ChargeKind::Debit,
+        open: None,
+        missing: Some(new),
+        rails: rails.clone(),
     };
-    due.map(doubt).collect()
+    due.take_while(|new| new.due <= today).map(doubt).collect()
+}
+
+/// A term as it would have been made here.
+fn new_term(ctx: &Ctx, agreement: &Agreement, term: u32, mandates: &Mandates) -> NewInstallment {
+    let due = agreement.schedule().due(term);
+    let rail = mandates.keys().find_map(|rail| ctx.config.rails.get(rail));
+    NewInstallment {
+        id: InstallmentId { agreement: agreement.id, term },
+        due,
+        registered: rail.map_or(due, |rail| rail.profile.registered(due)),
+        amount: agreement.monthly,
+        state: InstallmentState::Open,
+    }
 }
 
 fn open_charges(conn: &db::Conn) -> Result<BTreeMap<InstallmentId, Charge>> {
@@ -312,11 +363,7 @@ fn note(tx: &db::Conn, doubt: &Doubt, it: &Lost, now: At) -> Result<Found> {
         db::installment::create(tx, new)?;
     }
     if let (Some(open), Some(reply)) = (&doubt.open, &it.open) {
-        let (state, reason) = match reply.answer {
-            Answer::Declined(reason) => (ChargeState::Declined, Some(reason)),
-            _ => (ChargeState::Void, None),
-        };
-        db::charge::answer(tx, open.id, &outcome(state, reason, reply, now))?;
+        is_over(tx, open, reply, now)?;
     }
     let new = NewCharge {
         installment: doubt.id,
@@ -337,6 +384,83 @@ fn note(tx: &db::Conn, doubt: &Doubt, it: &Lost, now: At) -> Result<Found> {
         order_no: it.order_no.clone(),
         amount: doubt.amount,
         answer: it.reply.answer.word(),
+    })
+}
+
+/// The charge that is open here is over: the lost state went on to another one.
+fn is_over(tx: &db::Conn, open: &Charge, reply: &Reply, now: At) -> Result<()> {
+    let (state, reason) = match reply.answer {
+        // A link that nobody paid is no decline of the customer's.
+        Answer::Declined(reason) if open.kind != ChargeKind::Link => (ChargeState::Declined, Some(reason)),
+        _ => (ChargeState::Void, None),
+    };
+    db::charge::answer(tx, open.id, &outcome(state, reason, reply, now))?;
+    Ok(())
+}
+
+/// The payments at the counter that can be booked. A term whose open charge the rail says was paid, or may still be, is left to the debit
+/// run, and the cash to whoever reads what was done by hand: the customer may have paid twice.
+fn at_counter(ctx: &Ctx, cash: impl Iterator<Item = Charge>, unsure: &mut Vec<String>) -> Result<Vec<Taken>> {
+    let conn = ctx.db.read();
+    let (last, mandates) = (db::installment::last_terms(conn)?, mandates(conn)?);
+    let mut taken = Vec::new();
+    for charge in cash {
+        let id = charge.installment;
+        let agreement = agreement::get(conn, id.agreement)?;
+        let known = last.get(&id.agreement).copied().unwrap_or(agreement.paid_before);
+        let on = mandates.get(&id.agreement).cloned().unwrap_or_default();
+        let missing = (known + 1..=id.term).map(|term| new_term(ctx, &agreement, term, &on)).collect();
+        let is_open =
+            |it: &Charge| matches!(it.state, ChargeState::Noted | ChargeState::Pending | ChargeState::Unknown);
+        let mut open = None;
+        if let Some(standing) = db::charge::of_installment(conn, id)?.into_iter().find(is_open) {
+            let rail = ctx.rail(&standing.rail)?;
+            let has_links = rail.capabilities().contains(&Capability::PayLink);
+            let reply = heard(rail.as_ref(), has_links, &standing.order_no, standing.amount);
+            match reply.answer {
+                Answer::Paid | Answer::Pending(_) => continue,
+                Answer::Unknown => unsure.push(standing.order_no.clone()),
+                Answer::Declined(_) | Answer::NotFound => {}
+            }
+            open = Some((standing, reply));
+        }
+        taken.push(Taken { charge, open, missing });
+    }
+    Ok(taken)
+}
+
+/// Books a payment at the counter of the lost state under its own number, as on the day on which it was made.
+fn book(ctx: &Ctx, tx: &db::Conn, it: &Taken, now: At) -> Result<Found> {
+    for new in &it.missing {
+        db::installment::create(tx, new)?;
+    }
+    if let Some((open, reply)) = &it.open {
+        is_over(tx, open, reply, now)?;
+    }
+    let paid = &it.charge;
+    let new = NewCharge {
+        installment: paid.installment,
+        attempt: paid.attempt,
+        kind: paid.kind,
+        mandate: None,
+        rail: &paid.rail,
+        order_no: &paid.order_no,
+        amount: paid.amount,
+        run: None,
+    };
+    let charge = db::charge::note(tx, &new, now)?;
+    let row = db::installment::due_one(tx, None, paid.installment)?;
+    let row = row.with_context(|| paid.installment.to_string())?;
+    let reply = Reply { at: paid.paid_at, ..Reply::bare(Answer::Paid) };
+    let asked = Asked { charge, kind: paid.kind, rail: paid.rail.clone(), amount: paid.amount, row };
+    apply(ctx, tx, &asked, &reply, None, now)?;
+    Ok(Found {
+        charge,
+        installment: paid.installment,
+        rail: paid.rail.clone(),
+        order_no: paid.order_no.clone(),
+        amount: paid.amount,
+        answer: Answer::Paid.word(),
     })
 }
 
