@@ -384,6 +384,46 @@ fn a_payment_made_after_an_older_backup_is_found_when_a_younger_one_is_restored(
 }
 
 #[test]
+fn a_debit_on_a_rail_that_the_restored_database_knows_no_mandate_on_is_found() {
+    let mut shop = shop(&[ALIPAY]);
+    let file = backed_up(&mut shop, "2026-11-01T09:00");
+    shop.at("2026-11-01T10:00").run("sandbox revoke m-1").exits(0);
+    shop.run("mandate sync m-1").exits(0);
+    shop.run("sign --again a-1 --rail wechat").exits(0);
+    shop.run("sandbox sign --all").exits(0);
+    announced(&mut shop);
+    run(&mut shop, "2026-11-05T09:00").ok("1 paid");
+    let paid = ask(&shop, "SELECT order_no FROM charge WHERE rail = 'wechat' AND state = 'paid'");
+    restored(&mut shop, "2026-11-05T10:00", &file);
+    assert_eq!(ask(&shop, "SELECT count(*) FROM mandate WHERE rail = 'wechat'"), "0");
+    shop.run("adopt --yes").fails(3, "paid, was missing here").says(&paid).says("mandate_asked");
+    assert_eq!(charges(&shop), "a-1/1 1 debit wechat unknown");
+    for at in ["2026-11-05T11:00", "2026-11-05T17:00", "2026-11-06T09:00"] {
+        run(&mut shop, at);
+    }
+    assert_eq!((charges(&shop).as_str(), wallet(&shop, 1)), ("a-1/1 1 debit wechat paid", 19_900));
+    assert_eq!(ask_rail(&shop, "SELECT count(*) FROM orders WHERE state = 'paid'"), "1");
+    holds(&shop);
+}
+
+#[test]
+fn a_debit_that_no_mandate_stands_behind_is_given_up_when_its_rail_forgets_it() {
+    let mut shop = shop(&[ALIPAY]);
+    announced(&mut shop);
+    shop.at("2026-11-05T08:00");
+    // As an adoption notes it, of a rail on which this database knows no mandate.
+    sql(
+        &shop,
+        "INSERT INTO charge (agreement_id, term, attempt, kind, rail, order_no, amount, state, code, said, noted_at, asked_at, refunded)
+         VALUES (1, 1, 1, 'debit', 'wechat', 'KB7K2QX9AB0100000001010001', 19900, 'unknown', '', '',
+                 '2026-11-04T02:00:00Z', '2026-11-04T02:00:00Z', 0)",
+    );
+    run(&mut shop, "2026-11-05T09:00").ok("1 paid");
+    assert_eq!(charges(&shop), "a-1/1 1 debit wechat void\na-1/1 2 debit alipay paid");
+    assert_eq!(ask_rail(&shop, "SELECT rail FROM orders"), "alipay");
+}
+
+#[test]
 fn a_refund_that_a_restored_database_has_forgotten_is_not_paid_twice() {
     let mut shop = shop(&[ALIPAY]);
     announced(&mut shop);

@@ -4,7 +4,7 @@
 
 mod replaced;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
@@ -27,6 +27,7 @@ use crate::fault::Fault;
 use crate::ops::adopt::replaced::Replaced;
 use crate::ops::debit::book::{Asked, apply};
 use crate::ops::init::code_of;
+use crate::ops::sign::mandate_rails;
 use crate::ops::{Ctx, Event, agreement, witness};
 use crate::t;
 
@@ -82,7 +83,7 @@ struct Doubt {
     open: Option<Charge>,
     /// The term itself, when it does not exist here.
     missing: Option<NewInstallment>,
-    rails: Mandates,
+    mandates: Mandates,
 }
 
 /// A charge to be written.
@@ -135,10 +136,12 @@ pub fn adopt(ctx: &Ctx, code: Option<&str>, now: At) -> Result<Adopted> {
     lost.retain(|code, _| !known.contains_key(code));
     let lines = lines(&identity, &known, &lost);
     let doubts = doubts(ctx, ctx.today(now))?;
-    let questions: usize = doubts.iter().map(|it| it.rails.len()).sum();
-    let total = u64::try_from(questions * lines.len()).unwrap_or_default() * u64::from(LOST_ATTEMPTS);
+    // The lost state may have gone over to a rail on which this one knows no mandate of the customer's.
+    let mut rails: BTreeSet<String> = mandate_rails(ctx).into_iter().collect();
+    rails.extend(doubts.iter().flat_map(|it| it.mandates.keys().cloned()));
+    let total = u64::try_from(doubts.len() * rails.len() * lines.len()).unwrap_or_default() * u64::from(LOST_ATTEMPTS);
     ctx.say(Event::Begin { label: t!("asking the payment rails"), total });
-    let asked = ask(ctx, &doubts, &lines);
+    let asked = ask(ctx, &doubts, &rails, &lines);
     ctx.say(Event::End);
     let (charged, mut unsure, asked) = asked?;
     let told = |id: &InstallmentId| charged.iter().any(|it| doubts[it.doubt].id == *id);
@@ -180,12 +183,12 @@ pub fn adopt(ctx: &Ctx, code: Option<&str>, now: At) -> Result<Adopted> {
 /// Every open term that was due, and the terms that the lost state may have created since.
 fn doubts(ctx: &Ctx, today: NaiveDate) -> Result<Vec<Doubt>> {
     let conn = ctx.db.read();
-    let rails = mandates(conn)?;
+    let mandates = mandates(conn)?;
     let mut charges = open_charges(conn)?;
     let mut open: BTreeMap<AgreementId, Vec<Doubt>> = BTreeMap::new();
     for (term, attempts) in db::installment::open_due(conn, today)? {
         let over = matches!(term.course, Course::Failed | Course::Missed);
-        let rails = rails.get(&term.id.agreement).cloned().unwrap_or_default();
+        let mandates = mandates.get(&term.id.agreement).cloned().unwrap_or_default();
         open.entry(term.id.agreement).or_default().push(Doubt {
             id: term.id,
             amount: term.amount,
@@ -193,14 +196,14 @@ fn doubts(ctx: &Ctx, today: NaiveDate) -> Result<Vec<Doubt>> {
             kind: if over { ChargeKind::Link } else { ChargeKind::Debit },
             open: charges.remove(&term.id),
             missing: None,
-            rails,
+            mandates,
         });
     }
     let last = db::installment::last_terms(conn)?;
     db::agreement::each(conn, None, None, |agreement| {
         let known = last.get(&agreement.id).copied().unwrap_or(agreement.paid_before);
-        let rails = rails.get(&agreement.id).cloned().unwrap_or_default();
-        let missing = missing(ctx, &agreement, known, today, &rails);
+        let mandates = mandates.get(&agreement.id).cloned().unwrap_or_default();
+        let missing = missing(ctx, &agreement, known, today, &mandates);
         open.entry(agreement.id).or_default().extend(missing);
         Ok(())
     })?;
@@ -219,12 +222,12 @@ fn mandates(conn: &db::Conn) -> Result<BTreeMap<AgreementId, Mandates>> {
     Ok(found)
 }
 
-fn missing(ctx: &Ctx, agreement: &Agreement, known: u32, today: NaiveDate, rails: &Mandates) -> Vec<Doubt> {
+fn missing(ctx: &Ctx, agreement: &Agreement, known: u32, today: NaiveDate, mandates: &Mandates) -> Vec<Doubt> {
     let running = matches!(agreement.state, AgreementState::Waiting | AgreementState::Active | AgreementState::Paused);
     if !running {
         return Vec::new();
     }
-    let due = (known + 1..=agreement.terms).map(|term| new_term(ctx, agreement, term, rails));
+    let due = (known + 1..=agreement.terms).map(|term| new_term(ctx, agreement, term, mandates));
     let doubt = |new: NewInstallment| Doubt {
         id: new.id,
         amount: new.amount,
@@ -232,7 +235,7 @@ fn missing(ctx: &Ctx, agreement: &Agreement, known: u32, today: NaiveDate, rails
         kind: ChargeKind::Debit,
         open: None,
         missing: Some(new),
-        rails: rails.clone(),
+        mandates: mandates.clone(),
     };
     due.take_while(|new| new.due <= today).map(doubt).collect()
 }
@@ -281,11 +284,11 @@ fn lines(identity: &Identity, known: &Copies, lost: &Copies) -> Vec<Line> {
 }
 
 /// Asks every rail about every number. Gives what was found, the numbers nobody can say anything about, and how many were asked about.
-fn ask(ctx: &Ctx, doubts: &[Doubt], lines: &[Line]) -> Result<(Vec<Lost>, Vec<String>, u64)> {
+fn ask(ctx: &Ctx, doubts: &[Doubt], rails: &BTreeSet<String>, lines: &[Line]) -> Result<(Vec<Lost>, Vec<String>, u64)> {
     let (mut lost, mut unsure, mut asked) = (Vec::new(), Vec::new(), 0);
     for (place, doubt) in doubts.iter().enumerate() {
         let mut found: Option<Lost> = None;
-        for (name, mandate) in &doubt.rails {
+        for name in rails {
             let rail = ctx.rail(name)?;
             let has_links = rail.capabilities().contains(&Capability::PayLink);
             for line in lines {
@@ -315,7 +318,7 @@ fn ask(ctx: &Ctx, doubts: &[Doubt], lines: &[Line]) -> Result<(Vec<Lost>, Vec<St
                         unsure.push(order_no);
                     } else if is_better {
                         let (rail, open) = (name.clone(), None);
-                        let mandate = (doubt.kind == ChargeKind::Debit).then_some(*mandate);
+                        let mandate = doubt.mandates.get(name).copied().filter(|_| doubt.kind == ChargeKind::Debit);
                         found = Some(Lost { doubt: place, rail, mandate, attempt, order_no, reply, open });
                     }
                 }

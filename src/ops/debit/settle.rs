@@ -100,9 +100,9 @@ fn write(
         for (charge, reply) in &changed {
             let Some(asked) = Asked::about(tx, Some(run), charge)? else { continue };
             let effect = match reply.answer {
-                // A link nobody can open is given up, and a debit of a term that is not collected any more; any other debit is sent
-                // again under the same number by the charge step.
-                Answer::NotFound if charge.kind == ChargeKind::Link || !is_wanted(&asked) => {
+                // What no mandate stands behind is given up, a link nobody can open above all, and a debit of a term that is not
+                // collected any more; any other debit is sent again under the same number by the charge step.
+                Answer::NotFound if charge.mandate.is_none() || !is_wanted(&asked) => {
                     db::charge::void(tx, charge.id, db::charge::NOT_FOUND, now)?;
                     Effect::Closed
                 }
