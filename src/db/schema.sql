@@ -10,7 +10,11 @@
 CREATE TABLE copy (
   -- 8 letters and digits in every number that the copy made; of the first copy they are the install code, else `adopt` drew them
   code            TEXT PRIMARY KEY,
-  copy_no         INTEGER NOT NULL  -- 1 for the first; two copies that knew nothing of each other may have the same
+  copy_no         INTEGER NOT NULL,  -- 1 for the first; two copies that knew nothing of each other may have the same
+  made_from       TEXT,  -- code of the copy that it was made from; empty for the first
+  -- newest agreement that was in it when it was made, 0 for none: two copies that parted give the same next id to different agreements,
+  -- so that a number of one speaks to the other of no later agreement
+  last_agreement  INTEGER NOT NULL CHECK (last_agreement >= 0)
 ) STRICT;
 
 -- The shop itself: one row. Written by `init`, `restore` and `adopt`.

@@ -2,12 +2,13 @@
 //! codes of all copies, by which their numbers are told apart.
 
 use anyhow::Result;
-use rusqlite::named_params;
+use rusqlite::{Row, named_params};
 
 use crate::db::Conn;
 use crate::db::types::{Instant, at, maybe_at};
-use crate::domain::charge::Copies;
+use crate::domain::charge::{Copies, CopyMade};
 use crate::domain::date::At;
+use crate::domain::id::AgreementId;
 use crate::fault::Fault;
 use crate::t;
 
@@ -30,7 +31,7 @@ pub struct Identity {
 
 /// Writes the row of a new shop.
 pub(super) fn insert(conn: &Conn, install_code: &str, now: At) -> Result<()> {
-    add_copy(conn, install_code, 1)?;
+    add_copy(conn, install_code, &CopyMade { copy_no: 1, made_from: None, last_agreement: AgreementId::new(0) })?;
     conn.sql().execute(
         "INSERT INTO shop (id, install_code, code, copy_no, created_at, key_check) VALUES (1, :code, :code, 1, :at, :check)",
         named_params! {
@@ -86,22 +87,28 @@ pub fn set_restored(conn: &Conn, now: At) -> Result<()> {
 /// # Errors
 /// When the database cannot be read.
 pub fn copies(conn: &Conn) -> Result<Copies> {
-    let mut query = conn.sql().prepare("SELECT code, copy_no FROM copy")?;
-    let rows = query.query_map([], |row| Ok((row.get("code")?, row.get("copy_no")?)))?;
+    let mut query = conn.sql().prepare("SELECT code, copy_no, made_from, last_agreement FROM copy")?;
+    let rows = query.query_map([], |row| Ok((row.get("code")?, copy_made(row)?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Makes this copy the shop's database: it makes its numbers with `code` from now on, which no copy has used, and knows those of the
-/// `lost` copies. Returns the new copy number, one more than the highest it knows.
+/// `lost` copies. What the state that was lost signed since has other agreements under the same ids. Returns the new copy number, one more than the highest it knows.
 ///
 /// # Errors
 /// When a copy has that code already.
 pub fn adopt(conn: &Conn, code: &str, lost: &Copies) -> Result<i64> {
-    for (code, copy_no) in lost {
-        add_copy(conn, code, *copy_no)?;
+    for (code, copy) in lost {
+        add_copy(conn, code, copy)?;
     }
-    let copy_no: i64 = conn.sql().query_row("SELECT MAX(copy_no) + 1 AS next FROM copy", [], |row| row.get("next"))?;
-    add_copy(conn, code, copy_no)?;
+    let made = conn.sql().query_row(
+        "SELECT (SELECT MAX(copy_no) + 1 FROM copy) AS copy_no, code AS made_from,
+                (SELECT COALESCE(MAX(id), 0) FROM agreement) AS last_agreement FROM shop WHERE id = 1",
+        [],
+        copy_made,
+    )?;
+    let copy_no = made.copy_no;
+    add_copy(conn, code, &made)?;
     conn.sql().execute(
         "UPDATE shop SET code = :code, copy_no = :copy_no, restored_at = NULL WHERE id = 1",
         named_params! { ":code": code, ":copy_no": copy_no },
@@ -109,10 +116,23 @@ pub fn adopt(conn: &Conn, code: &str, lost: &Copies) -> Result<i64> {
     Ok(copy_no)
 }
 
-fn add_copy(conn: &Conn, code: &str, copy_no: i64) -> Result<()> {
+fn copy_made(row: &Row<'_>) -> rusqlite::Result<CopyMade> {
+    Ok(CopyMade {
+        copy_no: row.get("copy_no")?,
+        made_from: row.get("made_from")?,
+        last_agreement: row.get("last_agreement")?,
+    })
+}
+
+fn add_copy(conn: &Conn, code: &str, copy: &CopyMade) -> Result<()> {
     conn.sql().execute(
-        "INSERT INTO copy (code, copy_no) VALUES (:code, :copy_no)",
-        named_params! { ":code": code, ":copy_no": copy_no },
+        "INSERT INTO copy (code, copy_no, made_from, last_agreement) VALUES (:code, :copy_no, :made_from, :last)",
+        named_params! {
+            ":code": code,
+            ":copy_no": copy.copy_no,
+            ":made_from": copy.made_from,
+            ":last": copy.last_agreement,
+        },
     )?;
     Ok(())
 }

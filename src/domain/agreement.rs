@@ -108,7 +108,7 @@ pub const TERMS_OVER: &str = "terms_over";
 pub struct Agreement {
     /// Its id.
     pub id: AgreementId,
-    /// The number printed on it, `KB-2026-000123` or the imported one.
+    /// The number printed on it, `KB-2026-000123` (see [`printed_no`]) or the imported one.
     pub no: String,
     /// Who signed.
     pub customer: CustomerId,
@@ -168,6 +168,15 @@ pub struct Agreement {
     pub ended_at: Option<At>,
     /// Why it ended.
     pub end_cause: Option<String>,
+}
+
+/// The number printed on an agreement that is signed here. The first copy of a database counts alone; a later one has its code in the
+/// number, because a state that was lost may have printed the same count on somebody else's paper.
+pub fn printed_no(code: &str, copy_no: i64, year: i32, count: i64) -> String {
+    match copy_no {
+        1 => format!("KB-{year}-{count:06}"),
+        _ => format!("KB-{year}-{code}-{count:06}"),
+    }
 }
 
 /// The longest that pauses may move terms, ten years: beyond it a date was mistyped.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::agreement::{AgreementState, words};
 use crate::domain::date::{At, moment};
@@ -119,8 +119,43 @@ pub struct Charge {
     pub refunded: Money,
 }
 
-/// The code of every copy of the database whose numbers may be met, with the copy's number.
-pub type Copies = BTreeMap<String, i64>;
+/// A copy of the shop's database, as it was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyMade {
+    /// 1 for the first.
+    pub copy_no: i64,
+    /// The code of the copy that it was made from; none for the first.
+    pub made_from: Option<String>,
+    /// The newest agreement that was in it then. The copy that it was made from may have given later numbers to other agreements.
+    pub last_agreement: AgreementId,
+}
+
+/// Every copy of the database whose numbers may be met, by its code.
+pub type Copies = BTreeMap<String, CopyMade>;
+
+/// The newest agreement of which a number of the copy `code` speaks to the copy `own`: two copies know the same agreements up to where
+/// they parted, and after that each gives the next number to another one. `None` for its own numbers, which are all its own.
+pub fn reach(copies: &Copies, own: &str, code: &str) -> Option<AgreementId> {
+    let (ours, theirs) = (ancestry(copies, own), ancestry(copies, code));
+    let apart = |of: &[&str], other: &[&str]| {
+        of.iter().filter(|code| !other.contains(code)).map(|code| copies[*code].last_agreement).min()
+    };
+    let (left, went) = (apart(&ours, &theirs), apart(&theirs, &ours));
+    left.into_iter().chain(went).min()
+}
+
+/// A copy and those that it came from.
+fn ancestry<'a>(copies: &'a Copies, code: &'a str) -> Vec<&'a str> {
+    let mut found: Vec<&str> = Vec::new();
+    let mut next = Some(code);
+    while let Some((code, copy)) = next.and_then(|code| copies.get_key_value(code))
+        && !found.contains(&code.as_str())
+    {
+        found.push(code);
+        next = copy.made_from.as_deref();
+    }
+    found
+}
 
 /// The order number of an attempt: derived from stored facts only, so that it can be derived again after a crash or from a backup,
 /// and different for two installments, two shops, and two copies of a database. 26 letters and digits:
@@ -132,15 +167,21 @@ pub fn order_no(code: &str, copy_no: i64, installment: InstallmentId, attempt: u
 }
 
 /// The installment and the attempt in an order number that one of these copies of the shop's database made; `None` for any other
-/// number.
-pub fn read_order_no(copies: &Copies, number: &str) -> Option<(InstallmentId, u32)> {
-    let of_copy = |(code, copy_no): (&String, &i64)| number.strip_prefix(&format!("KB{code}{copy_no:02}"));
-    let rest = copies.iter().find_map(of_copy)?;
+/// number, and for one that speaks of an agreement which the copy `own` does not know.
+pub fn read_order_no(copies: &Copies, own: &str, number: &str) -> Option<(InstallmentId, u32)> {
+    let of_copy = |(code, copy): (&'_ String, &CopyMade)| {
+        let rest = number.strip_prefix(&format!("KB{code}{:02}", copy.copy_no))?;
+        Some((reach(copies, own, code), rest))
+    };
+    let (reach, rest) = copies.iter().find_map(of_copy)?;
     if rest.len() != 14 || !rest.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
     let agreement = AgreementId::new(rest[..8].parse().ok()?);
     let (term, attempt) = (rest[8..10].parse().ok()?, rest[10..].parse().ok()?);
+    if reach.is_some_and(|last| agreement > last) {
+        return None;
+    }
     Some((InstallmentId { agreement, term }, attempt))
 }
 
@@ -355,8 +396,8 @@ fn rail_notice(now: At, it: &Candidate, profile: &Profile) -> Option<Decision> {
 #[cfg(test)]
 mod tests {
     use super::{
-        Candidate, ChargeHour, ChargeKind, ChargeState, Course, Decision, InstallmentState, Stop, decide, order_no,
-        read_order_no, refund_no,
+        Candidate, ChargeHour, ChargeKind, ChargeState, Copies, CopyMade, Course, Decision, InstallmentState, Stop,
+        decide, order_no, reach, read_order_no, refund_no,
     };
     use crate::domain::agreement::AgreementState;
     use crate::domain::date::At;
@@ -494,13 +535,16 @@ mod tests {
         }
         assert_eq!(refund_no(&order_no("7K2QX9AB", 1, id(7, 3), 1), 1).len(), 28);
         // Two adopted copies that knew nothing of each other have the same number, the first is copy 1, and one is the hundredth.
-        let copies = [("7K2QX9AB", 1), ("8M3RX9AC", 2), ("9N4SX9AD", 2), ("9N4SX9AF", 100)]
-            .map(|(code, no)| (code.to_owned(), no));
-        let copies = super::Copies::from(copies);
+        let copies = copies(&[
+            ("7K2QX9AB", 1, None, 0),
+            ("8M3RX9AC", 2, Some("7K2QX9AB"), 7),
+            ("9N4SX9AD", 2, Some("7K2QX9AB"), 8),
+            ("9N4SX9AF", 100, Some("9N4SX9AD"), 9),
+        ]);
         for (code, copy) in &copies {
-            let number = order_no(code, *copy, id(7, 3), 11);
+            let number = order_no(code, copy.copy_no, id(7, 3), 11);
             assert!(refund_no(&number, 1).len() <= 32);
-            assert_eq!(read_order_no(&copies, &number), Some((id(7, 3), 11)), "{number}");
+            assert_eq!(read_order_no(&copies, "9N4SX9AF", &number), Some((id(7, 3), 11)), "{number}");
         }
         for foreign in [
             "KB7K2QX9AC0100000007030001",
@@ -510,7 +554,36 @@ mod tests {
             "KB",
             "",
         ] {
-            assert_eq!(read_order_no(&copies, foreign), None, "{foreign}");
+            assert_eq!(read_order_no(&copies, "9N4SX9AF", foreign), None, "{foreign}");
+        }
+    }
+
+    fn copies(made: &[(&str, i64, Option<&str>, i64)]) -> Copies {
+        let copy = |(code, copy_no, from, last): &(&str, i64, Option<&str>, i64)| {
+            let last_agreement = AgreementId::new(*last);
+            ((*code).to_owned(), CopyMade { copy_no: *copy_no, made_from: from.map(str::to_owned), last_agreement })
+        };
+        made.iter().map(copy).collect()
+    }
+
+    #[test]
+    fn a_number_speaks_of_the_agreements_that_both_copies_knew_when_they_parted() {
+        // B was made from A when it knew ten agreements, C from A when it knew four, D from C with six.
+        let copies =
+            copies(&[("A", 1, None, 0), ("B", 2, Some("A"), 10), ("C", 3, Some("A"), 4), ("D", 4, Some("C"), 6)]);
+        for (own, code, last) in [
+            ("A", "A", None),
+            ("D", "D", None),
+            ("A", "B", Some(10)),
+            ("B", "A", Some(10)),
+            ("A", "C", Some(4)),
+            ("C", "B", Some(4)),
+            ("D", "C", Some(6)),
+            ("C", "D", Some(6)),
+            ("D", "A", Some(4)),
+            ("D", "B", Some(4)),
+        ] {
+            assert_eq!(reach(&copies, own, code), last.map(AgreementId::new), "{code} to {own}");
         }
     }
 }

@@ -164,10 +164,11 @@ fn collected_once(ctx: &Ctx) -> Result<Findings> {
 
 fn on_disk_first(ctx: &Ctx) -> Result<Findings> {
     let mut found = Findings::of(ctx, Counted::Charges, db::check::ON_DISK_FIRST)?;
-    // The number must be one of a copy that this database is or was, or that an adoption heard of.
+    // The number must be one of a copy that this database is or was, or that an adoption heard of, and of an agreement that both knew.
     let copies = db::shop::copies(ctx.db.read())?;
+    let code = db::shop::identity(ctx.db.read())?.code;
     db::check::each_number(ctx.db.read(), |it| {
-        if read_order_no(&copies, &it.order_no) != Some((it.installment, it.attempt)) {
+        if read_order_no(&copies, &code, &it.order_no) != Some((it.installment, it.attempt)) {
             found.add(english!("an order number that does not come from its installment"), it.id, it.order_no);
         }
     })?;

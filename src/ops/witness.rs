@@ -149,7 +149,9 @@ pub(super) fn remember_first(config: &Config, db: &Db, now: At) -> Result<()> {
     // remembered now is all that counts from here on.
     let mut all = read(&path).unwrap_or_default();
     if let Some(before) = all.remove(&identity.install_code) {
-        copies.extend(before.copies);
+        for (code, copy) in before.copies {
+            copies.entry(code).or_insert(copy);
+        }
     }
     let machine = this_machine(&identity.install_code);
     let seen = Seen { code: identity.code, copies, machine, shop_path: lies_at(db)?, audit_seq, audit_hash, at: now };

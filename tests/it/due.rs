@@ -7,7 +7,7 @@ use rusqlite::types::ValueRef;
 use crate::shop::{Ran, Shop};
 
 /// The rails of most tests.
-const RAILS: &str = "--rail alipay=sandbox --rail wechat=sandbox";
+pub const RAILS: &str = "--rail alipay=sandbox --rail wechat=sandbox";
 
 /// An agreement of a shop's earlier book.
 #[derive(Clone, Copy)]
@@ -81,7 +81,7 @@ pub fn signed_waiting(first: &str, second: Option<&str>) -> Shop {
 }
 
 /// A shop with its own address and phone, which texts name.
-fn opened(rails: &str, settings: &str) -> Shop {
+pub fn opened(rails: &str, settings: &str) -> Shop {
     let mut shop = Shop::new();
     shop.lang("en");
     shop.run(&format!("init --install-code 7K2QX9AB --name 团子宠物 --name-en Tuanzi {rails} --yes")).exits(0);

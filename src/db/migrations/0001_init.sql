@@ -3,7 +3,9 @@
 
 CREATE TABLE copy (
   code            TEXT PRIMARY KEY,
-  copy_no         INTEGER NOT NULL
+  copy_no         INTEGER NOT NULL,
+  made_from       TEXT,
+  last_agreement  INTEGER NOT NULL CHECK (last_agreement >= 0)
 ) STRICT;
 
 CREATE TABLE shop (

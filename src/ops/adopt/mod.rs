@@ -15,9 +15,10 @@ use crate::db;
 use crate::db::audit::AuditRow;
 use crate::db::charge::{NewCharge, Outcome};
 use crate::db::installment::NewInstallment;
-use crate::db::shop::Identity;
 use crate::domain::agreement::{Agreement, AgreementState};
-use crate::domain::charge::{Charge, ChargeKind, ChargeState, Copies, Course, InstallmentState, order_no};
+use crate::domain::charge::{
+    Charge, ChargeKind, ChargeState, Copies, CopyMade, Course, InstallmentState, order_no, reach,
+};
 use crate::domain::date::At;
 use crate::domain::id::{AgreementId, ChargeId, InstallmentId, MandateId};
 use crate::domain::money::Money;
@@ -134,7 +135,7 @@ pub fn adopt(ctx: &Ctx, code: Option<&str>, now: At) -> Result<Adopted> {
     let mut lost = copies;
     lost.extend(witness::seen_copies(ctx, &identity.install_code));
     lost.retain(|code, _| !known.contains_key(code));
-    let lines = lines(&identity, &known, &lost);
+    let lines = lines(&identity.code, &known, &lost);
     let doubts = doubts(ctx, ctx.today(now))?;
     // The lost state may have gone over to a rail on which this one knows no mandate of the customer's.
     let mut rails: BTreeSet<String> = mandate_rails(ctx).into_iter().collect();
@@ -271,16 +272,20 @@ struct Line {
     copy_no: i64,
     /// True for the copy that this database was until now: what it made up to the state known here is on record.
     is_own: bool,
+    /// The newest agreement of which its numbers speak here; after that it gave the same numbers to others.
+    reach: Option<AgreementId>,
 }
 
 /// One line for each copy. A former copy of this database may have gone on elsewhere, against the promise, so it is asked about as well.
-fn lines(identity: &Identity, known: &Copies, lost: &Copies) -> Vec<Line> {
-    let line = |(code, copy_no): (&String, &i64)| Line {
+fn lines(own: &str, known: &Copies, lost: &Copies) -> Vec<Line> {
+    let all: Copies = known.iter().chain(lost).map(|(code, copy)| (code.clone(), copy.clone())).collect();
+    let line = |(code, copy): (&String, &CopyMade)| Line {
         code: code.clone(),
-        copy_no: *copy_no,
-        is_own: *code == identity.code,
+        copy_no: copy.copy_no,
+        is_own: code == own,
+        reach: reach(&all, own, code),
     };
-    known.iter().chain(lost).map(line).collect()
+    all.iter().map(line).collect()
 }
 
 /// Asks every rail about every number. Gives what was found, the numbers nobody can say anything about, and how many were asked about.
@@ -291,7 +296,7 @@ fn ask(ctx: &Ctx, doubts: &[Doubt], rails: &BTreeSet<String>, lines: &[Line]) ->
         for name in rails {
             let rail = ctx.rail(name)?;
             let has_links = rail.capabilities().contains(&Capability::PayLink);
-            for line in lines {
+            for line in lines.iter().filter(|it| it.reach.is_none_or(|last| doubt.id.agreement <= last)) {
                 // Another copy counted from whatever it knew when the two parted, so its first number may be the first of all.
                 let mut attempt = if line.is_own { doubt.attempts } else { 0 };
                 let mut last = doubt.attempts;

@@ -113,16 +113,19 @@ pub fn differences(ctx: &Ctx, filter: Filter<'_>, now: At) -> Result<Vec<Differe
 struct Own<'a> {
     ctx: &'a Ctx,
     copies: Copies,
+    code: String,
 }
 
 impl<'a> Own<'a> {
     fn new(ctx: &'a Ctx) -> Result<Own<'a>> {
-        Ok(Own { ctx, copies: db::shop::copies(ctx.db.read())? })
+        let conn = ctx.db.read();
+        Ok(Own { ctx, copies: db::shop::copies(conn)?, code: db::shop::identity(conn)?.code })
     }
 
-    /// The agreement and the term in an order number of ours, where there is such an agreement.
+    /// The agreement and the term in an order number of ours, where there is such an agreement. What the lost state of a restored
+    /// database signed is none: here somebody else may have its number.
     fn owner(&self, order_no: &str) -> Result<Option<(InstallmentId, CustomerId)>> {
-        let Some((id, _)) = read_order_no(&self.copies, order_no) else { return Ok(None) };
+        let Some((id, _)) = read_order_no(&self.copies, &self.code, order_no) else { return Ok(None) };
         let agreement = db::agreement::get(self.ctx.db.read(), id.agreement)?;
         Ok(agreement.map(|agreement| (id, agreement.customer)))
     }

@@ -21,7 +21,7 @@ use crate::db::agreement::NewAgreement;
 use crate::db::customer::{Customer, NewCustomer};
 use crate::db::pet::{NewPet, Pet};
 use crate::db::{self, Conn};
-use crate::domain::agreement::{AgreementSource, AgreementState, Conditions};
+use crate::domain::agreement::{AgreementSource, AgreementState, Conditions, printed_no};
 use crate::domain::charge::contract_no;
 use crate::domain::customer::{Age, IdNumber};
 use crate::domain::date::{At, Schedule};
@@ -305,7 +305,9 @@ pub fn sign(ctx: &Ctx, prepared: &Prepared, acknowledged: &[Acknowledged], now: 
             Signer::New(new) => db::customer::insert(tx, new, now)?,
         };
         let pet = hold_pet(ctx, tx, &prepared.animal, customer, now)?;
-        let no = format!("KB-{}-{:06}", schedule.signed_on.year(), db::agreement::next_number(tx)?);
+        let identity = db::shop::identity(tx)?;
+        let no =
+            printed_no(&identity.code, identity.copy_no, schedule.signed_on.year(), db::agreement::next_number(tx)?);
         let numbers = Numbers { no: no.clone(), record_no: pet.to_string(), signed_at: now };
         let sha256 = digest_of(&render(ctx, prepared, &numbers, NO_DIGEST)?);
         let text = render(ctx, prepared, &numbers, &sha256)?;
@@ -336,7 +338,6 @@ pub fn sign(ctx: &Ctx, prepared: &Prepared, acknowledged: &[Acknowledged], now: 
                 import_row: None,
             },
         )?;
-        let identity = db::shop::identity(tx)?;
         let mut mandates = Vec::new();
         for (lane, rail) in (1..).zip(&prepared.rails) {
             let contract = contract_no(&identity.code, identity.copy_no, agreement, lane);
