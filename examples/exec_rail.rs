@@ -195,6 +195,11 @@ fn answer(bank: &Sandbox, it: &Question, folder: &Path) -> Value {
 fn outcome(reply: &Reply, number_name: &str, number: &str, amount_fen: i64) -> Value {
     let mut answer = json!({ "result": reply.answer.word(), "code": reply.code, "text": reply.text });
     answer[number_name] = number.into();
+    if let Some(other) = reply.taken_for {
+        answer["result"] = "paid".into();
+        answer["amount_fen"] = other.fen().into();
+        return answer;
+    }
     match reply.answer {
         Answer::Paid => {
             answer["amount_fen"] = amount_fen.into();

@@ -203,6 +203,14 @@ pub fn last_common(ours: &Conn, theirs: &Conn) -> Result<i64> {
     Ok(low)
 }
 
+/// When the database was adopted last, if it ever was.
+pub fn last_adoption(conn: &Conn) -> Result<Option<At>> {
+    let mut query =
+        conn.sql().prepare_cached("SELECT at FROM audit WHERE op = 'shop_adopted' ORDER BY seq DESC LIMIT 1")?;
+    let mut rows = query.query([])?;
+    Ok(rows.next()?.map(|row| at(row, "at")).transpose()?)
+}
+
 /// Whether the database was adopted after row `seq`.
 pub fn is_adopted_after(conn: &Conn, seq: i64) -> Result<bool> {
     let mut query = conn.sql().prepare_cached("SELECT 1 FROM audit WHERE op = 'shop_adopted' AND seq > :seq")?;

@@ -208,17 +208,13 @@ pub fn by_no(conn: &Conn, refund_no: &str) -> Result<Option<Refund>> {
     Ok(rows.next()?.map(from_row).transpose()?)
 }
 
-/// How many refunds an order of a rail has, those of money that was never ours included.
-pub fn count_of_order(conn: &Conn, rail: &str, order_no: &str) -> Result<u32> {
-    let count: i64 = conn.sql().query_row(
-        "SELECT (SELECT count(*) FROM refund
-                  WHERE rail = :rail AND charge_id = (SELECT id FROM charge WHERE order_no = :order_no))
-              + (SELECT count(*) FROM refund r JOIN bill_line l ON l.id = r.line_id
-                  WHERE r.line_id IS NOT NULL AND r.rail = :rail AND l.order_no = :order_no) AS number",
-        named_params! { ":rail": rail, ":order_no": order_no },
-        |row| row.get("number"),
+/// Gives a refund that no rail has heard of another number. Returns whether it did.
+pub fn renumber(conn: &Conn, id: RefundId, refund_no: &str) -> Result<bool> {
+    let changed = conn.sql().execute(
+        "UPDATE refund SET refund_no = :no WHERE id = :id AND state = 'noted' AND asked_at IS NULL",
+        named_params! { ":no": refund_no, ":id": id },
     )?;
-    Ok(u32::try_from(count)?)
+    Ok(changed > 0)
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Refund> {

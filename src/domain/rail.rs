@@ -251,6 +251,11 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// True when the rail knows the number and says what became of it.
+    pub const fn is_known(self) -> bool {
+        matches!(self, Answer::Paid | Answer::Declined(_) | Answer::Pending(_))
+    }
+
     /// The word in columns, JSON and messages.
     pub const fn word(self) -> &'static str {
         match self {
@@ -276,12 +281,14 @@ pub struct Reply {
     pub trade_no: Option<String>,
     /// When the provider moved the money.
     pub at: Option<At>,
+    /// What went back under this refund number, where that is another amount than was asked about: the number is taken.
+    pub taken_for: Option<Money>,
 }
 
 impl Reply {
     /// An answer without the provider's words.
     pub fn bare(answer: Answer) -> Reply {
-        Reply { answer, code: String::new(), text: String::new(), trade_no: None, at: None }
+        Reply { answer, code: String::new(), text: String::new(), trade_no: None, at: None, taken_for: None }
     }
 
     /// An answer with the provider's code and text.

@@ -1,5 +1,5 @@
-//! Money going back: noted, asked, noted again, like a charge. A refund has one number for life, so a lost answer never pays it
-//! twice. Owns the booking of refunds; how much a settlement owes is `domain/statement.rs`.
+//! Money going back: noted, asked, noted again, like a charge. A refund has one number from the moment at which a rail hears of it,
+//! so a lost answer never pays it twice. Owns the booking of refunds; how much a settlement owes is `domain/statement.rs`.
 
 use anyhow::Result;
 use serde::Serialize;
@@ -32,6 +32,8 @@ use crate::t;
 const PAGE: u32 = 64;
 /// Code on a refund whose rail is not in shop.toml any more.
 const NO_RAIL: &str = "NO_RAIL";
+/// Refund numbers that an order has: two digits count them.
+const MOST_NUMBERS: u32 = 99;
 
 /// What asking about open refunds came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -135,13 +137,12 @@ pub(super) fn paid_as_billed(ctx: &Ctx, tx: &Conn, refund: &Refund, line: &Line,
         if more.is_positive() {
             return Err(too_much(refund.amount).into());
         }
-        let count = db::refund::count_of_order(tx, &charge.rail, &charge.order_no)? + 1;
         let rest = NewRefund {
             charge: refund.charge,
             customer: refund.customer,
             statement: refund.statement,
             rail: &refund.rail,
-            refund_no: &refund_no(&charge.order_no, count),
+            refund_no: &next_no(tx, &charge.order_no)?,
             amount: -more,
             why: &refund.why,
             line: None,
@@ -197,13 +198,12 @@ pub(super) fn paid_after_all(ctx: &Ctx, tx: &Conn, refund: &Refund, reply: &Repl
 /// # Errors
 /// When the line's money is on its way back already.
 pub(super) fn note_stray(ctx: &Ctx, tx: &Conn, line: &Line, whose: CustomerId, why: &str, now: At) -> Result<Refund> {
-    let count = db::refund::count_of_order(tx, &line.rail, &line.order_no)? + 1;
     let new = NewRefund {
         charge: None,
         customer: whose,
         statement: None,
         rail: &line.rail,
-        refund_no: &refund_no(&line.order_no, count),
+        refund_no: &next_no(tx, &line.order_no)?,
         amount: line.amount,
         why,
         line: Some(line.id),
@@ -398,7 +398,7 @@ fn note_numbered(
     number: Option<&str>,
     now: At,
 ) -> Result<Refund> {
-    let count = db::refund::count_of_order(tx, &charge.rail, &charge.order_no)? + 1;
+    let number = number.map_or_else(|| next_no(tx, &charge.order_no), |number| Ok(number.to_owned()))?;
     let id = db::refund::note(
         tx,
         &NewRefund {
@@ -406,7 +406,7 @@ fn note_numbered(
             customer,
             statement,
             rail: &charge.rail,
-            refund_no: number.unwrap_or(&refund_no(&charge.order_no, count)),
+            refund_no: &number,
             amount,
             why,
             line: None,
@@ -420,8 +420,26 @@ fn note_numbered(
     get(tx, id)
 }
 
+/// The first number that no refund of an order has.
+fn next_no(conn: &Conn, order_no: &str) -> Result<String> {
+    for count in 1..=MOST_NUMBERS {
+        let number = refund_no(order_no, count);
+        if db::refund::by_no(conn, &number)?.is_none() {
+            return Ok(number);
+        }
+    }
+    Err(no_number(order_no))
+}
+
+fn no_number(order_no: &str) -> anyhow::Error {
+    Fault::refused(t!("no more refunds of {order_no} can be counted", order_no = order_no)).into()
+}
+
 /// Asks the rail to pay a noted refund, and writes the answer.
 pub(super) fn send(ctx: &Ctx, refund: &Refund, now: At) -> Result<Refund> {
+    if may_be_taken(ctx, refund)? {
+        return send_after_adoption(ctx, refund, now);
+    }
     let reply = match request(ctx, refund)? {
         Some((rail, request)) => rail.refund(&request),
         // Nobody has heard of it, and nobody will.
@@ -546,7 +564,66 @@ pub(super) fn ask(ctx: &Ctx, refund: &Refund, now: At) -> Result<Answer> {
     Ok(reply.answer)
 }
 
+/// True for a refund that no rail has heard of from this database, of money that came before the last adoption: the state that was lost
+/// may have given some of it back, under the very number.
+fn may_be_taken(ctx: &Ctx, refund: &Refund) -> Result<bool> {
+    let conn = ctx.db.read();
+    let Some(adopted_at) = db::audit::last_adoption(conn)?.filter(|_| refund.asked_at.is_none()) else {
+        return Ok(false);
+    };
+    let came_at = match (refund.charge, refund.line) {
+        (Some(id), _) => charge(conn, id)?.paid_at,
+        (None, Some(id)) => db::bill::line(conn, id)?.map(|line| line.at),
+        (None, None) => None,
+    };
+    Ok(came_at.is_some_and(|at| at <= adopted_at))
+}
+
+/// Sends a refund whose number the lost state may have used. The rail is asked first: what it gave back under the number in this very
+/// amount is this refund; another amount is another one, which a bill will tell of, and this one takes the next number. It does so on
+/// disk before the rail hears of that. While the rail cannot say, the refund waits as it was noted.
+fn send_after_adoption(ctx: &Ctx, refund: &Refund, now: At) -> Result<Refund> {
+    let mut refund = refund.clone();
+    loop {
+        let Some((rail, request)) = request(ctx, &refund)? else { return Ok(refund) };
+        let reply = rail.query_refund(&request);
+        if reply.taken_for.is_none() {
+            return match reply.answer {
+                Answer::Unknown => Ok(refund),
+                Answer::NotFound => answer(ctx, &refund, &rail.refund(&request), now),
+                _ => answer(ctx, &refund, &reply, now),
+            };
+        }
+        refund = renumber(ctx, &refund, &request.order_no, now)?;
+    }
+}
+
+/// Gives a refund the next number that no refund of its order has. Numbers only go up, so that none is asked about twice.
+fn renumber(ctx: &Ctx, refund: &Refund, order_no: &str, now: At) -> Result<Refund> {
+    ctx.db.write(now, |tx| {
+        let later = (1..=MOST_NUMBERS).map(|count| refund_no(order_no, count)).filter(|no| *no > refund.refund_no);
+        for number in later {
+            if db::refund::by_no(tx, &number)?.is_some() {
+                continue;
+            }
+            if !db::refund::renumber(tx, refund.id, &number)? {
+                return Err(Fault::refused(t!(
+                    "something else happened to {installment} at this moment",
+                    installment = refund.id
+                ))
+                .into());
+            }
+            let op = Op::RefundAnswered { refund: refund.id, answer: "number_taken".to_owned() };
+            return Ok((get(tx, refund.id)?, op));
+        }
+        Err(no_number(order_no))
+    })
+}
+
 fn ask_again(ctx: &Ctx, refund: &Refund, now: At) -> Result<Refund> {
+    if may_be_taken(ctx, refund)? {
+        return send_after_adoption(ctx, refund, now);
+    }
     let Some((rail, request)) = request(ctx, refund)? else { return Ok(refund.clone()) };
     let reply = match rail.query_refund(&request) {
         Reply { answer: Answer::NotFound, .. } => rail.refund(&request),

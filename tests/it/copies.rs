@@ -296,12 +296,7 @@ fn where_no_replaced_database_can_be_read_adopt_says_what_nobody_knows() {
 
 #[test]
 fn a_restored_database_sells_nothing_and_takes_nothing_back_before_it_is_adopted() {
-    let mut shop = shop(&[ALIPAY]);
-    shop.write(
-        "shelf.csv",
-        "sku,name_zh,name_en,category,cost_yuan,price_yuan\nSTP-1,猫粮,Cat food,staple,40.00,72.00\n",
-    );
-    shop.run("catalog import shelf.csv").exits(0);
+    let mut shop = with_a_shelf(shop(&[ALIPAY]));
     announced(&mut shop);
     run(&mut shop, "2026-11-05T09:00").ok("1 paid");
     shop.run("orders add c-1 STP-1 --counter --yes").exits(0);
@@ -504,6 +499,92 @@ fn a_refund_that_a_restored_database_has_forgotten_is_not_paid_twice() {
     assert_eq!(ask_rail(&shop, "SELECT refunded FROM orders"), "5000");
     assert_eq!(wallet(&shop, 1), 14_900);
     holds(&shop);
+}
+
+/// A shop whose database was restored to before these amounts of its only paid term went back, and adopted.
+fn refunded_before(mut shop: Shop, amounts: &[u32]) -> Shop {
+    announced(&mut shop);
+    run(&mut shop, "2026-11-05T09:00").ok("1 paid");
+    if shop.path("shelf.csv").exists() {
+        shop.run("orders add c-1 STP-1 --counter --yes").exits(0);
+    }
+    let file = backed_up(&mut shop, "2026-11-05T10:00");
+    for amount in amounts {
+        shop.run(&format!("debit refund a-1/1 --amount {amount} --reason 多收 --yes")).ok("went back");
+    }
+    restored(&mut shop, "2026-11-05T11:00", &file);
+    shop.run("adopt --yes").fails(3, "A refund that is entered again with the same amount is not paid twice");
+    shop
+}
+
+/// A shop that has something to sell.
+fn with_a_shelf(shop: Shop) -> Shop {
+    shop.write(
+        "shelf.csv",
+        "sku,name_zh,name_en,category,cost_yuan,price_yuan\nSTP-1,猫粮,Cat food,staple,40.00,72.00\n",
+    );
+    shop.run("catalog import shelf.csv").exits(0);
+    shop
+}
+
+#[test]
+fn a_refund_of_another_amount_than_the_lost_one_is_paid_under_a_number_of_its_own() {
+    let mut shop = refunded_before(shop(&[ALIPAY]), &[100]);
+    shop.run("debit refund a-1/1 --amount 30 --reason 多收 --yes").ok("went back");
+    assert_eq!(ask_rail(&shop, "SELECT refunded FROM orders"), "13000");
+    assert_eq!((wallet(&shop, 1), ask(&shop, "SELECT substr(refund_no, -2) FROM refund").as_str()), (16_900, "02"));
+    // The lost one shows on the bill, and is taken over.
+    shop.at("2026-11-09T12:00").run("recon fetch --day 2026-11-05");
+    let list = crate::recon::list(&shop);
+    assert_eq!(
+        (list.len(), list[0]["class"].as_str(), list[0]["kind"].as_str()),
+        (1, Some("missing_here"), Some("refund"))
+    );
+    crate::recon::decisions(&shop, &[(list[0]["id"].as_str().unwrap(), "accept")]);
+    shop.run("recon apply decided.csv").ok("taken over as f-2");
+    assert_eq!(wallet(&shop, 1), 6_900);
+    holds(&shop);
+    shop.run("debit refund a-1/1 --amount 10 --reason 多收 --yes").ok("went back");
+    assert_eq!(ask(&shop, "SELECT substr(refund_no, -2) FROM refund ORDER BY id"), "02\n01\n03");
+    holds(&shop);
+}
+
+#[test]
+fn lost_refunds_entered_again_in_another_order_are_paid_once_each() {
+    let shop = refunded_before(shop(&[ALIPAY]), &[100, 30]);
+    for amount in [30, 100] {
+        shop.run(&format!("debit refund a-1/1 --amount {amount} --reason 多收 --yes")).ok("went back");
+    }
+    assert_eq!((ask_rail(&shop, "SELECT refunded FROM orders").as_str(), wallet(&shop, 1)), ("13000", 6_900));
+    holds(&shop);
+}
+
+#[test]
+fn a_refund_after_an_adoption_waits_as_it_was_noted_while_the_rail_cannot_say() {
+    let mut shop = refunded_before(shop(&[ALIPAY]), &[100]);
+    shop.run("sandbox fault alipay down --for 2h").exits(0);
+    shop.run("debit refund a-1/1 --amount 30 --reason 多收 --yes").ok("on its way");
+    assert_eq!(ask(&shop, "SELECT state || ' ' || substr(refund_no, -2) FROM refund"), "noted 01");
+    run(&mut shop, "2026-11-05T12:00");
+    assert_eq!(ask_rail(&shop, "SELECT refunded FROM orders"), "10000");
+    run(&mut shop, "2026-11-05T15:00");
+    assert_eq!(ask(&shop, "SELECT state || ' ' || substr(refund_no, -2) FROM refund"), "paid 02");
+    assert_eq!((ask_rail(&shop, "SELECT refunded FROM orders").as_str(), wallet(&shop, 1)), ("13000", 16_900));
+}
+
+#[test]
+fn a_settlement_after_an_adoption_does_not_wait_for_ever_for_a_lost_refund() {
+    let shop = refunded_before(with_a_shelf(shop(&[ALIPAY])), &[20]);
+    shop.run("agreement terminate a-1 --cause no-fault --pet kept --reason 搬家").exits(0);
+    shop.run("agreement confirm a-1").exits(0);
+    assert_eq!(
+        ask(&shop, "SELECT state FROM agreement"),
+        "ended",
+        "{}",
+        ask(&shop, "SELECT refund_no, state, said FROM refund")
+    );
+    let paid = ask(&shop, "SELECT substr(refund_no, -2), amount, state FROM refund");
+    assert_eq!((paid.as_str(), ask_rail(&shop, "SELECT refunded FROM orders").as_str()), ("02|12700|paid", "14700"));
 }
 
 #[test]

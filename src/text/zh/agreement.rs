@@ -225,6 +225,7 @@ pub const TABLE: Table = &[
     ("{rail} could not say: {why}", "{rail} 没有答复：{why}"),
     // Refunds.
     ("there is no refund {refund}", "没有退款 {refund}"),
+    ("no more refunds of {order_no} can be counted", "{order_no} 的退款次数已满"),
     ("there is no charge {charge}", "没有扣款 {charge}"),
     ("{refund} is not waiting to be paid by hand", "{refund} 不需要当面退"),
     ("a bill says that money of {agreement} went back: {line}", "账单说 {agreement} 有钱已退回：{line}"),

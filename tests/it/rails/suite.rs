@@ -404,7 +404,12 @@ pub fn one_refund_number_goes_back_once(stage: &dyn Stage) {
     assert_eq!(first.answer, Answer::Paid);
     let again = stage.rail().refund(&refund("f1", part));
     assert_eq!((again.answer, again.trade_no), (Answer::Paid, first.trade_no));
-    assert_eq!(stage.rail().query_refund(&refund("f1", part)).answer, Answer::Paid);
+    let known = stage.rail().query_refund(&refund("f1", part));
+    assert_eq!((known.answer, known.taken_for), (Answer::Paid, None));
+    let other = stage.rail().query_refund(&refund("f1", AMOUNT));
+    assert_eq!((other.answer, other.taken_for), (Answer::Unknown, Some(part)), "it was another amount");
+    let unheard = stage.rail().query_refund(&refund("f2", AMOUNT));
+    assert_eq!((unheard.answer, unheard.taken_for), (Answer::NotFound, None));
     assert_eq!(stage.moved(), AMOUNT - part);
     assert_eq!(stage.rail().refund(&refund("f1", AMOUNT)).answer, Answer::Unknown, "same number, other amount");
     assert_eq!(stage.moved(), AMOUNT - part);

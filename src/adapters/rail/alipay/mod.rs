@@ -690,11 +690,14 @@ impl Alipay {
                 at: said.field("gmt_refund_pay").and_then(beijing),
                 ..Reply::said(Answer::Paid, said.word(), said.text.clone())
             },
-            Some("REFUND_SUCCESS") => Reply::said(
-                Answer::Unknown,
-                MISMATCH,
-                t!("Alipay gave back another amount under refund number {number}", number = request.refund_no),
-            ),
+            Some("REFUND_SUCCESS") => Reply {
+                taken_for: said.money("refund_amount"),
+                ..Reply::said(
+                    Answer::Unknown,
+                    MISMATCH,
+                    t!("Alipay gave back another amount under refund number {number}", number = request.refund_no),
+                )
+            },
             Some(other) => Reply::said(Answer::Unknown, other, t!("Alipay tells a state that kibble does not know")),
         }
     }

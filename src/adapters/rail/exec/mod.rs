@@ -31,7 +31,8 @@
 //! `unknown`, `not_found` (to a query only). Every one may have the provider's own `code` and `text`, for people.
 //! Reasons are the words of [`Reason`]: `no_funds`, `limit`, `mandate_gone`, `customer_blocked`, `risk_refused`, `outside_plan`,
 //! `our_configuration`, `other`. `paid` is believed only with our number and our amount beside it; an outcome about another number,
-//! with another amount, without its reason, or with a word that does not stand here is `unknown`.
+//! with another amount, without its reason, or with a word that does not stand here is `unknown`. To `query_refund`, `paid` with another
+//! amount says that the number is taken for that one.
 //!
 //! **Everything else** may also be answered with `refused` (with `reason`, `code`, `text`), `unreachable` (with `text`) or
 //! `unsupported`. What the hello does not list is not asked.
@@ -203,7 +204,10 @@ impl Exec {
             return unknown(t!("the program answered about another number"));
         }
         if !same_amount(&answer, amount) {
-            return unknown(t!("the program answered about another amount"));
+            let told = answer.get("amount_fen").and_then(Value::as_i64).map(Money::from_fen);
+            let is_known = is_query && outcome_of(&answer, true, true).is_ok_and(|it| it.answer.is_known());
+            let reply = unknown(t!("the program answered about another amount"));
+            return Reply { taken_for: told.filter(|_| is_known), ..reply };
         }
         outcome_of(&answer, amount.is_some(), is_query)
             .unwrap_or_else(|()| unknown(t!("the program's answer cannot be understood")))
@@ -411,6 +415,7 @@ fn outcome_of(answer: &Fields, needs_amount: bool, is_query: bool) -> Result<Rep
         text: text(answer, "text"),
         trade_no: answer.get("trade_no").and_then(Value::as_str).map(scrubbed),
         at: paid_at.filter(|_| decided == Answer::Paid),
+        taken_for: None,
     })
 }
 

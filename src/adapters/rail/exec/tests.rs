@@ -103,6 +103,20 @@ fn every_outcome_is_one_of_ours_and_the_rest_is_unknown() {
 }
 
 #[test]
+fn a_refund_number_is_taken_only_by_an_amount_that_the_program_says_went_back() {
+    for (rest, taken_for) in [
+        (r#""result":"paid","amount_fen":3000"#, Some(Money::from_fen(3_000))),
+        (r#""result":"unknown","amount_fen":3000"#, None),
+        (r#""result":"not_found","amount_fen":3000"#, None),
+        (r#""result":"paid","amount_fen":"3000""#, None),
+    ] {
+        let rail = polite(&format!(r#"read -r line; echo '{{"id":2,"refund_no":"f1",{rest}}}'; read -r end"#));
+        let reply = rail.query_refund(&refund());
+        assert_eq!((reply.answer, reply.taken_for), (Answer::Unknown, taken_for), "{rest}");
+    }
+}
+
+#[test]
 fn nobody_knows_what_a_program_did_that_died_hung_or_babbled() {
     let endless = "read -r line; while :; do printf '%01000d' 0; done";
     for (script, seconds) in

@@ -337,7 +337,8 @@ impl Rail for Sandbox {
                     Reply::said(Answer::NotFound, code, text)
                 }
                 Some(known) if known.order_no != request.order_no || known.amount != request.amount => {
-                    self.inconsistent(known.refused)
+                    let taken_for = Some(known.amount).filter(|_| known.order_no == request.order_no);
+                    Reply { taken_for, ..self.inconsistent(known.refused) }
                 }
                 Some(known) => self.refund_told(&known),
             }))

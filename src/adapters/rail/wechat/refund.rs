@@ -11,6 +11,7 @@ use super::{RefundWay, Wechat, beijing};
 use crate::adapters::percent::encoded;
 use crate::adapters::rail::RefundRequest;
 use crate::domain::date::{At, machine_moment};
+use crate::domain::money::Money;
 use crate::domain::rail::{Answer, Reason, Reply};
 use crate::t;
 
@@ -61,10 +62,13 @@ impl Wechat {
         let text = |name: &str| answer[name].as_str().unwrap_or_default();
         let ours = text("out_refund_no") == request.refund_no
             && text("out_trade_no") == request.order_no
-            && answer["amount"]["refund"].as_i64() == Some(request.amount.fen())
             && answer["amount"]["total"].as_i64() == Some(request.paid.fen());
-        if !ours {
-            return Miss::foreign("out_refund_no").unknown();
+        let back = answer["amount"]["refund"].as_i64();
+        if !ours || back != Some(request.amount.fen()) {
+            return Reply {
+                taken_for: back.filter(|_| ours).map(Money::from_fen),
+                ..Miss::foreign("out_refund_no").unknown()
+            };
         }
         let at = machine_moment(text("success_time"));
         self.told_refund(text("status"), text("refund_id"), at)
@@ -96,10 +100,13 @@ impl Wechat {
         };
         let number = |name: &str| fields.get(name).and_then(|fen| fen.parse::<i64>().ok());
         let ours = fields.get("out_refund_no_0") == Some(&request.refund_no)
-            && fields.get("out_trade_no") == Some(&request.order_no)
-            && number("refund_fee_0") == Some(request.amount.fen());
-        if !ours {
-            return Miss::foreign("out_refund_no_0").unknown();
+            && fields.get("out_trade_no") == Some(&request.order_no);
+        let back = number("refund_fee_0");
+        if !ours || back != Some(request.amount.fen()) {
+            return Reply {
+                taken_for: back.filter(|_| ours).map(Money::from_fen),
+                ..Miss::foreign("out_refund_no_0").unknown()
+            };
         }
         let at = fields.get("refund_success_time_0").and_then(|text| beijing(text, "%Y-%m-%d %H:%M:%S"));
         self.told_refund(fields.text("refund_status_0"), fields.text("refund_id_0"), at)
