@@ -201,6 +201,27 @@ fn a_payment_at_the_counter_after_the_backup_is_not_debited_again() {
 }
 
 #[test]
+fn a_payment_at_the_counter_of_an_adopted_copy_keeps_that_copys_number() {
+    let mut shop = shop(&[ALIPAY, ALIPAY]);
+    announced(&mut shop);
+    let file = backed_up(&mut shop, "2026-11-05T08:05");
+    shop.at("2026-11-05T08:10").run("debit pay a-1/1 --cash --yes").exits(0);
+    restored(&mut shop, "2026-11-05T08:20", &file);
+    shop.run("adopt --yes").ok("paid at the counter, was missing here");
+    shop.at("2026-11-05T08:30").run("debit pay a-2/1 --cash --yes").exits(0);
+    let both = ask(&shop, "SELECT order_no FROM charge ORDER BY agreement_id");
+    // What remembers the second copy beside the key is lost; the replaced databases tell.
+    fs::remove_file(Config::load(&shop.dir()).unwrap().witness_path()).unwrap();
+    restored(&mut shop, "2026-11-05T08:40", &file);
+    shop.run("adopt --yes").ok("copy 3").hides("paid_at_counter");
+    assert_eq!(ask(&shop, "SELECT order_no FROM charge ORDER BY agreement_id"), both);
+    assert_eq!((wallet(&shop, 1), wallet(&shop, 2)), (19_900, 19_900));
+    run(&mut shop, "2026-11-05T09:00");
+    assert_eq!(ask_rail(&shop, "SELECT count(*) FROM orders"), "0");
+    holds(&shop);
+}
+
+#[test]
 fn a_payment_at_the_counter_in_place_of_an_open_link_is_not_asked_for_again() {
     let mut shop = shop(&[ALIPAY]);
     announced(&mut shop);
@@ -288,6 +309,11 @@ fn where_no_replaced_database_can_be_read_adopt_says_what_nobody_knows() {
     // It is restored as it should be, over a database that is damaged.
     fs::write(shop.path("shop.db"), "no database").unwrap();
     restored(&mut shop, "2026-11-05T08:40", &file);
+    asked(&shop);
+    // The one that was put aside can be opened, and not read.
+    fs::copy(shop.path("live.db"), shop.path("shop.db")).unwrap();
+    sql(&shop, "ALTER TABLE copy RENAME TO gone");
+    restored(&mut shop, "2026-11-05T08:50", &file);
     asked(&shop);
     shop.run("adopt --yes").ok(said);
     // Nothing is lost where nothing was restored.

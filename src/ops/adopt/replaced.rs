@@ -58,6 +58,23 @@ pub(super) struct Replaced {
     pub unseen_since: Option<At>,
 }
 
+impl Replaced {
+    /// The same database may have been put back and replaced more than once.
+    fn add(&mut self, other: Replaced) {
+        for row in other.by_hand {
+            if self.by_hand.iter().all(|known| known.hash != row.hash) {
+                self.by_hand.push(row);
+            }
+        }
+        for (code, copy) in other.copies {
+            self.copies.entry(code).or_insert(copy);
+        }
+        for (id, charge) in other.cash {
+            self.cash.entry(id).or_insert(charge);
+        }
+    }
+}
+
 /// Reads every replaced database of this shop that went on from this one's state.
 ///
 /// # Errors
@@ -77,10 +94,11 @@ pub(super) fn look(ctx: &Ctx) -> Result<Replaced> {
         let copies = tempfile::Builder::new().prefix(".adopt-").tempdir_in(&folder);
         let copies = copies.with_context(|| t!("cannot write {path}", path = folder.display()))?;
         for (number, file) in files.iter().enumerate() {
-            let Ok(theirs) = open(ctx, file, copies.path().join(number.to_string())) else { continue };
-            if db::shop::identity(theirs.read())?.install_code == identity.install_code {
-                is_seen |= take(ctx.db.read(), theirs.read(), &mut found)?;
-            }
+            let told = open(ctx, file, copies.path().join(number.to_string()))
+                .and_then(|theirs| tell(ctx.db.read(), theirs.read(), &identity.install_code));
+            let Ok(Some((told, is_whole))) = told else { continue };
+            is_seen |= is_whole;
+            found.add(told);
         }
     }
     if !is_seen {
@@ -96,30 +114,29 @@ fn open(ctx: &Ctx, file: &Path, copy: PathBuf) -> Result<Db> {
     Db::open(&copy, Keyring::new(&ctx.config.key()?), hand())
 }
 
-/// Takes what `theirs` did after the two parted. Returns whether it went on from there as the shop's own database.
-fn take(ours: &Conn, theirs: &Conn, found: &mut Replaced) -> Result<bool> {
+/// What `theirs` did after the two parted, and whether it is the shop's own database as it stood; `None` for one that did nothing more, or
+/// of another shop.
+fn tell(ours: &Conn, theirs: &Conn, install_code: &str) -> Result<Option<(Replaced, bool)>> {
+    let identity = db::shop::identity(theirs)?;
+    if identity.install_code != install_code {
+        return Ok(None);
+    }
     let parted = db::audit::last_common(ours, theirs)?;
-    // What an earlier adoption found is known here, and a database that did nothing more has nothing to tell.
+    // What an earlier adoption found is known here.
     if db::audit::is_adopted_after(ours, parted)? || db::audit::head(theirs)?.0 == parted {
-        return Ok(false);
+        return Ok(None);
     }
-    for row in db::audit::after(theirs, parted, BY_HAND)? {
-        // The same database may have been put back and replaced more than once.
-        if !is_own_doing(&row) && found.by_hand.iter().all(|known| known.hash != row.hash) {
-            found.by_hand.push(row);
-        }
-    }
-    for (code, copy) in db::shop::copies(theirs)? {
-        found.copies.entry(code).or_insert(copy);
-    }
+    let mut told = Replaced { copies: db::shop::copies(theirs)?, ..Replaced::default() };
+    told.by_hand = db::audit::after(theirs, parted, BY_HAND)?.into_iter().filter(|row| !is_own_doing(row)).collect();
     for charge in db::charge::paid_at_counter(theirs)? {
         let id = charge.installment;
         let is_open = db::installment::get(ours, id)?.is_none_or(|it| it.state == InstallmentState::Open);
         if is_open && is_same_agreement(ours, theirs, id)? {
-            found.cash.entry(id).or_insert(charge);
+            told.cash.insert(id, charge);
         }
     }
-    Ok(db::shop::identity(theirs)?.restored_at.is_none())
+    // One that was restored itself and never adopted moved no money: there is another that did.
+    Ok(Some((told, identity.restored_at.is_none())))
 }
 
 /// Two databases that parted give the same number to different agreements.
