@@ -79,7 +79,7 @@ fn show(ctx: &Ctx, adopted: &Adopted, ui: &Ui) {
         ui.table(&table(ctx, &adopted.by_hand));
         if adopted.by_hand.iter().any(|it| it.op == "refund_noted") {
             ui.data(&t!(
-                "A refund that is entered again with the same amount is not paid twice: the payment rail knows its number."
+                "A refund that is entered again with the same amount is not paid twice: the payment rail knows its number, and cash was handed over already."
             ));
         }
     }

@@ -119,8 +119,8 @@ pub const TABLE: Table = &[
         "以下是备份之后人工办理、这里没有的事项，请重新录入：",
     ),
     (
-        "A refund that is entered again with the same amount is not paid twice: the payment rail knows its number.",
-        "同样金额的退款重新录入不会退两次：支付渠道认得它的单号。",
+        "A refund that is entered again with the same amount is not paid twice: the payment rail knows its number, and cash was handed over already.",
+        "同样金额的退款重新录入不会退两次：支付渠道认得它的单号，现金当时已经交给客户。",
     ),
     (
         "No payment rail knows what was done by hand after {time}: payments at the counter, orders, signatures, refunds. Enter it again before the next debit run.",
