@@ -120,7 +120,7 @@ fn refunds(ctx: &Ctx, report: &mut RunReport) -> Result<()> {
             customer: Some(owed.customer),
             what: Concern::SettlementByHand { amount: owed.amount, pay_by: owed.pay_by },
             next: format!("kibble agreement settle {}", owed.agreement),
-            urgent: owed.pay_by < ctx.today(ctx.now()),
+            urgent: owed.pay_by < ctx.today(report.at),
         });
     }
     for (rail, said) in settled.down {
