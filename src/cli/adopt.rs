@@ -6,7 +6,7 @@ use crate::cli::ui::Ui;
 use crate::cli::{self, Globals};
 use crate::domain::date::At;
 use crate::fault::Fault;
-use crate::ops::adopt::{Adopted, adopt, unseen_since};
+use crate::ops::adopt::{Adopted, adopt, look};
 use crate::ops::{Ctx, witness};
 use crate::t;
 
@@ -27,14 +27,15 @@ pub fn run(args: &Args, globals: &Globals, ui: &Ui) -> anyhow::Result<Exit> {
     if let Ok(verdict) = witness::inspect(&ctx) {
         ui.status(&verdict.text());
     }
-    if let Some(since) = unseen_since(&ctx)? {
+    let replaced = look(&ctx)?;
+    if let Some(since) = replaced.unseen_since {
         ui.warn(&unseen(&ctx, since));
     }
     let question = t!("Go on with this database? The other one must never be used again.");
     if !ui.confirm(&question, false)? {
         return Err(Fault::refused(t!("nothing was changed")).into());
     }
-    let adopted = adopt(&ctx, args.code.as_deref(), ctx.now())?;
+    let adopted = adopt(&ctx, replaced, args.code.as_deref(), ctx.now())?;
     ui.answer(&adopted, |ui| {
         show(&ctx, &adopted, ui);
         Ok(())

@@ -42,8 +42,6 @@ pub struct Settled {
     pub paid: u64,
     /// Still open.
     pub open: u64,
-    /// Waiting for somebody to hand the money over.
-    pub by_hand: u64,
     /// Rails that could not say, with what they said; each once.
     pub down: Vec<(String, String)>,
 }
@@ -56,28 +54,27 @@ pub struct Settled {
 pub fn refund_charge(ctx: &Ctx, id: ChargeId, amount: Money, why: &str, now: At) -> Result<Refund> {
     may_move_money(ctx, now)?;
     let refund = ctx.db.write(now, |tx| {
-        let refund = note_out_of_wallet(ctx, tx, id, amount, why, None, false, now)?;
+        let refund = note_out_of_wallet(ctx, tx, id, amount, why, None, now)?;
         let op = Op::RefundNoted { refund: refund.id, amount, why: why.to_owned() };
         Ok((refund, op))
     })?;
     send(ctx, &refund, now)
 }
 
-/// Notes a refund that leaves the wallet, under its own number or the next derived one. `is_made` says that it was made already.
-#[expect(clippy::too_many_arguments, reason = "each is a part of the refund")]
+/// Notes a refund that leaves the wallet, under the next derived number; one that was `made` already, as a bill says, under its own.
 fn note_out_of_wallet(
     ctx: &Ctx,
     tx: &Conn,
     id: ChargeId,
     amount: Money,
     why: &str,
-    number: Option<&str>,
-    is_made: bool,
+    made: Option<&Line>,
     now: At,
 ) -> Result<Refund> {
     let charge = charge(tx, id)?;
     let agreement = agreement::get(tx, charge.installment.agreement)?;
-    may_refund(tx, &charge, &agreement, amount, is_made)?;
+    may_refund(tx, &charge, &agreement, amount, made.is_some())?;
+    let number = made.map(|line| line.refund_no.as_str()).filter(|number| !number.is_empty());
     let refund = note_numbered(tx, &charge, agreement.customer, None, amount, why, number, now)?;
     let entry = Entry::new(EntryKind::RefundDue, refund.id)
         .of(agreement.customer)
@@ -100,8 +97,7 @@ pub(super) fn made_elsewhere(
     why: &str,
     now: At,
 ) -> Result<Refund> {
-    let number = Some(line.refund_no.as_str()).filter(|number| !number.is_empty());
-    let refund = note_out_of_wallet(ctx, tx, charge, -line.amount, why, number, true, now)?;
+    let refund = note_out_of_wallet(ctx, tx, charge, -line.amount, why, Some(line), now)?;
     answer_in(ctx, tx, &refund, &by_bill(line, now), now)?;
     get(tx, refund.id)
 }
@@ -243,7 +239,6 @@ pub fn settle_open_refunds(ctx: &Ctx, now: At) -> Result<Settled> {
         after = last.id;
         for refund in page {
             if waits_for_hand(ctx, &refund) {
-                settled.by_hand += 1;
                 continue;
             }
             let refund = ask_again(ctx, &refund, now)?;
@@ -568,9 +563,11 @@ pub(super) fn ask(ctx: &Ctx, refund: &Refund, now: At) -> Result<Answer> {
 /// may have given some of it back, under the very number.
 fn may_be_taken(ctx: &Ctx, refund: &Refund) -> Result<bool> {
     let conn = ctx.db.read();
-    let Some(adopted_at) = db::audit::last_adoption(conn)?.filter(|_| refund.asked_at.is_none()) else {
+    // A first copy was never adopted; the walk along the trail is for the others.
+    if refund.asked_at.is_some() || db::shop::identity(conn)?.copy_no == 1 {
         return Ok(false);
-    };
+    }
+    let Some(adopted_at) = db::audit::last_adoption(conn)? else { return Ok(false) };
     let came_at = match (refund.charge, refund.line) {
         (Some(id), _) => charge(conn, id)?.paid_at,
         (None, Some(id)) => db::bill::line(conn, id)?.map(|line| line.at),

@@ -131,22 +131,7 @@ fn each_law_catches_a_planted_break() {
         (12, edit("DELETE FROM charge"), "paid at the rail, unknown in our book", "KB"),
     ];
     let shop = sound();
-    let saved = fs::read(shop.path("shop.db")).unwrap();
-    for (law, statements, what, record) in plants {
-        for log in ["shop.db-wal", "shop.db-shm"] {
-            drop(fs::remove_file(shop.path(log)));
-        }
-        fs::write(shop.path("shop.db"), &saved).unwrap();
-        sql(&shop, &statements);
-        let ran = shop.run("--json check");
-        let found = ran.exits(1).json();
-        let broken = found["laws"][law - 1]["broken"].as_array().unwrap();
-        let rows = broken.iter().find(|it| it["what"].as_str().unwrap().contains(what));
-        let rows = rows.unwrap_or_else(|| panic!("law {law} misses: {what}\n{statements}\n{}", ran.full()));
-        let named = rows["rows"][0]["record"].as_str().unwrap();
-        assert!(named.starts_with(record), "law {law}, {what}: names {named} instead of {record}");
-        shop.run("check").fails(1, what).says("broken");
-    }
+    caught(&shop, plants);
 }
 
 #[test]
@@ -161,6 +146,26 @@ fn the_rails_own_book_is_compared_both_ways() {
     let shop = sound();
     sql(&shop, &another(2, "unknown"));
     shop.run("check").ok("1 not to be judged yet");
+}
+
+/// Plants each mistake alone into the shop as it stands: it must break its law, in these words and about this record.
+fn caught<'a>(shop: &Shop, plants: impl IntoIterator<Item = (usize, String, &'a str, &'a str)>) {
+    let saved = fs::read(shop.path("shop.db")).unwrap();
+    for (law, statements, what, record) in plants {
+        for log in ["shop.db-wal", "shop.db-shm"] {
+            drop(fs::remove_file(shop.path(log)));
+        }
+        fs::write(shop.path("shop.db"), &saved).unwrap();
+        sql(shop, &statements);
+        let ran = shop.run("--json check");
+        let found = ran.exits(1).json();
+        let broken = found["laws"][law - 1]["broken"].as_array().unwrap();
+        let rows = broken.iter().find(|it| it["what"].as_str().unwrap().contains(what));
+        let rows = rows.unwrap_or_else(|| panic!("law {law} misses: {what}\n{statements}\n{}", ran.full()));
+        let named = rows["rows"][0]["record"].as_str().unwrap();
+        assert!(named.starts_with(record), "law {law}, {what}: names {named} instead of {record}");
+        shop.run("check").fails(1, what).says("broken");
+    }
 }
 
 #[test]
@@ -205,19 +210,7 @@ fn a_bill_that_was_tampered_with_is_seen() {
     let mut shop = sound();
     shop.at("2026-11-06T10:30").run("recon fetch --rail alipay --day 2026-11-05").ok("1 line, 1 new, 1 as in our book");
     shop.run("check").ok("every law holds");
-    let saved = fs::read(shop.path("shop.db")).unwrap();
-    for (statements, what, record) in plants {
-        for log in ["shop.db-wal", "shop.db-shm"] {
-            drop(fs::remove_file(shop.path(log)));
-        }
-        fs::write(shop.path("shop.db"), &saved).unwrap();
-        sql(&shop, &statements);
-        let found = shop.run("--json check").exits(1).json();
-        let broken = found["laws"][12]["broken"].as_array().unwrap();
-        let rows = broken.iter().find(|it| it["what"].as_str().unwrap().contains(what));
-        let named = rows.unwrap_or_else(|| panic!("{what}: {found}"))["rows"][0]["record"].as_str().unwrap();
-        assert!(named.starts_with(record), "{what}: names {named}");
-    }
+    caught(&shop, plants.map(|(statements, what, record)| (13, statements, what, record)));
 }
 
 #[test]
@@ -253,18 +246,5 @@ fn a_refund_that_stands_otherwise_in_the_journal_is_seen() {
         (doubled("refund_due"), due, "c-1"),
         (edit("UPDATE refund SET state = 'noted' WHERE id = 2"), due, "c-1"),
     ];
-    let saved = fs::read(shop.path("shop.db")).unwrap();
-    for (statements, what, record) in plants {
-        for log in ["shop.db-wal", "shop.db-shm"] {
-            drop(fs::remove_file(shop.path(log)));
-        }
-        fs::write(shop.path("shop.db"), &saved).unwrap();
-        sql(&shop, &statements);
-        let found = shop.run("--json check").exits(1).json();
-        let broken = found["laws"][4]["broken"].as_array().unwrap();
-        let rows = broken.iter().find(|it| it["what"].as_str().unwrap().contains(what));
-        let named =
-            rows.unwrap_or_else(|| panic!("{what}: {statements}: {found}"))["rows"][0]["record"].as_str().unwrap();
-        assert!(named.starts_with(record), "{what}: names {named}");
-    }
+    caught(&shop, plants.map(|(statements, what, record)| (5, statements, what, record)));
 }

@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 use kibble::config::Config;
 use kibble::db;
 use kibble::domain::money::Money;
-use kibble::ops::adopt::adopt;
+use kibble::ops::adopt::{adopt, look};
 use kibble::ops::{Ctx, backup};
 
 use crate::due::{
@@ -659,11 +659,14 @@ fn a_link_that_the_lost_state_sent_can_never_be_paid_after_an_adoption() {
     // While Alipay cannot be reached nobody can say whether the link is dead, and nothing changes.
     server.set_down(true);
     assert!(
-        adopt(&ctx, None, ctx.now()).unwrap_err().to_string().contains("cannot say now what became of 6 order numbers")
+        adopt(&ctx, look(&ctx).unwrap(), None, ctx.now())
+            .unwrap_err()
+            .to_string()
+            .contains("cannot say now what became of 6 order numbers")
     );
     server.set_down(false);
     assert_eq!(db::shop::identity(ctx.db.read()).unwrap().copy_no, 1);
-    let adopted = adopt(&ctx, Some("ADPT2345"), ctx.now()).unwrap();
+    let adopted = adopt(&ctx, look(&ctx).unwrap(), Some("ADPT2345"), ctx.now()).unwrap();
     assert_eq!((adopted.copy_no, adopted.code.as_str(), adopted.found.len()), (2, "ADPT2345", 0));
     gateway.book().fund("c-1", Money::from_fen(100_000)).unwrap();
     let paid = gateway.book().pay_link_order("alipay", &number, ctx.now());

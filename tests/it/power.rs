@@ -223,7 +223,7 @@ fn refuses_until_adopted(day: &Day, ctx: &Ctx, told: &str) {
     assert!(refusal.contains("no money moves"), "{told}: {refusal}");
     assert_eq!(last_audit(&day.shop), audit, "{told}");
     assert_eq!(ask_rail(&day.shop, "SELECT order_no, state FROM orders"), orders, "{told}");
-    adopt::adopt(ctx, None, ctx.now()).unwrap_or_else(|error| panic!("{told}: {error:#}"));
+    adopt::adopt(ctx, adopt::look(ctx).unwrap(), None, ctx.now()).unwrap_or_else(|error| panic!("{told}: {error:#}"));
 }
 
 #[test]

@@ -271,7 +271,9 @@ fn a_kept_pet_costs_its_share_and_a_merchants_fault_bears_interest() {
         statement.refunds.last().map(|it| (it.rail.as_str(), it.amount, it.state)),
         Some(("cash", fen(33), RefundState::Noted))
     );
-    assert_eq!(settle_open_refunds(&later, later.now()).unwrap().by_hand, 1);
+    settle_open_refunds(&later, later.now()).unwrap();
+    let owed = statement::to_hand_over(&later).unwrap();
+    assert_eq!(owed.iter().map(|it| (it.agreement, it.amount)).collect::<Vec<_>>(), [(A, fen(33))]);
     let paid = statement::pay_by_hand(&later, A, later.now()).unwrap();
     assert_eq!((paid.state.word(), balance(&later, "refunds_due")), ("ended", 0));
     assert!(statement::pay_by_hand(&later, A, later.now()).is_err());

@@ -25,12 +25,13 @@ use crate::domain::money::Money;
 use crate::domain::op::Op;
 use crate::domain::rail::{Answer, Reason, Reply};
 use crate::fault::Fault;
-use crate::ops::adopt::replaced::Replaced;
 use crate::ops::debit::book::{Asked, apply};
 use crate::ops::init::code_of;
 use crate::ops::sign::mandate_rails;
 use crate::ops::{Ctx, Event, agreement, witness};
 use crate::t;
+
+pub use replaced::{Replaced, look};
 
 /// Numbers in a row that no rail knows, after which a lost state is believed to have made no more attempts at an installment: a debit
 /// that was never sent or refused at the door leaves none there, nor does a pay link that nobody opened.
@@ -73,6 +74,19 @@ pub struct Found {
     pub answer: &'static str,
 }
 
+impl Found {
+    fn of(charge: ChargeId, new: &NewCharge<'_>, answer: Answer) -> Found {
+        Found {
+            charge,
+            installment: new.installment,
+            rail: new.rail.to_owned(),
+            order_no: new.order_no.to_owned(),
+            amount: new.amount,
+            answer: answer.word(),
+        }
+    }
+}
+
 /// A term that the lost state may have charged.
 struct Doubt {
     id: InstallmentId,
@@ -108,20 +122,12 @@ struct Taken {
     missing: Vec<NewInstallment>,
 }
 
-/// From when on nobody can tell what was done by hand; `None` where a replaced database that went on from this one's state tells it.
-///
-/// # Errors
-/// When the database cannot be read, or nothing can be written beside the replaced ones.
-pub fn unseen_since(ctx: &Ctx) -> Result<Option<At>> {
-    Ok(replaced::look(ctx)?.unseen_since)
-}
-
-/// Adopts the database. `code` is the one that its numbers carry from now on; drawn by chance when `None`, so that two copies that know
+/// Adopts the database, with what the `replaced` ones tell. `code` is the one that its numbers carry from now on; drawn by chance when `None`, so that two copies that know
 /// nothing of each other, each adopted on a computer of its own, never make the same number.
 ///
 /// # Errors
 /// When a rail cannot say now what became of an order number; nothing is changed then.
-pub fn adopt(ctx: &Ctx, code: Option<&str>, now: At) -> Result<Adopted> {
+pub fn adopt(ctx: &Ctx, replaced: Replaced, code: Option<&str>, now: At) -> Result<Adopted> {
     let code = code_of(code)?;
     let identity = db::shop::identity(ctx.db.read())?;
     let known = db::shop::copies(ctx.db.read())?;
@@ -131,7 +137,7 @@ pub fn adopt(ctx: &Ctx, code: Option<&str>, now: At) -> Result<Adopted> {
             .into());
     }
     // Copies that were used here after the state that this database knows: their numbers are asked about too.
-    let Replaced { cash, mut by_hand, copies, unseen_since } = replaced::look(ctx)?;
+    let Replaced { cash, mut by_hand, copies, unseen_since } = replaced;
     let mut lost = copies;
     lost.extend(witness::seen_copies(ctx, &identity.install_code));
     lost.retain(|code, _| !known.contains_key(code));
@@ -385,14 +391,7 @@ fn note(tx: &db::Conn, doubt: &Doubt, it: &Lost, now: At) -> Result<Found> {
     };
     let charge = db::charge::note(tx, &new, now)?;
     db::charge::answer(tx, charge, &outcome(ChargeState::Unknown, None, &it.reply, now))?;
-    Ok(Found {
-        charge,
-        installment: doubt.id,
-        rail: it.rail.clone(),
-        order_no: it.order_no.clone(),
-        amount: doubt.amount,
-        answer: it.reply.answer.word(),
-    })
+    Ok(Found::of(charge, &new, it.reply.answer))
 }
 
 /// The charge that is open here is over: the lost state went on to another one.
@@ -462,14 +461,7 @@ fn book(ctx: &Ctx, tx: &db::Conn, it: &Taken, now: At) -> Result<Found> {
     let reply = Reply { at: paid.paid_at, ..Reply::bare(Answer::Paid) };
     let asked = Asked { charge, kind: paid.kind, rail: paid.rail.clone(), amount: paid.amount, row };
     apply(ctx, tx, &asked, &reply, None, now)?;
-    Ok(Found {
-        charge,
-        installment: paid.installment,
-        rail: paid.rail.clone(),
-        order_no: paid.order_no.clone(),
-        amount: paid.amount,
-        answer: Answer::Paid.word(),
-    })
+    Ok(Found::of(charge, &new, reply.answer))
 }
 
 fn outcome<'a>(state: ChargeState, reason: Option<Reason>, reply: &'a Reply, now: At) -> Outcome<'a> {

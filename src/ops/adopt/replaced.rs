@@ -47,13 +47,13 @@ const BY_HAND: &[&str] = &[
 
 /// What the databases that went on from this one's state did, and this one does not know.
 #[derive(Default)]
-pub(super) struct Replaced {
+pub struct Replaced {
     /// Payments at the counter for terms that are open here.
-    pub cash: BTreeMap<InstallmentId, Charge>,
+    pub(super) cash: BTreeMap<InstallmentId, Charge>,
     /// What was done by hand, oldest first.
-    pub by_hand: Vec<AuditRow>,
+    pub(super) by_hand: Vec<AuditRow>,
     /// The copies that they knew.
-    pub copies: Copies,
+    pub(super) copies: Copies,
     /// From when on nobody can tell what was done by hand, where no such database can be read.
     pub unseen_since: Option<At>,
 }
@@ -80,7 +80,7 @@ impl Replaced {
 /// # Errors
 /// When this database cannot be read, or nothing can be written beside the replaced ones. One of those that cannot be read is passed
 /// over: a damaged database is why people restore.
-pub(super) fn look(ctx: &Ctx) -> Result<Replaced> {
+pub fn look(ctx: &Ctx) -> Result<Replaced> {
     let mut found = Replaced::default();
     if witness::inspect(ctx).is_ok_and(|verdict| verdict.may_move_money()) {
         // Nothing was lost.
